@@ -1,0 +1,217 @@
+//! Every bound in the system, in one place, with its default. All of them can be set in the configuration; what
+//! concerns a session is told to the client in `Welcome`. The sources of the defaults are in `docs/operating.md`.
+//! This file holds numbers only; those who enforce a bound read it from here.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::duration;
+
+/// Largest payload that any namespace may allow, in bytes.
+pub const PAYLOAD_BYTES_CEILING: u32 = 1 << 20;
+/// Frames of one `AttachRequest` or `PushRequest`, entries of one `PublishBatchRequest`.
+pub const BATCH_ENTRIES_MAX: usize = 256;
+/// Rooms of one join, part or target.
+pub const ROOMS_PER_COMMAND_MAX: usize = 64;
+/// Sessions or users of one target, members named in one answer.
+pub const SESSIONS_PER_COMMAND_MAX: usize = 256;
+/// Joins that travel with one `Hello`.
+pub const JOINS_PER_HELLO_MAX: usize = 16;
+/// Bytes of a namespace or room name.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Bytes of an event name.
+pub const EVENT_NAME_BYTES_MAX: usize = 64;
+/// Bytes of a user's name.
+pub const USER_BYTES_MAX: usize = 128;
+/// Bytes of a content type.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 128;
+/// Bytes of a token, in a hello or in metadata.
+pub const TOKEN_BYTES_MAX: usize = 4096;
+/// Bytes of the error text in a reply.
+pub const REPLY_ERROR_BYTES_MAX: usize = 1024;
+/// Bytes of a status message: longer ones reach gRPC's C core as another error (research of 2026-11, grpcio 1.85).
+pub const STATUS_MESSAGE_BYTES_MAX: usize = 1024;
+/// Bytes of a status' details, for the same reason.
+pub const STATUS_DETAILS_BYTES_MAX: usize = 4096;
+/// Entries of one page of a list.
+pub const PAGE_ENTRIES_MAX: usize = 1000;
+/// How long replies are waited for when the emit does not say.
+pub const REPLY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// How long replies may be waited for.
+pub const REPLY_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Room for names, headers and ids around the payload of one request message, in bytes.
+pub const MESSAGE_OVERHEAD_BYTES: usize = 16 << 10;
+
+// A single event always fits the smallest outbox that the configuration may set.
+const _: () = assert!(OUTBOX_BYTES_FLOOR as usize > NAME_BYTES_MAX * ROOMS_PER_COMMAND_MAX);
+/// Smallest outbox that may be configured, in bytes.
+pub const OUTBOX_BYTES_FLOOR: u32 = 16 << 10;
+
+/// All bounds that an operator may set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// What one session may do and hold.
+    pub session: SessionLimits,
+    /// What one connection may do and hold.
+    pub connection: ConnectionLimits,
+    /// What the node holds in all.
+    pub node: NodeLimits,
+}
+
+/// What one session may do and hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionLimits {
+    /// Rooms a session may be in at once, over all namespaces.
+    pub rooms_max: u32,
+    /// Namespaces a session may be in at once.
+    pub namespaces_max: u32,
+    /// Emits per second that are sustained; 0 is without bound.
+    pub emits_per_second: u32,
+    /// Emits that may come at once.
+    pub emits_burst: u32,
+    /// Emits with expected replies that may be outstanding at once.
+    pub replies_outstanding_max: u32,
+    /// Frames that may wait in the outbox.
+    pub outbox_frames_max: u32,
+    /// Bytes that may wait in the outbox.
+    pub outbox_bytes_max: u32,
+    /// Keys in the headers of an event or the attributes of a session.
+    pub headers_max: u32,
+    /// Bytes of all keys and values of headers or attributes.
+    pub headers_bytes_max: u32,
+    /// Time from the call to a complete `Hello`.
+    #[serde(with = "duration")]
+    pub hello_timeout: Duration,
+    /// Silence after which `Listen` sends a `Ping`.
+    #[serde(with = "duration")]
+    pub ping_interval: Duration,
+    /// Time a closed session's stream has for reading its last frames before its connection is cut.
+    #[serde(with = "duration")]
+    pub close_timeout: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            rooms_max: 128,
+            namespaces_max: 16,
+            emits_per_second: 50,
+            emits_burst: 100,
+            replies_outstanding_max: 256,
+            outbox_frames_max: 256,
+            outbox_bytes_max: 256 << 10,
+            headers_max: 16,
+            headers_bytes_max: 1 << 10,
+            hello_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(15),
+            close_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What one connection may do and hold. Enforced by `grpc/serve.rs` and the layers beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectionLimits {
+    /// Connections of the node at once; accepting pauses beyond. 0: what the descriptor limit allows, less 512.
+    pub connections_max: u32,
+    /// Connections at once from one IPv4 address or IPv6 /64.
+    pub connections_per_address_max: u32,
+    /// New connections per second from one address.
+    pub new_per_address_per_second: u32,
+    /// Concurrent HTTP/2 streams on one connection.
+    pub streams_max: u32,
+    /// Time for a TLS handshake.
+    #[serde(with = "duration")]
+    pub tls_timeout: Duration,
+    /// Time for the HTTP/2 preface or the head of an HTTP/1 request.
+    #[serde(with = "duration")]
+    pub preface_timeout: Duration,
+    /// How long a connection may stay without a stream.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
+    /// Time within which a message that has begun must be complete.
+    #[serde(with = "duration")]
+    pub message_timeout: Duration,
+    /// Bytes of a request's header list.
+    pub header_list_bytes_max: u32,
+    /// Fields of a request's header list.
+    pub header_fields_max: u32,
+    /// HTTP/2 receive window of a connection, in bytes.
+    pub window_bytes: u32,
+    /// HTTP/2 receive window of a stream, in bytes.
+    pub stream_window_bytes: u32,
+    /// Bytes that HTTP/2 holds for one stream toward a slow reader.
+    pub stream_send_buffer_bytes: u32,
+    /// Streams the peer may reset before the node has accepted them.
+    pub pending_resets_max: u32,
+    /// Resets by this node that a peer may provoke.
+    pub local_error_resets_max: u32,
+    /// HTTP/2 ping when the peer was silent for this long.
+    #[serde(with = "duration")]
+    pub keepalive_interval: Duration,
+    /// Time for the answer to it.
+    #[serde(with = "duration")]
+    pub keepalive_timeout: Duration,
+    /// PING, SETTINGS, WINDOW_UPDATE, PRIORITY and RST_STREAM frames without data between them, in 10 s.
+    pub control_frames_max: u32,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 0,
+            connections_per_address_max: 64,
+            new_per_address_per_second: 20,
+            streams_max: 16,
+            tls_timeout: Duration::from_secs(5),
+            preface_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(30),
+            message_timeout: Duration::from_secs(10),
+            header_list_bytes_max: 8 << 10,
+            header_fields_max: 64,
+            window_bytes: 128 << 10,
+            stream_window_bytes: 64 << 10,
+            stream_send_buffer_bytes: 64 << 10,
+            pending_resets_max: 20,
+            local_error_resets_max: 64,
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            control_frames_max: 200,
+        }
+    }
+}
+
+/// What the node holds in all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeLimits {
+    /// Sessions at once of one user.
+    pub sessions_per_user_max: u32,
+    /// Sessions at once from one address.
+    pub sessions_per_address_max: u32,
+    /// Greetings per second, over all connections.
+    pub hellos_per_second: u32,
+    /// Namespaces that exist at once, those of the configuration not counted.
+    pub namespaces_max: u32,
+    /// Rooms that one user may create per minute.
+    pub rooms_created_per_minute: u32,
+    /// Room watches at once.
+    pub watches_max: u32,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            sessions_per_user_max: 16,
+            sessions_per_address_max: 64,
+            hellos_per_second: 500,
+            namespaces_max: 10_000,
+            rooms_created_per_minute: 10,
+            watches_max: 64,
+        }
+    }
+}

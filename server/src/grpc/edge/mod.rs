@@ -1,0 +1,1 @@
+//! The edge below gRPC: connections, limits, TLS, strict requests, pages.

@@ -1,0 +1,3 @@
+//! Floor 5: the edge.
+
+pub mod edge;

@@ -1,0 +1,8 @@
+//! The Rialto server.
+
+#![recursion_limit = "256"]
+
+pub mod auth;
+pub mod base;
+pub mod cli;
+pub mod grpc;

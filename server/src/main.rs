@@ -1,0 +1,3 @@
+//! The binary `rialto`.
+
+fn main() {}
