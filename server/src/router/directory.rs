@@ -79,8 +79,8 @@ impl Router {
     ) -> Result<v1::Namespace, Refusal> {
         let name = target::namespace(request.namespace)?;
         require(identity.may(Right::Admin, name.as_str(), None))?;
-        let mut settings = NamespaceSettings::default();
-        settings::apply(&mut settings, request.settings.unwrap_or_default())?;
+        let change = request.settings.unwrap_or_default();
+        let settings = settings::apply(&NamespaceSettings::default(), change, &self.limits)?;
         self.hub
             .namespaces
             .create(&name, settings)
@@ -96,8 +96,8 @@ impl Router {
         let name = target::namespace(request.namespace)?;
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let namespace = self.hub.namespaces.get(name.as_str()).ok_or_else(hub::unknown)?;
-        let mut settings = (**namespace.settings.load()).clone();
-        settings::apply(&mut settings, request.settings.unwrap_or_default())?;
+        let change = request.settings.unwrap_or_default();
+        let settings = settings::apply(&namespace.settings.load(), change, &self.limits)?;
         namespace.settings.store(Arc::new(settings));
         Ok(shown(&namespace))
     }

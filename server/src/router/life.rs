@@ -15,12 +15,12 @@ use crate::{
         metrics::CodeLabel,
         refusal::{Closing, Refusal},
     },
-    session::{Session, outbox::Outbox},
+    session::{Cut, Session, outbox::Outbox},
     wire::{Frame, command::Hello},
 };
 
 /// What the edge knows of a client before it greets.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Peer {
     /// Where it comes from, if that is known.
     pub address: Option<IpAddr>,
@@ -28,6 +28,8 @@ pub struct Peer {
     pub bearer: Option<String>,
     /// Silence after which the client is sent a `Ping`; zero where the transport watches the connection.
     pub ping_interval: Duration,
+    /// Ends the connection under the session, for a client that does not even take its last frames.
+    pub cut: Option<Cut>,
 }
 
 impl Router {
@@ -51,7 +53,8 @@ impl Router {
 
         let id = SessionId::random(self.node);
         let session = Session::new(id, identity, outbox, &self.limits.session);
-        let session = Arc::new(session.with(hello.client, hello.attributes));
+        let session = session.with(hello.client, hello.attributes).cut_by(peer.cut);
+        let session = Arc::new(session);
         self.hub.open(&session, peer.address, now)?;
         self.metrics.sessions.inc();
         self.metrics.sessions_opened.inc();
@@ -84,13 +87,9 @@ impl Router {
 
     /// Puts a new token of the same user in force.
     pub(super) fn refresh(&self, session: &Arc<Session>, token: &str) -> Result<v1::Refreshed, Refusal> {
-        let renewed = self.identify(Some(token), None)?;
-        let user = session.identity().user.clone();
-        if self.authenticator.required() && renewed.user != user {
-            return Err(Refusal::unauthenticated("the token is of another user"));
-        }
+        let renewed = self.identify(Some(token), session.identity().user.clone())?;
         let expires_at = renewed.expires_at;
-        session.renew(Identity { user, ..renewed });
+        session.renew(renewed);
         self.schedule_expiry(session);
         let left = expires_at.map(|at| at.duration_since(clock::wall()).unwrap_or_default());
         Ok(v1::Refreshed {
@@ -102,6 +101,16 @@ impl Router {
     pub fn close(&self, session: &Arc<Session>, closing: &Closing) {
         session.close(closing);
         self.end(session);
+        if session.outbox.waiting().0 > 0 {
+            let (session, tasks) = (Arc::clone(session), self.tasks.clone());
+            let timeout = self.limits.session.close_timeout;
+            self.tasks.spawn("linger", async move {
+                tokio::select! {
+                    () = tokio::time::sleep(timeout) => session.cut_unless_read(),
+                    () = tasks.stopping().cancelled() => {}
+                }
+            });
+        }
     }
 
     /// Takes a session out of everything. Called when it is closed and when its stream is gone; the first call counts.

@@ -7,6 +7,7 @@ pub mod replies;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -34,8 +35,10 @@ use crate::{
 use memberships::Memberships;
 use outbox::Outbox;
 
+/// Ends the connection under a session. The edge's to give: nothing below knows connections.
+pub type Cut = Box<dyn Fn() + Send + Sync>;
+
 /// One client's presence on this node.
-#[derive(Debug)]
 pub struct Session {
     /// Known to others.
     pub id: SessionId,
@@ -48,6 +51,7 @@ pub struct Session {
     /// The rooms it is in. The hub changes them; the lock is taken before any of the hub's.
     pub memberships: Mutex<Memberships>,
     closing: OnceLock<Closing>,
+    cut: Option<Cut>,
     secret: [u8; 16],
     identity: ArcSwap<Identity>,
     attributes: ArcSwap<BTreeMap<String, String>>,
@@ -75,6 +79,7 @@ impl Session {
             outbox,
             memberships: Mutex::default(),
             closing: OnceLock::new(),
+            cut: None,
             secret: clock::random_secret(),
             identity: ArcSwap::from_pointee(identity),
             attributes: ArcSwap::default(),
@@ -89,6 +94,21 @@ impl Session {
         self.client = client;
         self.attributes.store(Arc::new(attributes));
         self
+    }
+
+    /// The same session with the way to end the connection under it.
+    pub fn cut_by(mut self, cut: Option<Cut>) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    /// Ends the connection if the client of this closed session has not taken its last frames.
+    pub fn cut_unless_read(&self) {
+        if self.outbox.waiting().0 > 0
+            && let Some(cut) = &self.cut
+        {
+            cut();
+        }
     }
 
     /// Who the client is and what it may do, now.
@@ -209,6 +229,12 @@ impl Session {
     /// How the session was closed, if it was.
     pub fn closing(&self) -> Option<&Closing> {
         self.closing.get()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id.to_string()).finish_non_exhaustive()
     }
 }
 

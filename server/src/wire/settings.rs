@@ -4,40 +4,38 @@ use rialto_proto::v1;
 
 use super::content;
 use crate::base::{
-    config::{BehindPolicy, DELIVERY_WINDOW_MAX, NamespaceSettings},
-    limits::PAYLOAD_BYTES_CEILING,
+    config::{BehindPolicy, NamespaceSettings},
+    limits::Limits,
     refusal::Refusal,
 };
 
-/// Applies a change to settings; absent fields stay.
-pub fn apply(settings: &mut NamespaceSettings, change: v1::NamespaceSettings) -> Result<(), Refusal> {
-    if let Some(policy) = change.falling_behind {
-        settings.falling_behind = policy_of(policy)?;
-    }
-    if let Some(required) = change.emit_requires_member {
-        settings.emit_requires_member = required;
-    }
-    if let Some(bytes) = change.payload_bytes_max {
-        if bytes == 0 || bytes > PAYLOAD_BYTES_CEILING {
-            let what = format_args!("is not between 1 and {PAYLOAD_BYTES_CEILING}");
-            return Err(Refusal::invalid("settings.payload_bytes_max", what));
-        }
-        settings.payload_bytes_max = bytes;
-    }
-    if let Some(rooms) = change.rooms_max {
-        settings.rooms_max = rooms;
-    }
-    if let Some(emits) = change.room_emits_per_second {
-        settings.room_emits_per_second = emits;
-    }
-    if let Some(window) = change.delivery_window {
-        let window = content::duration("settings.delivery_window", window)?;
-        if window > DELIVERY_WINDOW_MAX {
-            return Err(Refusal::invalid("settings.delivery_window", "is longer than 1 s"));
-        }
-        settings.delivery_window = window;
-    }
-    Ok(())
+/// Applies a change to settings; absent fields stay. What comes out is within `limits`.
+pub fn apply(
+    settings: &NamespaceSettings,
+    change: v1::NamespaceSettings,
+    limits: &Limits,
+) -> Result<NamespaceSettings, Refusal> {
+    let window = change
+        .delivery_window
+        .map(|window| content::duration("settings.delivery_window", window));
+    let changed = NamespaceSettings {
+        falling_behind: change
+            .falling_behind
+            .map_or(Ok(settings.falling_behind), policy_of)?,
+        emit_requires_member: change
+            .emit_requires_member
+            .unwrap_or(settings.emit_requires_member),
+        payload_bytes_max: change.payload_bytes_max.unwrap_or(settings.payload_bytes_max),
+        rooms_max: change.rooms_max.unwrap_or(settings.rooms_max),
+        room_emits_per_second: change
+            .room_emits_per_second
+            .unwrap_or(settings.room_emits_per_second),
+        delivery_window: window.transpose()?.unwrap_or(settings.delivery_window),
+    };
+    changed
+        .check(limits)
+        .map_err(|error| Refusal::invalid("settings", format_args!("are wrong: {error}")))?;
+    Ok(changed)
 }
 
 /// Settings as the API shows them: complete.
