@@ -42,10 +42,7 @@ impl ApiKey {
 
     /// What the configuration holds of it: SHA-256 in hexadecimal.
     pub fn sha256(&self) -> String {
-        digest_of(&self.0)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest_of(&self.0).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -127,12 +124,7 @@ mod tests {
     use super::*;
 
     fn config(name: &str, sha256: String) -> ApiKeyConfig {
-        ApiKeyConfig {
-            name: name.to_owned(),
-            sha256,
-            user: Some(name.to_owned()),
-            grants: Vec::new(),
-        }
+        ApiKeyConfig { name: name.to_owned(), sha256, user: Some(name.to_owned()), grants: Vec::new() }
     }
 
     #[test]
@@ -143,10 +135,7 @@ mod tests {
             config("second", second.sha256().to_uppercase()),
         ]);
         let keys = keys.unwrap();
-        let user_of = |text: &str| {
-            keys.find(text)
-                .map(|identity| identity.user.unwrap().into_string())
-        };
+        let user_of = |text: &str| keys.find(text).map(|identity| identity.user.unwrap().into_string());
         assert_eq!(user_of(first.expose()).as_deref(), Some("first"));
         assert_eq!(user_of(second.expose()).as_deref(), Some("second"));
         assert_eq!(user_of(ApiKey::random().unwrap().expose()), None);
@@ -166,10 +155,7 @@ mod tests {
     #[test]
     fn a_digest_is_that_of_the_standard() {
         let key = ApiKey("abc".to_owned());
-        assert_eq!(
-            key.sha256(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(key.sha256(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]
@@ -183,24 +169,12 @@ mod tests {
     fn keys_that_contradict_each_other_are_refused() {
         let digest = "0".repeat(64);
         for (configs, says) in [
-            (
-                vec![config("a", "00".to_owned())],
-                "auth.api_key \"a\" sha256 is not 64 hexadecimal digits",
-            ),
+            (vec![config("a", "00".to_owned())], "auth.api_key \"a\" sha256 is not 64 hexadecimal digits"),
             (vec![config("a", "é".repeat(32))], "sha256"),
-            (
-                vec![config("a", digest.clone()), config("a", "1".repeat(64))],
-                "no other key has",
-            ),
+            (vec![config("a", digest.clone()), config("a", "1".repeat(64))], "no other key has"),
             (vec![config("", digest.clone())], "needs a name"),
-            (
-                vec![config("a", digest.clone()), config("b", digest)],
-                "sha256 of another key",
-            ),
-            (
-                vec![config("_a", "2".repeat(64))],
-                "user begins with a reserved character",
-            ),
+            (vec![config("a", digest.clone()), config("b", digest)], "sha256 of another key"),
+            (vec![config("_a", "2".repeat(64))], "user begins with a reserved character"),
         ] {
             let error = ApiKeys::new(&configs).expect_err(says).to_string();
             assert!(error.contains(says), "{error}");

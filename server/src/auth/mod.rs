@@ -38,11 +38,7 @@ impl Authenticator {
 
     /// Authenticates nobody: everything is allowed to everyone.
     pub fn open() -> Self {
-        Self {
-            is_open: true,
-            tokens: None,
-            api_keys: keys::ApiKeys::default(),
-        }
+        Self { is_open: true, tokens: None, api_keys: keys::ApiKeys::default() }
     }
 
     /// Whether a client must present something.

@@ -103,11 +103,7 @@ impl RightSet {
 impl Identity {
     /// Somebody on a node that authenticates nobody: the name is believed, everything is allowed.
     pub fn open(user: Option<UserName>) -> Self {
-        Self {
-            user,
-            expires_at: None,
-            grants: Grants::Everything,
-        }
+        Self { user, expires_at: None, grants: Grants::Everything }
     }
 
     /// Somebody who may do what `grants` say.
@@ -123,11 +119,7 @@ impl Identity {
         for grant in grants {
             only.extend(Grant::read(grant, user.as_ref())?);
         }
-        Ok(Self {
-            user,
-            expires_at,
-            grants: Grants::Only(only.into()),
-        })
+        Ok(Self { user, expires_at, grants: Grants::Only(only.into()) })
     }
 
     /// Whether `right` is granted in `room` of `namespace`, or without `room` over the namespace as a whole. `room` is
@@ -189,18 +181,11 @@ fn read_pattern(text: &str, user: Option<&UserName>) -> Result<Option<Pattern>, 
     let sample: Pattern = text
         .replace(USER, "u")
         .parse()
-        .map_err(|error| GrantError::Pattern {
-            pattern: text.to_owned(),
-            error,
-        })?;
+        .map_err(|error| GrantError::Pattern { pattern: text.to_owned(), error })?;
     let Some((before, after)) = text.split_once(USER) else {
         return Ok(Some(sample));
     };
-    let after = if sample.is_open() {
-        after.trim_end_matches('*')
-    } else {
-        after
-    };
+    let after = if sample.is_open() { after.trim_end_matches('*') } else { after };
     let border = after.chars().next();
     if after.contains(USER) || (sample.is_open() && border.is_none()) {
         let pattern = text.to_owned();
@@ -211,10 +196,7 @@ fn read_pattern(text: &str, user: Option<&UserName>) -> Result<Option<Pattern>, 
     if is_ambiguous {
         return Ok(None);
     }
-    Ok(Some(Pattern::literal(
-        format!("{before}{user}{after}"),
-        sample.is_open(),
-    )))
+    Ok(Some(Pattern::literal(format!("{before}{user}{after}"), sample.is_open())))
 }
 
 #[cfg(test)]

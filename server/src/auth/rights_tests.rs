@@ -29,16 +29,8 @@ fn each_right_is_granted_by_itself_only() {
     for granted in Right::ALL {
         let ann = identity(Some("ann"), &[grant("chat", &["*"], &[granted])]);
         for right in Right::ALL {
-            assert_eq!(
-                ann.may(right, "chat", Some("general")),
-                right == granted,
-                "{granted:?} {right:?}"
-            );
-            assert_eq!(
-                ann.may(right, "chat", None),
-                right == granted,
-                "{granted:?} {right:?}"
-            );
+            assert_eq!(ann.may(right, "chat", Some("general")), right == granted, "{granted:?} {right:?}");
+            assert_eq!(ann.may(right, "chat", None), right == granted, "{granted:?} {right:?}");
         }
     }
 }
@@ -47,10 +39,7 @@ fn each_right_is_granted_by_itself_only() {
 fn a_grant_holds_in_its_rooms_and_namespaces_only() {
     let ann = identity(
         Some("ann"),
-        &[
-            grant("chat", &["general", "team-*"], &[Right::Join]),
-            grant("game-*", &["*"], &[Right::Emit]),
-        ],
+        &[grant("chat", &["general", "team-*"], &[Right::Join]), grant("game-*", &["*"], &[Right::Emit])],
     );
     for (right, namespace, room, expected) in [
         (Right::Join, "chat", Some("general"), true),
@@ -64,26 +53,14 @@ fn a_grant_holds_in_its_rooms_and_namespaces_only() {
         (Right::Join, "game-1", Some("general"), false),
         (Right::Emit, "game", Some("x"), false),
     ] {
-        assert_eq!(
-            ann.may(right, namespace, room),
-            expected,
-            "{right:?} {namespace} {room:?}"
-        );
+        assert_eq!(ann.may(right, namespace, room), expected, "{right:?} {namespace} {room:?}");
     }
 }
 
 #[test]
 fn any_grant_is_enough_to_enter_its_namespace() {
-    let ann = identity(
-        Some("ann"),
-        &[grant("chat", &[], &[]), grant("game-*", &["a"], &[Right::Emit])],
-    );
-    for (namespace, expected) in [
-        ("chat", true),
-        ("game-1", true),
-        ("game", false),
-        ("other", false),
-    ] {
+    let ann = identity(Some("ann"), &[grant("chat", &[], &[]), grant("game-*", &["a"], &[Right::Emit])]);
+    for (namespace, expected) in [("chat", true), ("game-1", true), ("game", false), ("other", false)] {
         assert_eq!(ann.may_enter(namespace), expected, "{namespace}");
     }
     assert!(!ann.may(Right::Join, "chat", Some("a")));
@@ -110,11 +87,7 @@ fn the_users_name_is_data_and_never_a_pattern() {
         ("日", "{user}:*", "日:a", true),
     ] {
         let who = identity(Some(user), &[grant("chat", &[pattern], &[Right::Join])]);
-        assert_eq!(
-            who.may(Right::Join, "chat", Some(room)),
-            expected,
-            "{user} {pattern} {room}"
-        );
+        assert_eq!(who.may(Right::Join, "chat", Some(room)), expected, "{user} {pattern} {room}");
     }
 }
 
@@ -140,48 +113,25 @@ fn without_a_name_patterns_with_a_name_match_nothing() {
 #[test]
 fn grants_that_cannot_be_meant_are_refused() {
     let too_many = vec![grant("chat", &[], &[]); GRANTS_MAX + 1];
-    assert_eq!(
-        Identity::granted(None, None, &too_many).map(drop),
-        Err(GrantError::TooManyGrants)
-    );
+    assert_eq!(Identity::granted(None, None, &too_many).map(drop), Err(GrantError::TooManyGrants));
     let rooms = ["a"; ROOMS_PER_GRANT_MAX + 1];
     let too_many = grant("chat", &rooms, &[Right::Join]);
-    assert_eq!(
-        Identity::granted(None, None, &[too_many]).map(drop),
-        Err(GrantError::TooManyRooms)
-    );
+    assert_eq!(Identity::granted(None, None, &[too_many]).map(drop), Err(GrantError::TooManyRooms));
     let says = |grant: GrantConfig| {
-        Identity::granted(None, None, &[grant])
-            .map(drop)
-            .expect_err("refused")
-            .to_string()
+        Identity::granted(None, None, &[grant]).map(drop).expect_err("refused").to_string()
     };
     assert!(says(grant("chat", &[], &[Right::Join])).contains("has rights but no rooms"));
-    for pattern in [
-        "",
-        "a*b",
-        "**",
-        "$SYS",
-        "a\nb",
-        "{user}*",
-        "a-{user}*",
-        "{user}-{user}",
-        "{user}{user}*",
-    ] {
+    for pattern in ["", "a*b", "**", "$SYS", "a\nb", "{user}*", "a-{user}*", "{user}-{user}", "{user}{user}*"]
+    {
         let said = says(grant("chat", &[pattern], &[Right::Join]));
         assert!(said.contains(&format!("{pattern:?}")), "{said}");
-        assert!(
-            says(grant(pattern, &["a"], &[Right::Join])).contains("the pattern"),
-            "{pattern}"
-        );
+        assert!(says(grant(pattern, &["a"], &[Right::Join])).contains("the pattern"), "{pattern}");
     }
 }
 
 #[test]
 fn the_largest_grants_are_accepted_and_work() {
-    let rooms: Vec<String> = (0..ROOMS_PER_GRANT_MAX)
-        .map(|number| format!("r{number}"))
-        .collect();
+    let rooms: Vec<String> = (0..ROOMS_PER_GRANT_MAX).map(|number| format!("r{number}")).collect();
     let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
     let grants = vec![grant("chat", &rooms, &[Right::Join]); GRANTS_MAX];
     let ann = identity(Some("ann"), &grants);
@@ -192,11 +142,7 @@ fn the_largest_grants_are_accepted_and_work() {
 #[test]
 fn an_open_identity_may_do_everything() {
     let ann = Identity::open(Some("ann".parse().unwrap()));
-    assert!(
-        Right::ALL
-            .into_iter()
-            .all(|right| ann.may(right, "x", None) && ann.may(right, "x", Some("y")))
-    );
+    assert!(Right::ALL.into_iter().all(|right| ann.may(right, "x", None) && ann.may(right, "x", Some("y"))));
     assert!(ann.may_enter("x"));
     assert!(!ann.has_expired(SystemTime::UNIX_EPOCH));
 }

@@ -16,10 +16,7 @@ pub fn read_secret(secret: Option<&Secret>, file: Option<&Path>) -> Result<Vec<u
         (Some(secret), None) => secret.expose().as_bytes().to_vec(),
         (None, Some(path)) => read_file(path)?,
         _ => {
-            return Err(ConfigError::invalid(
-                "auth.token.key",
-                "needs either `secret` or `secret_file`",
-            ));
+            return Err(ConfigError::invalid("auth.token.key", "needs either `secret` or `secret_file`"));
         }
     };
     if (SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&bytes.len()) {
@@ -35,10 +32,7 @@ pub fn read_secret(secret: Option<&Secret>, file: Option<&Path>) -> Result<Vec<u
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let unreadable = |error| ConfigError::Unreadable {
-        path: path.display().to_string(),
-        error,
-    };
+    let unreadable = |error| ConfigError::Unreadable { path: path.display().to_string(), error };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let limit = SECRET_BYTES_MAX as u64 + 3;

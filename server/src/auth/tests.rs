@@ -71,19 +71,14 @@ fn a_key_is_who_the_configuration_says() {
     assert_eq!(identity.expires_at, None);
     assert!(identity.may(Right::Emit, "chat", Some("inbox-bill")));
     assert!(!identity.may(Right::Join, "chat", Some("inbox-bill")));
-    let refusal = authenticator
-        .authenticate("a.b.c", wall())
-        .expect_err("there are no tokens");
+    let refusal = authenticator.authenticate("a.b.c", wall()).expect_err("there are no tokens");
     assert_eq!(refusal.reason, "the token is not accepted");
 }
 
 #[test]
 fn a_configuration_that_means_nothing_is_refused() {
     for (toml, says) in [
-        (
-            "[auth.token]\nissuer = \"a\"\naudience = \"b\"\nkey = []",
-            "auth.token.key must be there",
-        ),
+        ("[auth.token]\nissuer = \"a\"\naudience = \"b\"\nkey = []", "auth.token.key must be there"),
         ("[[auth.api_key]]\nname = \"a\"\nsha256 = \"zz\"", "sha256"),
         (
             "[[auth.api_key]]\nname = \"a\"\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n\

@@ -79,11 +79,7 @@ pub struct Claims {
     /// Seconds since 1970 at which it ends.
     pub exp: u64,
     /// Seconds since 1970 before which it does not hold.
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
     /// What the user may do.
     #[serde(default)]
@@ -148,10 +144,7 @@ impl TokenKeys {
         let (mut by_id, mut default) = (HashMap::new(), None);
         for key in &config.keys {
             let secret = read_secret(key.secret.as_ref(), key.secret_file.as_deref())?;
-            let token_key = TokenKey {
-                algorithm: key.algorithm,
-                key: DecodingKey::from_secret(&secret),
-            };
+            let token_key = TokenKey { algorithm: key.algorithm, key: DecodingKey::from_secret(&secret) };
             let replaced = match &key.id {
                 Some(id) => by_id.insert(checked_id(id)?, token_key),
                 None => default.replace(token_key),
@@ -190,10 +183,7 @@ impl TokenKeys {
         if ends - now > LIFETIME_SECONDS_MAX {
             return Err(TokenError::Endless);
         }
-        if claims
-            .nbf
-            .is_some_and(|begins| begins > now.saturating_add(leeway))
-        {
+        if claims.nbf.is_some_and(|begins| begins > now.saturating_add(leeway)) {
             return Err(TokenError::NotYet);
         }
         let user: UserName = claims.sub.parse().map_err(|_| TokenError::Subject)?;
@@ -233,19 +223,13 @@ fn read_part<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
 }
 
 fn check_shape(config: &TokenConfig) -> Result<(), ConfigError> {
-    for (key, value) in [
-        ("auth.token.issuer", &config.issuer),
-        ("auth.token.audience", &config.audience),
-    ] {
+    for (key, value) in [("auth.token.issuer", &config.issuer), ("auth.token.audience", &config.audience)] {
         if value.is_empty() {
             return Err(ConfigError::invalid(key, "is empty"));
         }
     }
     if config.leeway > LEEWAY_MAX || config.leeway.subsec_nanos() != 0 {
-        return Err(ConfigError::invalid(
-            "auth.token.leeway",
-            "must be whole seconds, at most 30",
-        ));
+        return Err(ConfigError::invalid("auth.token.leeway", "must be whole seconds, at most 30"));
     }
     if config.keys.is_empty() || config.keys.len() > TOKEN_KEYS_MAX {
         return Err(ConfigError::invalid(

@@ -58,17 +58,9 @@ fn without(mut value: Value, key: &str) -> Value {
 }
 
 fn signed_as(algorithm: Algorithm, header: &str, claims: &str, secret: &str) -> String {
-    let message = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    );
-    let signature = crypto::sign(
-        message.as_bytes(),
-        &EncodingKey::from_secret(secret.as_bytes()),
-        algorithm,
-    )
-    .unwrap();
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature =
+        crypto::sign(message.as_bytes(), &EncodingKey::from_secret(secret.as_bytes()), algorithm).unwrap();
     format!("{message}.{signature}")
 }
 
@@ -82,9 +74,7 @@ fn error_of(token: &str) -> Option<TokenError> {
 
 #[test]
 fn a_good_token_makes_an_identity() {
-    let identity = keys()
-        .authenticate(&signed(&good_header(), &good_claims()), wall())
-        .unwrap();
+    let identity = keys().authenticate(&signed(&good_header(), &good_claims()), wall()).unwrap();
     assert_eq!(identity.user.as_ref().unwrap().as_str(), "ann");
     assert_eq!(identity.expires_at, Some(wall() + Duration::from_secs(70)));
     assert!(!identity.has_expired(wall() + Duration::from_secs(69)));
@@ -140,23 +130,11 @@ fn claims_outside_the_rules_are_refused() {
         ("sub", json!(7), Claims),
         ("rialto", json!({}), Claims),
         ("rialto", json!([{"rooms": ["*"]}]), Claims),
-        (
-            "rialto",
-            json!([{"namespace": "a", "rooms": ["*"], "can": ["fly"]}]),
-            Claims,
-        ),
-        (
-            "rialto",
-            json!([{"namespace": "a", "rooms": ["*"], "can": ["join"], "until": 5}]),
-            Claims,
-        ),
+        ("rialto", json!([{"namespace": "a", "rooms": ["*"], "can": ["fly"]}]), Claims),
+        ("rialto", json!([{"namespace": "a", "rooms": ["*"], "can": ["join"], "until": 5}]), Claims),
     ] {
         let claims = with(good_claims(), claim, value);
-        assert_eq!(
-            error_of(&signed(&good_header(), &claims)),
-            Some(expected),
-            "{claims}"
-        );
+        assert_eq!(error_of(&signed(&good_header(), &claims)), Some(expected), "{claims}");
     }
 }
 
@@ -164,11 +142,7 @@ fn claims_outside_the_rules_are_refused() {
 fn a_token_without_a_required_claim_is_refused() {
     for claim in ["exp", "iss", "aud", "sub"] {
         let claims = without(good_claims(), claim);
-        assert_eq!(
-            error_of(&signed(&good_header(), &claims)),
-            Some(TokenError::Claims),
-            "{claim}"
-        );
+        assert_eq!(error_of(&signed(&good_header(), &claims)), Some(TokenError::Claims), "{claim}");
     }
 }
 
@@ -180,11 +154,8 @@ fn grants_of_a_token_are_bounded_and_their_error_is_told() {
         error_of(&signed(&good_header(), &claims)),
         Some(TokenError::Grants(GrantError::TooManyGrants))
     );
-    let claims = with(
-        good_claims(),
-        "rialto",
-        json!([{"namespace": "a", "rooms": ["a*b"], "can": ["join"]}]),
-    );
+    let claims =
+        with(good_claims(), "rialto", json!([{"namespace": "a", "rooms": ["a*b"], "can": ["join"]}]));
     let refusal = Refusal::from(error_of(&signed(&good_header(), &claims)).unwrap());
     assert!(refusal.reason.contains("\"a*b\""), "{refusal}");
 }
@@ -212,19 +183,11 @@ fn a_header_chooses_nothing() {
         ("crit", json!(null)),
     ] {
         let header = with(good_header(), key, value);
-        assert_eq!(
-            error_of(&signed(&header, &good_claims())),
-            Some(TokenError::NotAccepted),
-            "{header}"
-        );
+        assert_eq!(error_of(&signed(&header, &good_claims())), Some(TokenError::NotAccepted), "{header}");
     }
     let mut header = with(good_header(), "jku", json!("http://127.0.0.1:1/keys"));
     header["jwk"] = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(OTHER_SECRET)});
-    assert_eq!(
-        error_of(&signed(&header, &good_claims())),
-        None,
-        "jku and jwk are not looked at"
-    );
+    assert_eq!(error_of(&signed(&header, &good_claims())), None, "jku and jwk are not looked at");
 }
 
 #[test]
@@ -252,20 +215,14 @@ fn a_public_key_is_never_a_shared_secret() {
 #[test]
 fn a_key_signs_under_its_own_id_only() {
     let claims = good_claims().to_string();
-    let (named, unnamed) = (
-        good_header().to_string(),
-        without(good_header(), "kid").to_string(),
-    );
+    let (named, unnamed) = (good_header().to_string(), without(good_header(), "kid").to_string());
     for (header, secret, expected) in [
         (&named, SECRET, None),
         (&unnamed, OTHER_SECRET, None),
         (&named, OTHER_SECRET, Some(TokenError::NotAccepted)),
         (&unnamed, SECRET, Some(TokenError::NotAccepted)),
     ] {
-        assert_eq!(
-            error_of(&signed_as(Algorithm::HS256, header, &claims, secret)),
-            expected
-        );
+        assert_eq!(error_of(&signed_as(Algorithm::HS256, header, &claims, secret)), expected);
     }
 }
 
@@ -274,11 +231,8 @@ fn a_single_key_is_also_for_tokens_without_id() {
     let token = signed(&without(good_header(), "kid"), &good_claims());
     let single = TokenKeys::new(&config(vec![key(Some("main"), SECRET)])).unwrap();
     assert!(single.authenticate(&token, wall()).is_ok());
-    let two = TokenKeys::new(&config(vec![
-        key(Some("main"), SECRET),
-        key(Some("old"), OTHER_SECRET),
-    ]))
-    .unwrap();
+    let two =
+        TokenKeys::new(&config(vec![key(Some("main"), SECRET), key(Some("old"), OTHER_SECRET)])).unwrap();
     assert!(two.authenticate(&token, wall()).is_err());
 }
 
@@ -286,9 +240,7 @@ fn a_single_key_is_also_for_tokens_without_id() {
 fn a_token_that_was_changed_or_is_none_is_refused() {
     let good = signed(&good_header(), &good_claims());
     let parts: Vec<&str> = good.split('.').collect();
-    let [header, claims, signature] = parts[..] else {
-        panic!("three parts")
-    };
+    let [header, claims, signature] = parts[..] else { panic!("three parts") };
     let other_claims = URL_SAFE_NO_PAD.encode(with(good_claims(), "sub", json!("bob")).to_string());
     for token in [
         "x",
@@ -318,87 +270,41 @@ fn keys_that_stand_twice_and_bytes_behind_are_refused() {
     let (header, claims) = (good_header().to_string(), good_claims().to_string());
     let sign = |header: &str, claims: &str| error_of(&signed_as(Algorithm::HS256, header, claims, SECRET));
     let twice = |text: &str, key: &str| text.replacen('{', &format!("{{{key},"), 1);
-    assert_eq!(
-        sign(&twice(&header, r#""alg":"none""#), &claims),
-        Some(TokenError::NotAccepted)
-    );
-    assert_eq!(
-        sign(&twice(&header, r#""kid":"main""#), &claims),
-        Some(TokenError::NotAccepted)
-    );
-    assert_eq!(
-        sign(&header, &twice(&claims, r#""exp":1"#)),
-        Some(TokenError::Claims)
-    );
-    assert_eq!(
-        sign(&header, &twice(&claims, r#""sub":"root""#)),
-        Some(TokenError::Claims)
-    );
-    assert_eq!(
-        sign(&header, &format!("{claims}{claims}")),
-        Some(TokenError::Claims)
-    );
+    assert_eq!(sign(&twice(&header, r#""alg":"none""#), &claims), Some(TokenError::NotAccepted));
+    assert_eq!(sign(&twice(&header, r#""kid":"main""#), &claims), Some(TokenError::NotAccepted));
+    assert_eq!(sign(&header, &twice(&claims, r#""exp":1"#)), Some(TokenError::Claims));
+    assert_eq!(sign(&header, &twice(&claims, r#""sub":"root""#)), Some(TokenError::Claims));
+    assert_eq!(sign(&header, &format!("{claims}{claims}")), Some(TokenError::Claims));
     assert_eq!(sign(&header, &format!("{claims}x")), Some(TokenError::Claims));
     assert_eq!(sign(&header, &"[".repeat(2000)), Some(TokenError::Claims));
 }
 
 #[test]
 fn keys_that_are_weak_or_contradict_each_other_are_refused() {
-    let neither = TokenKeyConfig {
-        secret: None,
-        ..key(None, SECRET)
-    };
-    let both = TokenKeyConfig {
-        secret_file: Some("x".into()),
-        ..key(None, SECRET)
-    };
-    let absent = TokenKeyConfig {
-        secret_file: Some("/nowhere/secret".into()),
-        ..neither.clone()
-    };
+    let neither = TokenKeyConfig { secret: None, ..key(None, SECRET) };
+    let both = TokenKeyConfig { secret_file: Some("x".into()), ..key(None, SECRET) };
+    let absent = TokenKeyConfig { secret_file: Some("/nowhere/secret".into()), ..neither.clone() };
     for (keys, says) in [
         (vec![], "auth.token.key must be there"),
-        (
-            vec![key(None, &SECRET[1..])],
-            "has a secret of 31 bytes, but must have 32",
-        ),
+        (vec![key(None, &SECRET[1..])], "has a secret of 31 bytes, but must have 32"),
         (vec![neither], "either `secret` or `secret_file`"),
         (vec![both], "either `secret` or `secret_file`"),
         (vec![absent], "cannot read /nowhere/secret"),
-        (
-            vec![key(Some("a"), SECRET), key(Some("a"), OTHER_SECRET)],
-            "two keys with the same id",
-        ),
+        (vec![key(Some("a"), SECRET), key(Some("a"), OTHER_SECRET)], "two keys with the same id"),
         (vec![key(None, SECRET), key(None, OTHER_SECRET)], "two without"),
-        (
-            vec![key(Some("../a"), SECRET)],
-            "auth.token.key id \"../a\" must be",
-        ),
+        (vec![key(Some("../a"), SECRET)], "auth.token.key id \"../a\" must be"),
         (vec![key(Some(""), SECRET)], "must be 1 to 64"),
     ] {
         let error = TokenKeys::new(&config(keys)).expect_err(says).to_string();
         assert!(error.contains(says), "{error}");
     }
     for (leeway, issuer, says) in [
-        (
-            Duration::from_secs(31),
-            "issuer",
-            "auth.token.leeway must be whole seconds, at most 30",
-        ),
+        (Duration::from_secs(31), "issuer", "auth.token.leeway must be whole seconds, at most 30"),
         (Duration::from_millis(1), "issuer", "auth.token.leeway"),
         (Duration::ZERO, "", "auth.token.issuer is empty"),
     ] {
-        let config = TokenConfig {
-            leeway,
-            issuer: issuer.to_owned(),
-            ..config(vec![key(None, SECRET)])
-        };
-        assert!(
-            TokenKeys::new(&config)
-                .expect_err(says)
-                .to_string()
-                .contains(says)
-        );
+        let config = TokenConfig { leeway, issuer: issuer.to_owned(), ..config(vec![key(None, SECRET)]) };
+        assert!(TokenKeys::new(&config).expect_err(says).to_string().contains(says));
     }
 }
 
@@ -407,26 +313,14 @@ fn a_minted_token_is_accepted() {
     let claims: Claims = serde_json::from_value(good_claims()).unwrap();
     let token = mint(&claims, Some("main"), SECRET.as_bytes()).unwrap();
     assert_eq!(error_of(&token), None);
-    let many = Claims {
-        sub: "x".repeat(5000),
-        ..claims
-    };
-    assert!(matches!(
-        mint(&many, None, SECRET.as_bytes()),
-        Err(MintError::TooLong)
-    ));
+    let many = Claims { sub: "x".repeat(5000), ..claims };
+    assert!(matches!(mint(&many, None, SECRET.as_bytes()), Err(MintError::TooLong)));
 }
 
 #[test]
 fn a_secret_file_may_end_with_one_line_break() {
     let directory = std::env::temp_dir().join(format!("rialto-secret-{}", clock::random_u64()));
-    for (end, matters) in [
-        ("", false),
-        ("\n", false),
-        ("\r\n", false),
-        ("\n\n", true),
-        (" ", true),
-    ] {
+    for (end, matters) in [("", false), ("\n", false), ("\r\n", false), ("\n\n", true), (" ", true)] {
         std::fs::write(&directory, format!("{SECRET}{end}")).unwrap();
         let bytes = read_secret(None, Some(&directory)).unwrap();
         assert_eq!(bytes != SECRET.as_bytes(), matters, "{end:?}");

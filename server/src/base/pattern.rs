@@ -37,11 +37,7 @@ impl Pattern {
 
     /// Whether `name` is meant.
     pub fn matches(&self, name: &str) -> bool {
-        if self.open {
-            name.starts_with(&*self.text)
-        } else {
-            name == &*self.text
-        }
+        if self.open { name.starts_with(&*self.text) } else { name == &*self.text }
     }
 
     /// Whether every name is meant.
@@ -101,11 +97,7 @@ mod tests {
             ("*", "anything", true),
             ("日*", "日本", true),
         ] {
-            assert_eq!(
-                pattern.parse::<Pattern>().unwrap().matches(name),
-                meant,
-                "{pattern} {name}"
-            );
+            assert_eq!(pattern.parse::<Pattern>().unwrap().matches(name), meant, "{pattern} {name}");
         }
     }
 
@@ -124,9 +116,6 @@ mod tests {
             assert_eq!(text.parse::<Pattern>(), Err(error), "{text:?}");
         }
         let long = "x".repeat(NAME_BYTES_MAX + 1);
-        assert_eq!(
-            long.parse::<Pattern>(),
-            Err(NameError::TooLong(NAME_BYTES_MAX).into())
-        );
+        assert_eq!(long.parse::<Pattern>(), Err(NameError::TooLong(NAME_BYTES_MAX).into()));
     }
 }

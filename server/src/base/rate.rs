@@ -18,20 +18,12 @@ pub struct Rate {
 impl Rate {
     /// So many per second, so many at once.
     pub const fn per_second(count: u32, burst: u32) -> Self {
-        Self {
-            count,
-            period: Duration::from_secs(1),
-            burst,
-        }
+        Self { count, period: Duration::from_secs(1), burst }
     }
 
     /// So many per minute, all of them at once if it must be.
     pub const fn per_minute(count: u32) -> Self {
-        Self {
-            count,
-            period: Duration::from_secs(60),
-            burst: count,
-        }
+        Self { count, period: Duration::from_secs(60), burst: count }
     }
 
     /// What one token costs, in units of which every nanosecond brings `count`.
@@ -51,10 +43,7 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket.
     pub fn full(rate: Rate, now: Instant) -> Self {
-        Self {
-            level: u64::from(rate.burst).saturating_mul(rate.token()),
-            filled: now,
-        }
+        Self { level: u64::from(rate.burst).saturating_mul(rate.token()), filled: now }
     }
 
     /// Takes one token, or says how long to wait for it.
@@ -73,9 +62,7 @@ impl Bucket {
                 self.level = level;
                 Ok(())
             }
-            None => Err(Duration::from_nanos(
-                (rate.token() - self.level).div_ceil(u64::from(rate.count)),
-            )),
+            None => Err(Duration::from_nanos((rate.token() - self.level).div_ceil(u64::from(rate.count)))),
         }
     }
 }
@@ -94,10 +81,7 @@ mod tests {
             assert_eq!(bucket.take(RATE, start), Ok(()));
         }
         assert_eq!(bucket.take(RATE, start), Err(Duration::from_millis(100)));
-        assert_eq!(
-            bucket.take(RATE, start + Duration::from_millis(60)),
-            Err(Duration::from_millis(40))
-        );
+        assert_eq!(bucket.take(RATE, start + Duration::from_millis(60)), Err(Duration::from_millis(40)));
         assert_eq!(bucket.take(RATE, start + Duration::from_millis(100)), Ok(()));
     }
 

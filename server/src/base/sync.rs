@@ -19,10 +19,7 @@ mod explored {
         }
 
         /// Waits for the lock.
-        #[allow(
-            clippy::unwrap_used,
-            reason = "a poisoned lock means that the explored code panicked"
-        )]
+        #[allow(clippy::unwrap_used, reason = "a poisoned lock means that the explored code panicked")]
         pub fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
             self.0.lock().unwrap()
         }

@@ -37,10 +37,7 @@ pub enum TelemetryError {
 pub fn check_level(level: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::builder()
         .parse(level)
-        .map_err(|error| TelemetryError::Level {
-            level: level.to_owned(),
-            error,
-        })
+        .map_err(|error| TelemetryError::Level { level: level.to_owned(), error })
 }
 
 /// Starts writing log lines to standard error, for the whole process.
@@ -85,19 +82,13 @@ mod tests {
     #[test]
     fn users_cannot_write_lines_or_colours_or_turn_the_text_around() {
         let text = Quoted("a\nERROR forged\r\x1b[31m\0\u{202e}\u{200b}\"\\é日").to_string();
-        assert_eq!(
-            text,
-            "a\\nERROR forged\\r\\u{1b}[31m\\0\\u{202e}\\u{200b}\\\"\\\\é日"
-        );
+        assert_eq!(text, "a\\nERROR forged\\r\\u{1b}[31m\\0\\u{202e}\\u{200b}\\\"\\\\é日");
     }
 
     #[test]
     fn users_cannot_fill_the_log() {
         assert_eq!(Quoted(&"x".repeat(256)).to_string(), "x".repeat(256));
-        assert_eq!(
-            Quoted(&"x".repeat(257)).to_string(),
-            format!("{}…", "x".repeat(256))
-        );
+        assert_eq!(Quoted(&"x".repeat(257)).to_string(), format!("{}…", "x".repeat(256)));
         for text in ["\u{202e}", "é", "\0"] {
             assert!(Quoted(&text.repeat(100_000)).to_string().len() <= 256 + '…'.len_utf8());
         }

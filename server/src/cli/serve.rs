@@ -65,10 +65,7 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// The configuration that holds after defaults, file, variables and flags.
     pub fn configuration(&self) -> Result<Config, ConfigError> {
-        let mut config = self
-            .config
-            .as_deref()
-            .map_or_else(|| Ok(Config::default()), Config::load)?;
+        let mut config = self.config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)?;
         config.listen = self.listen.unwrap_or(config.listen);
         config.data = self.data.clone().unwrap_or(config.data);
         config.insecure |= self.insecure;
@@ -96,10 +93,7 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
 fn readable(path: &Path) -> Result<(), ConfigError> {
     // Directories open as well, but cannot be read.
     let read = |path| io::Read::read(&mut std::fs::File::open(path)?, &mut [0]);
-    read(path).map(drop).map_err(|error| ConfigError::Unreadable {
-        path: path.display().to_string(),
-        error,
-    })
+    read(path).map(drop).map_err(|error| ConfigError::Unreadable { path: path.display().to_string(), error })
 }
 
 /// Runs `rialto serve` to its end.
@@ -149,10 +143,7 @@ async fn serve(config: Config, mut signals: Signals) -> ExitCode {
 fn welcome(config: &Config, address: SocketAddr) -> String {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let near = SocketAddr::new(reachable(address.ip()), address.port());
-    let mut text = format!(
-        "Rialto {} is listening on {address}\n\n",
-        env!("CARGO_PKG_VERSION")
-    );
+    let mut text = format!("Rialto {} is listening on {address}\n\n", env!("CARGO_PKG_VERSION"));
     if config.web.pages {
         text += &format!("  chat    {scheme}://{near}/\n");
     }
@@ -203,10 +194,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// Waits for either and gives the exit code that stands for it.

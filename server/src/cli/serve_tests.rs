@@ -43,10 +43,7 @@ fn flags_go_before_the_file_and_the_file_before_defaults() {
     let config = config.unwrap();
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.data, PathBuf::from("/from/file"));
-    assert_eq!(
-        (config.log.level.as_str(), config.log.format),
-        ("warn", LogFormat::Json)
-    );
+    assert_eq!((config.log.level.as_str(), config.log.format), ("warn", LogFormat::Json));
     assert_eq!(config.stop.drain.as_secs(), 1);
     assert_eq!(config.stop.flush, Config::default().stop.flush);
 }
@@ -57,10 +54,7 @@ fn what_is_wrong_is_found_before_starting() {
         (&["--listen", "0.0.0.0:7400"][..], "nothing is authenticated"),
         (&["--log", "rialto=loud"], "log.level"),
         (&["--config", "/nowhere.toml"], "cannot read /nowhere.toml"),
-        (
-            &["--tls-cert", "/nowhere.crt", "--tls-key", "/nowhere.key"],
-            "cannot read /nowhere.crt",
-        ),
+        (&["--tls-cert", "/nowhere.crt", "--tls-key", "/nowhere.key"], "cannot read /nowhere.crt"),
         (&["--tls-cert", "/", "--tls-key", "/"], "cannot read /"),
     ] {
         match configuration(flags) {
@@ -93,10 +87,7 @@ fn a_person_is_told_where_the_chat_is_and_who_may_enter() {
     assert!(text.contains("chat    http://127.0.0.1:7400/\n"), "{text}");
     assert!(text.contains("open to everybody on this machine"), "{text}");
     let text = welcome(&Config::default(), "[::]:7400".parse().unwrap());
-    assert!(
-        text.contains("listening on [::]:7400") && text.contains("http://[::1]:7400/"),
-        "{text}"
-    );
+    assert!(text.contains("listening on [::]:7400") && text.contains("http://[::1]:7400/"), "{text}");
     assert!(text.contains("OPEN TO EVERYBODY"), "{text}");
 }
 

@@ -110,12 +110,7 @@ struct SignerArgs {
     #[arg(long, value_name = "FILE", env = "RIALTO_CONFIG")]
     config: Option<PathBuf>,
     /// The shared secret
-    #[arg(
-        long,
-        env = "RIALTO_TOKEN_SECRET",
-        hide_env_values = true,
-        conflicts_with = "secret_file"
-    )]
+    #[arg(long, env = "RIALTO_TOKEN_SECRET", hide_env_values = true, conflicts_with = "secret_file")]
     secret: Option<String>,
     /// File that holds it
     #[arg(long, value_name = "FILE", env = "RIALTO_TOKEN_SECRET_FILE")]
@@ -211,10 +206,7 @@ impl SignerArgs {
             value.clone().ok_or_else(missing)
         };
         if self.secret.is_none() && self.secret_file.is_none() {
-            return Err(Failure(
-                2,
-                "--secret-file, --secret or --config is needed".to_owned(),
-            ));
+            return Err(Failure(2, "--secret-file, --secret or --config is needed".to_owned()));
         }
         let token = TokenConfig {
             issuer: needed(&self.issuer, "--issuer")?,
@@ -227,18 +219,13 @@ impl SignerArgs {
                 secret_file: self.secret_file.clone(),
             }],
         };
-        Ok(AuthConfig {
-            token: Some(token),
-            api_keys: Vec::new(),
-        })
+        Ok(AuthConfig { token: Some(token), api_keys: Vec::new() })
     }
 
     /// The key to sign with: the one that is named, or the one without id, or the only one.
     fn key<'a>(&self, keys: &'a [TokenKeyConfig]) -> Result<&'a TokenKeyConfig, Failure> {
         let named = keys.iter().find(|key| key.id == self.key_id);
-        let only = (self.key_id.is_none() && keys.len() == 1)
-            .then(|| keys.first())
-            .flatten();
+        let only = (self.key_id.is_none() && keys.len() == 1).then(|| keys.first()).flatten();
         let which = || match &self.key_id {
             Some(id) => format!("there is no key {id:?}"),
             None => "--key-id is needed: there are several keys".to_owned(),
@@ -309,18 +296,12 @@ fn claims_of(token: &str) -> Option<Claims> {
 }
 
 fn described(identity: &Identity, claims: Option<&Claims>, now: SystemTime) -> String {
-    let user = identity
-        .user
-        .as_ref()
-        .map_or("(nobody in particular)", |user| user.as_str());
+    let user = identity.user.as_ref().map_or("(nobody in particular)", |user| user.as_str());
     let mut text = format!("valid\nuser     {user}");
     match identity.expires_at {
         Some(end) => {
             let left = Duration::from_secs(end.duration_since(now).unwrap_or_default().as_secs());
-            let (end, left) = (
-                humantime::format_rfc3339_seconds(end),
-                humantime::format_duration(left),
-            );
+            let (end, left) = (humantime::format_rfc3339_seconds(end), humantime::format_duration(left));
             text += &format!("\nexpires  {end}, in {left}");
         }
         None => text += "\nexpires  never",
@@ -328,11 +309,7 @@ fn described(identity: &Identity, claims: Option<&Claims>, now: SystemTime) -> S
     for grant in claims.iter().flat_map(|claims| &claims.rialto) {
         let can: Vec<&str> = grant.can.iter().map(|right| right.word()).collect();
         let (can, rooms) = (can.join(", "), grant.rooms.join(", "));
-        text += &format!(
-            "\ngrant    {}: {}",
-            grant.namespace,
-            if can.is_empty() { "enter" } else { &can }
-        );
+        text += &format!("\ngrant    {}: {}", grant.namespace, if can.is_empty() { "enter" } else { &can });
         if !rooms.is_empty() {
             text += &format!(" in {rooms}");
         }

@@ -6,7 +6,10 @@ use rialto_proto::v1::{AttachRequest, ClientFrame, RefusalCode, client_frame};
 use tokio::task::coop;
 use tonic::{Status, Streaming};
 
-use super::conversation::{Conversation, Seat};
+use super::{
+    conversation::{Conversation, Seat},
+    line::Line,
+};
 use crate::{
     base::{
         limits::BATCH_ENTRIES_MAX,
@@ -20,8 +23,13 @@ use rialto_proto::v1::CloseCode;
 
 /// Begins the conversation. The handshake happens inside of it, so that response headers leave at once: clients wait
 /// for them before they send.
-pub(super) fn converse(router: &Arc<Router>, peer: Peer, inbound: Streaming<AttachRequest>) -> Conversation {
-    let seat = Seat::new(Arc::clone(router));
+pub(super) fn converse(
+    router: &Arc<Router>,
+    peer: Peer,
+    line: Option<Line>,
+    inbound: Streaming<AttachRequest>,
+) -> Conversation {
+    let seat = Seat::new(Arc::clone(router), line);
     Conversation::new(Arc::clone(&seat), Box::pin(read(seat, peer, inbound)))
 }
 
@@ -75,10 +83,7 @@ async fn take(seat: &Seat, session: &Arc<Session>, request: AttachRequest) {
     match check_count(request.frames.len()) {
         Ok(()) => carry_out(seat, session, request.frames).await,
         Err(refusal) => {
-            seat.router.close(
-                session,
-                &Closing::new(CloseCode::Protocol, refusal.reason.clone()),
-            );
+            seat.router.close(session, &Closing::new(CloseCode::Protocol, refusal.reason.clone()));
         }
     }
 }
@@ -92,20 +97,14 @@ async fn carry_out(seat: &Seat, session: &Arc<Session>, frames: Vec<ClientFrame>
 
 /// A message that cannot be read ends the session, and the stream with the status that says why.
 fn broken(seat: &Seat, session: &Arc<Session>, status: Status) -> Status {
-    seat.router.close(
-        session,
-        &Closing::new(CloseCode::Protocol, "a message could not be read"),
-    );
+    seat.router.close(session, &Closing::new(CloseCode::Protocol, "a message could not be read"));
     status
 }
 
 /// Refuses a message of too many frames.
 pub(super) fn check_count(frames: usize) -> Result<(), Refusal> {
     if frames > BATCH_ENTRIES_MAX {
-        return Err(Refusal::invalid(
-            "frames",
-            format_args!("has more than {BATCH_ENTRIES_MAX} entries"),
-        ));
+        return Err(Refusal::invalid("frames", format_args!("has more than {BATCH_ENTRIES_MAX} entries")));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::status;
+use super::{line::Line, status};
 use crate::{
     base::{clock, refusal::Refusal},
     router::{Router, life::Peer},
@@ -43,23 +43,23 @@ pub(super) struct Seat {
     pub(super) router: Arc<Router>,
     pub(super) outbox: Arc<Outbox>,
     session: OnceLock<Arc<Session>>,
+    line: Option<Line>,
 }
 
 impl Seat {
     /// An empty seat with the outbox of the session to come.
-    pub(super) fn new(router: Arc<Router>) -> Arc<Self> {
+    pub(super) fn new(router: Arc<Router>, line: Option<Line>) -> Arc<Self> {
         let outbox = Arc::new(Outbox::new(Bounds::from(&router.limits.session)));
-        Arc::new(Self {
-            router,
-            outbox,
-            session: OnceLock::new(),
-        })
+        Arc::new(Self { router, outbox, session: OnceLock::new(), line })
     }
 
     /// Opens the session.
     pub(super) fn greet(&self, hello: Hello, peer: Peer) -> Result<Arc<Session>, Status> {
         let opened = self.router.greet(hello, peer, Arc::clone(&self.outbox));
         let session = opened.map_err(|refusal| self.refused(refusal))?;
+        if let Some(line) = &self.line {
+            line.opened();
+        }
         // Empty until now: a second greeting is refused before it comes here.
         let session = self.session.get_or_init(|| session);
         Ok(Arc::clone(session))
@@ -89,6 +89,9 @@ impl Drop for Conversation {
     fn drop(&mut self) {
         if let Some(session) = self.seat.session.get() {
             self.seat.router.end(session);
+            if let Some(line) = &self.seat.line {
+                line.closed();
+            }
         }
     }
 }
@@ -97,13 +100,7 @@ impl Conversation {
     /// A conversation of which `reader` is the incoming half.
     pub(super) fn new(seat: Arc<Seat>, reader: Reader) -> Self {
         let bursts = Bursts(Arc::clone(&seat.outbox));
-        Self {
-            reader: Some(reader),
-            seat,
-            bursts,
-            pings: None,
-            ended: false,
-        }
+        Self { reader: Some(reader), seat, bursts, pings: None, ended: false }
     }
 
     /// The same, with a `Ping` whenever there was silence for the session limit's `ping_interval`.

@@ -42,9 +42,7 @@ impl Directory {
     ) -> Result<Response<A>, Status> {
         let identity = identity(&self.router, request.metadata())?;
         let answer = ask(&self.router, &identity, request.into_inner());
-        answer
-            .map(Response::new)
-            .map_err(|refusal| status::refused(&self.router.count_refusal(refusal)))
+        answer.map(Response::new).map_err(|refusal| status::refused(&self.router.count_refusal(refusal)))
     }
 }
 
@@ -65,9 +63,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::GetNamespaceResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let namespace = router.get_namespace(identity, request.namespace)?;
-            Ok(v1::GetNamespaceResponse {
-                namespace: Some(namespace),
-            })
+            Ok(v1::GetNamespaceResponse { namespace: Some(namespace) })
         })
     }
 
@@ -77,9 +73,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::CreateNamespaceResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let namespace = router.create_namespace(identity, request)?;
-            Ok(v1::CreateNamespaceResponse {
-                namespace: Some(namespace),
-            })
+            Ok(v1::CreateNamespaceResponse { namespace: Some(namespace) })
         })
     }
 
@@ -89,9 +83,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::UpdateNamespaceResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let namespace = router.update_namespace(identity, request)?;
-            Ok(v1::UpdateNamespaceResponse {
-                namespace: Some(namespace),
-            })
+            Ok(v1::UpdateNamespaceResponse { namespace: Some(namespace) })
         })
     }
 
@@ -117,9 +109,7 @@ impl DirectoryService for Directory {
         request: Request<v1::GetRoomRequest>,
     ) -> Result<Response<v1::GetRoomResponse>, Status> {
         self.answer(request, |router, identity, request| {
-            Ok(v1::GetRoomResponse {
-                room: Some(router.get_room(identity, request)?),
-            })
+            Ok(v1::GetRoomResponse { room: Some(router.get_room(identity, request)?) })
         })
     }
 
@@ -136,9 +126,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::GetSessionResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let session = router.get_session(identity, &request.session_id)?;
-            Ok(v1::GetSessionResponse {
-                session: Some(session),
-            })
+            Ok(v1::GetSessionResponse { session: Some(session) })
         })
     }
 
@@ -148,10 +136,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::JoinMembersResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let reach = router.join_members(identity, request)?;
-            Ok(v1::JoinMembersResponse {
-                sessions_changed: reach.changed,
-                sessions_refused: reach.refused,
-            })
+            Ok(v1::JoinMembersResponse { sessions_changed: reach.changed, sessions_refused: reach.refused })
         })
     }
 
@@ -161,9 +146,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::PartMembersResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let reach = router.part_members(identity, request)?;
-            Ok(v1::PartMembersResponse {
-                sessions_changed: reach.changed,
-            })
+            Ok(v1::PartMembersResponse { sessions_changed: reach.changed })
         })
     }
 
@@ -173,9 +156,7 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::DisconnectMembersResponse>, Status> {
         self.answer(request, |router, identity, request| {
             let reach = router.disconnect_members(identity, request)?;
-            Ok(v1::DisconnectMembersResponse {
-                sessions_changed: reach.changed,
-            })
+            Ok(v1::DisconnectMembersResponse { sessions_changed: reach.changed })
         })
     }
 
@@ -230,10 +211,7 @@ impl Stream for Watch {
         if !self.begun {
             self.begun = true;
             let kind = RoomEventKind::Watching.into();
-            return Poll::Ready(Some(Ok(WatchRoomsResponse {
-                kind,
-                ..Default::default()
-            })));
+            return Poll::Ready(Some(Ok(WatchRoomsResponse { kind, ..Default::default() })));
         }
         if self.stopping.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(status::refused(&Refusal::draining()))));

@@ -9,8 +9,8 @@ use rialto_proto::v1::{
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
-    attach, conversation::Conversation, services::messaging_service_server::MessagingService, status, unary,
-    web,
+    attach, conversation::Conversation, edge::Connection, line::Line,
+    services::messaging_service_server::MessagingService, status, unary, web,
 };
 use crate::{
     auth::Identity,
@@ -48,16 +48,16 @@ impl MessagingService for Messaging {
         &self,
         request: Request<Streaming<AttachRequest>>,
     ) -> Result<Response<Conversation>, Status> {
-        let peer = peer(&request, Duration::ZERO);
+        let (peer, line) = peer(&self.router, &request, Duration::ZERO);
         let compress = request.metadata().contains_key(COMPRESS);
-        let conversation = attach::converse(&self.router, peer, request.into_inner());
+        let conversation = attach::converse(&self.router, peer, line, request.into_inner());
         Ok(stream(conversation, compress))
     }
 
     async fn listen(&self, request: Request<ListenRequest>) -> Result<Response<Conversation>, Status> {
-        let peer = peer(&request, self.router.limits.session.ping_interval);
+        let (peer, line) = peer(&self.router, &request, self.router.limits.session.ping_interval);
         let compress = request.metadata().contains_key(COMPRESS);
-        let conversation = web::listen(&self.router, peer, request.into_inner())?;
+        let conversation = web::listen(&self.router, peer, line, request.into_inner())?;
         Ok(stream(conversation, compress))
     }
 
@@ -68,9 +68,7 @@ impl MessagingService for Messaging {
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
         let published = unary::publish(&self.router, &identity, request.into_inner());
-        published
-            .map(Response::new)
-            .map_err(|refusal| self.refused(refusal))
+        published.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 
     async fn publish_batch(
@@ -79,9 +77,7 @@ impl MessagingService for Messaging {
     ) -> Result<Response<PublishBatchResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
         let published = unary::publish_batch(&self.router, &identity, request.into_inner());
-        published
-            .map(Response::new)
-            .map_err(|refusal| self.refused(refusal))
+        published.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
@@ -109,24 +105,19 @@ pub(super) fn identity(router: &Router, metadata: &MetadataMap) -> Result<Identi
     identity.map_err(|refusal| status::refused(&router.count_refusal(refusal)))
 }
 
-fn peer<T>(request: &Request<T>, ping_interval: Duration) -> Peer {
-    Peer {
-        address: address(request),
-        bearer: bearer(request.metadata()),
-        ping_interval,
-    }
-}
-
-fn address<T>(request: &Request<T>) -> Option<IpAddr> {
-    request.remote_addr().map(|address| address.ip())
+/// What is known of a client before it greets.
+fn peer<T>(router: &Router, request: &Request<T>, ping_interval: Duration) -> (Peer, Option<Line>) {
+    let line = request.extensions().get::<Connection>().cloned().map(Line::new);
+    let counted = |address: &IpAddr| router.limits.connection.loopback_counted || !address.is_loopback();
+    let address = line.as_ref().map(Line::address).filter(counted);
+    let cut = line.as_ref().map(Line::cut);
+    (Peer { address, bearer: bearer(request.metadata()), ping_interval, cut }, line)
 }
 
 fn bearer(metadata: &MetadataMap) -> Option<String> {
     let text = metadata.get("authorization")?.to_str().ok()?;
     let (scheme, token) = text.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim().to_owned())
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 /// What `grpc-timeout` allows; the edge has refused a malformed one.

@@ -5,25 +5,21 @@
 //! * [`unary`]: publishing and calling without a session
 //! * [`directory`]: looking inside
 //! * [`conversation`]: what `attach` and `web` share: commands in, bursts out
+//! * [`line`]: the connection under a session
 //! * [`status`]: the only place that turns refusals and closes into gRPC statuses
 
 pub mod attach;
 pub mod conversation;
 pub mod directory;
 pub mod edge;
+pub mod line;
 pub mod messaging;
 pub mod status;
 pub mod unary;
 pub mod web;
 
 /// Service traits of `rialto.v1`, generated at build time; response messages of streams are bursts of encoded frames.
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::disallowed_types,
-    clippy::wildcard_imports
-)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::disallowed_types, clippy::wildcard_imports)]
 pub mod services {
     tonic::include_proto!("rialto.v1");
 }

@@ -93,10 +93,7 @@ mod tests {
         let status = refused(&Refusal::rate("emits_per_second", Duration::from_millis(20)));
         assert_eq!(status.code(), Code::ResourceExhausted);
         let details = status.get_error_details();
-        assert_eq!(
-            details.error_info().map(|info| info.reason.as_str()),
-            Some("RATE_LIMITED")
-        );
+        assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("RATE_LIMITED"));
         assert_eq!(
             details.error_info().map(|info| info.metadata["limit"].as_str()),
             Some("emits_per_second")

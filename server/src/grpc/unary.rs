@@ -21,9 +21,7 @@ pub(super) fn publish(
     request: PublishRequest,
 ) -> Result<PublishResponse, Refusal> {
     let emit = Emit::publish(request, &router.limits.session)?;
-    router.publish(identity, emit).map(|accepted| PublishResponse {
-        accepted: Some(accepted),
-    })
+    router.publish(identity, emit).map(|accepted| PublishResponse { accepted: Some(accepted) })
 }
 
 /// Publishes events in order, each taken or refused by itself.
@@ -34,25 +32,16 @@ pub(super) fn publish_batch(
 ) -> Result<PublishBatchResponse, Refusal> {
     let entries = request.entries.len();
     if entries == 0 || entries > BATCH_ENTRIES_MAX {
-        return Err(Refusal::invalid(
-            "entries",
-            format_args!("are not between 1 and {BATCH_ENTRIES_MAX}"),
-        ));
+        return Err(Refusal::invalid("entries", format_args!("are not between 1 and {BATCH_ENTRIES_MAX}")));
     }
     let outcome = |entry: PublishRequest| match publish(router, identity, entry) {
-        Ok(response) => PublishOutcome {
-            outcome: response.accepted.map(Outcome::Accepted),
-        },
+        Ok(response) => PublishOutcome { outcome: response.accepted.map(Outcome::Accepted) },
         Err(refusal) => {
             let refusal = router.count_refusal(refusal);
-            PublishOutcome {
-                outcome: Some(Outcome::Refused(frame::refused(&refusal))),
-            }
+            PublishOutcome { outcome: Some(Outcome::Refused(frame::refused(&refusal))) }
         }
     };
-    Ok(PublishBatchResponse {
-        outcomes: request.entries.into_iter().map(outcome).collect(),
-    })
+    Ok(PublishBatchResponse { outcomes: request.entries.into_iter().map(outcome).collect() })
 }
 
 /// Asks one session. `deadline` is what the call itself allows.

@@ -8,6 +8,7 @@ use tonic::Status;
 use super::{
     attach::check_count,
     conversation::{Conversation, Seat},
+    line::Line,
     status,
 };
 use crate::{
@@ -23,12 +24,11 @@ const PUSH_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 pub(super) fn listen(
     router: &Arc<Router>,
     peer: Peer,
+    line: Option<Line>,
     request: ListenRequest,
 ) -> Result<Conversation, Status> {
-    let seat = Seat::new(Arc::clone(router));
-    let hello = request
-        .hello
-        .ok_or_else(|| Refusal::invalid("hello", "is missing"));
+    let seat = Seat::new(Arc::clone(router), line);
+    let hello = request.hello.ok_or_else(|| Refusal::invalid("hello", "is missing"));
     let hello = hello.and_then(|hello| Hello::parse(hello, &router.limits.session));
     let hello = hello.map_err(|refusal| seat.refused(refusal))?;
     seat.greet(hello, peer)?;
@@ -44,10 +44,7 @@ fn take(router: &Router, request: PushRequest) -> Result<PushResponse, Refusal> 
     let session = router.proven(&request.session_id, &request.session_secret)?;
     check_count(request.frames.len())?;
     if request.first_seq == 0 {
-        return Err(Refusal::invalid(
-            "first_seq",
-            "is 0; the first frame of a session has 1",
-        ));
+        return Err(Refusal::invalid("first_seq", "is 0; the first frame of a session has 1"));
     }
     let frames_max = router.limits.session.outbox_frames_max;
     let mut full = false;
@@ -61,11 +58,7 @@ fn take(router: &Router, request: PushRequest) -> Result<PushResponse, Refusal> 
     // Some were taken: the rest is sent again in its own time. None was: not at once.
     if full && accepted_seq < request.first_seq {
         let refusal = Refusal::new(RefusalCode::RateLimited, "the answers on Listen are not read");
-        return Err(Refusal {
-            retry: Retry::After(PUSH_AGAIN),
-            limit: "outbox_frames_max",
-            ..refusal
-        });
+        return Err(Refusal { retry: Retry::After(PUSH_AGAIN), limit: "outbox_frames_max", ..refusal });
     }
     Ok(PushResponse { accepted_seq })
 }

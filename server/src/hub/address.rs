@@ -26,27 +26,15 @@ pub(super) struct Address<'a> {
 
 impl<'a> Address<'a> {
     pub(super) fn room(namespace: &'a str, name: &'a str) -> Self {
-        Self {
-            namespace,
-            kind: Kind::Room,
-            name,
-        }
+        Self { namespace, kind: Kind::Room, name }
     }
 
     pub(super) fn everyone(namespace: &'a str) -> Self {
-        Self {
-            namespace,
-            kind: Kind::Everyone,
-            name: "",
-        }
+        Self { namespace, kind: Kind::Everyone, name: "" }
     }
 
     pub(super) fn user(namespace: &'a str, name: &'a str) -> Self {
-        Self {
-            namespace,
-            kind: Kind::User,
-            name,
-        }
+        Self { namespace, kind: Kind::User, name }
     }
 }
 
@@ -60,11 +48,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn address(&self) -> Address<'_> {
-        Address {
-            namespace: &self.namespace,
-            kind: self.kind,
-            name: &self.name,
-        }
+        Address { namespace: &self.namespace, kind: self.kind, name: &self.name }
     }
 }
 

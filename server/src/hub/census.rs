@@ -48,19 +48,13 @@ impl Hub {
     /// How many members a room has.
     pub fn member_count(&self, namespace: &str, room: &str) -> u32 {
         let address = Address::room(namespace, room);
-        self.shards
-            .lock_one(&address)
-            .get(&address)
-            .map_or(0, |room| room.count())
+        self.shards.lock_one(&address).get(&address).map_or(0, |room| room.count())
     }
 
     /// The members of a room, or of the namespace when `room` is empty, by session id, after `after`.
     pub fn members(&self, namespace: &str, room: &str, after: &str, max: usize) -> Page<Arc<Session>> {
-        let address = if room.is_empty() {
-            Address::everyone(namespace)
-        } else {
-            Address::room(namespace, room)
-        };
+        let address =
+            if room.is_empty() { Address::everyone(namespace) } else { Address::room(namespace, room) };
         let all: Vec<Arc<Session>> = {
             let shard = self.shards.lock_one(&address);
             let room = shard.get(&address);
@@ -70,17 +64,10 @@ impl Hub {
                 .collect()
         };
         let total = all.len();
-        let mut members: Vec<_> = all
-            .into_iter()
-            .map(|session| (session.id.to_string(), session))
-            .collect();
+        let mut members: Vec<_> = all.into_iter().map(|session| (session.id.to_string(), session)).collect();
         members.retain(|(id, _)| id.as_str() > after);
         members.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-        Page::of(
-            members.into_iter().map(|(_, session)| session).collect(),
-            max,
-            total,
-        )
+        Page::of(members.into_iter().map(|(_, session)| session).collect(), max, total)
     }
 
     /// Whether a session is in a room.

@@ -55,11 +55,7 @@ impl Emission<'_> {
         }
         match &target.who {
             Who::Everyone => Some(Address::everyone(self.namespace)),
-            Who::Union {
-                rooms,
-                sessions,
-                users,
-            } if sessions.is_empty() && users.is_empty() => {
+            Who::Union { rooms, sessions, users } if sessions.is_empty() && users.is_empty() => {
                 let [room] = rooms.as_slice() else { return None };
                 Some(Address::room(self.namespace, room.as_str()))
             }
@@ -81,11 +77,7 @@ impl Hub {
             return Ok(FanOut::default());
         };
         take(room, emission)?;
-        Ok(room.fan_out(
-            emission.frame,
-            emission.settings.falling_behind,
-            emission.excluded(),
-        ))
+        Ok(room.fan_out(emission.frame, emission.settings.falling_behind, emission.excluded()))
     }
 
     /// The same, and tells `asked` who is about to receive it, before the first one does.
@@ -100,12 +92,7 @@ impl Hub {
                 take(room, emission)?;
             }
         }
-        let receivers = receivers(
-            &mut locked,
-            emission.namespace,
-            emission.target,
-            emission.excluded(),
-        );
+        let receivers = receivers(&mut locked, emission.namespace, emission.target, emission.excluded());
         asked(&receivers);
         let mut fan_out = FanOut::default();
         for session in &receivers {
@@ -124,20 +111,13 @@ impl Hub {
 /// Takes one event from the rate of a room.
 fn take(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
     let rate = room::rate(emission.settings.room_emits_per_second);
-    room.rate
-        .take(rate, emission.now)
-        .map_err(|after| Refusal::rate("room_emits_per_second", after))
+    room.rate.take(rate, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
 }
 
 /// Everything that must be locked to know whom a target covers.
 fn addresses<'a>(namespace: &'a str, target: &'a Target) -> Vec<Address<'a>> {
     let room = |room: &'a RoomName| Address::room(namespace, room.as_str());
-    let mut addresses: Vec<_> = target
-        .rooms()
-        .iter()
-        .chain(&target.except_rooms)
-        .map(room)
-        .collect();
+    let mut addresses: Vec<_> = target.rooms().iter().chain(&target.except_rooms).map(room).collect();
     // Whether a session named by its id is in the namespace is known by everyone's list.
     if target.beyond_rooms() {
         addresses.push(Address::everyone(namespace));
@@ -154,12 +134,7 @@ fn receivers(
     target: &Target,
     sender: Option<u64>,
 ) -> Vec<Arc<Session>> {
-    let mut passed: HashSet<u64> = target
-        .except_sessions
-        .iter()
-        .map(|id| id.key)
-        .chain(sender)
-        .collect();
+    let mut passed: HashSet<u64> = target.except_sessions.iter().map(|id| id.key).chain(sender).collect();
     for room in &target.except_rooms {
         if let Some(room) = locked.room(&Address::room(namespace, room.as_str())) {
             passed.extend(room.members.keys());
@@ -168,11 +143,7 @@ fn receivers(
     match &target.who {
         Who::Everyone => gather(locked, &[Address::everyone(namespace)], &mut passed),
         Who::AnyOf(room) => any_of(locked, &Address::room(namespace, room.as_str()), &passed),
-        Who::Union {
-            rooms,
-            sessions,
-            users,
-        } => {
+        Who::Union { rooms, sessions, users } => {
             let rooms = rooms.iter().map(|room| Address::room(namespace, room.as_str()));
             let users = users.iter().map(|user| Address::user(namespace, user.as_str()));
             let addresses: Vec<_> = rooms.chain(users).collect();
@@ -180,12 +151,9 @@ fn receivers(
             let Some(everyone) = locked.room(&Address::everyone(namespace)) else {
                 return receivers;
             };
-            let named = sessions.iter().filter_map(|id| {
-                everyone
-                    .members
-                    .get(&id.key)
-                    .filter(|member| member.session.id == *id)
-            });
+            let named = sessions
+                .iter()
+                .filter_map(|id| everyone.members.get(&id.key).filter(|member| member.session.id == *id));
             let named = named.filter(|member| passed.insert(member.session.id.key));
             receivers.extend(named.map(|member| Arc::clone(&member.session)));
             receivers
@@ -222,19 +190,11 @@ fn any_of(locked: &mut Locked<'_>, address: &Address<'_>, passed: &HashSet<u64>)
     // The remainder is below the number of members.
     let start = (clock::random_u64() % members.max(1) as u64) as usize;
     let order = (start..members).chain(0..start);
-    let chosen = order
-        .filter_map(|at| room.members.get_index(at))
-        .find(|(key, _)| !passed.contains(key));
-    chosen
-        .map(|(_, member)| Arc::clone(&member.session))
-        .into_iter()
-        .collect()
+    let chosen = order.filter_map(|at| room.members.get_index(at)).find(|(key, _)| !passed.contains(key));
+    chosen.map(|(_, member)| Arc::clone(&member.session)).into_iter().collect()
 }
 
 /// Sessions with their names, as those who are asked for replies.
 pub fn names(sessions: &[Arc<Session>]) -> Vec<(u64, Sender)> {
-    sessions
-        .iter()
-        .map(|session| (session.id.key, session.sender()))
-        .collect()
+    sessions.iter().map(|session| (session.id.key, session.sender())).collect()
 }

@@ -69,19 +69,13 @@ impl Hub {
         joining: Joining<'_>,
         answer: impl FnOnce(Vec<RoomState>, bool) -> Option<Frame>,
     ) -> Result<Changed, Refusal> {
-        let Joining {
-            session, rooms, now, ..
-        } = joining;
+        let Joining { session, rooms, now, .. } = joining;
         let mut memberships = session.memberships.lock();
         if memberships.gone() {
             return Err(Refusal::new(RefusalCode::SessionUnknown, "the session has ended"));
         }
         let entered = memberships.rooms(joining.namespace).is_some();
-        let pin = if entered {
-            None
-        } else {
-            Some(self.namespaces.pin(joining.namespace)?)
-        };
+        let pin = if entered { None } else { Some(self.namespaces.pin(joining.namespace)?) };
         let namespace = match pin.as_ref().and_then(|pin| pin.namespace().cloned()) {
             Some(namespace) => namespace,
             None => self.namespaces.get(joining.namespace).ok_or_else(unknown)?,
@@ -90,22 +84,14 @@ impl Hub {
         self.check_session_limits(&memberships, entered, fresh.len())?;
 
         let user = session.user();
-        let mut addresses: Vec<_> = rooms
-            .iter()
-            .map(|room| Address::room(&namespace.name, room.as_str()))
-            .collect();
-        addresses.extend([
-            Address::everyone(&namespace.name),
-            Address::user(&namespace.name, &user),
-        ]);
+        let mut addresses: Vec<_> =
+            rooms.iter().map(|room| Address::room(&namespace.name, room.as_str())).collect();
+        addresses.extend([Address::everyone(&namespace.name), Address::user(&namespace.name, &user)]);
         let mut locked = self.shards.lock(&addresses);
         let settings = namespace.settings.load();
         self.check_room_limits(&mut locked, joining, (&namespace, &settings), &fresh)?;
 
-        let mut changed = Changed {
-            changed: !fresh.is_empty() || !entered,
-            behind: Vec::new(),
-        };
+        let mut changed = Changed { changed: !fresh.is_empty() || !entered, behind: Vec::new() };
         let states = states(&mut locked, joining, &namespace.name, &memberships);
         changed.answer(session, answer(states, changed.changed));
         if !entered {
@@ -115,14 +101,7 @@ impl Hub {
         for room in rooms {
             let name = memberships_name(&memberships, &namespace, room);
             let fresh = memberships.join(&namespace.name, Arc::clone(&name));
-            self.add(
-                &mut locked,
-                joining,
-                (&namespace, &settings),
-                &name,
-                fresh,
-                &mut changed,
-            );
+            self.add(&mut locked, joining, (&namespace, &settings), &name, fresh, &mut changed);
         }
         if let Some(pin) = pin {
             pin.keep();
@@ -167,10 +146,7 @@ impl Hub {
         if changed.changed {
             self.remove_from_namespace(session, namespace, &rooms, &mut changed);
         }
-        changed.answer(
-            session,
-            answer(rooms.iter().map(|room| room.to_string()).collect()),
-        );
+        changed.answer(session, answer(rooms.iter().map(|room| room.to_string()).collect()));
         changed
     }
 
@@ -208,11 +184,7 @@ impl Hub {
         (namespace, settings): (&Namespace, &NamespaceSettings),
         fresh: &[&RoomName],
     ) -> Result<(), Refusal> {
-        let new = |room: &&&RoomName| {
-            locked
-                .room(&Address::room(&namespace.name, room.as_str()))
-                .is_none()
-        };
+        let new = |room: &&&RoomName| locked.room(&Address::room(&namespace.name, room.as_str())).is_none();
         let created = u32::try_from(fresh.iter().filter(new).count()).unwrap_or(u32::MAX);
         if created > 0 && namespace.room_count().saturating_add(created) > settings.rooms_max {
             return Err(Refusal::limit("namespace rooms_max", settings.rooms_max));
@@ -231,12 +203,7 @@ impl Hub {
         fresh: bool,
         changed: &mut Changed,
     ) {
-        let Joining {
-            session,
-            presence,
-            now,
-            ..
-        } = joining;
+        let Joining { session, presence, now, .. } = joining;
         let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
         let key = Key::room(&namespace.name, name);
         let Some(room) = locked.room_or_new(key, new) else {
@@ -252,18 +219,11 @@ impl Hub {
             return;
         }
         let who = || session.sender();
-        self.announce(
-            &namespace.name,
-            RoomEventKind::Joined,
-            name,
-            Some(&who),
-            room.count(),
-        );
+        self.announce(&namespace.name, RoomEventKind::Joined, name, Some(&who), room.count());
         let joined = vec![room::info(session)];
-        changed.behind.extend(room.report(
-            presence_of(&namespace.name, name, joined, Vec::new()),
-            session.id.key,
-        ));
+        changed
+            .behind
+            .extend(room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key));
     }
 
     /// Takes the session out of one room and tells those who want to know.
@@ -278,9 +238,7 @@ impl Hub {
         }
         let count = room.count();
         let left = vec![session.sender()];
-        changed
-            .behind
-            .extend(room.report(presence_of(namespace, name, Vec::new(), left), session.id.key));
+        changed.behind.extend(room.report(presence_of(namespace, name, Vec::new(), left), session.id.key));
         let who = || session.sender();
         let room_name: Arc<str> = name.into();
         self.announce(namespace, RoomEventKind::Left, &room_name, Some(&who), count);
@@ -372,12 +330,7 @@ fn states(
     namespace: &str,
     memberships: &Memberships,
 ) -> Vec<RoomState> {
-    let Joining {
-        session,
-        rooms,
-        presence,
-        ..
-    } = joining;
+    let Joining { session, rooms, presence, .. } = joining;
     let state = |name: &RoomName| {
         let fresh = !memberships.holds(namespace, name.as_str());
         let room = locked.room(&Address::room(namespace, name.as_str()));
@@ -387,11 +340,7 @@ fn states(
             members = room.map(|room| room.named()).unwrap_or_default();
             members.extend(fresh.then(|| room::info(session)));
         }
-        RoomState {
-            room: name.as_str().to_owned(),
-            member_count: count,
-            members,
-        }
+        RoomState { room: name.as_str().to_owned(), member_count: count, members }
     };
     rooms.iter().map(state).collect()
 }
@@ -407,11 +356,7 @@ fn add_to_namespace(
     let everyone = (Kind::Everyone, "");
     let user = (!user.is_empty()).then_some((Kind::User, user));
     for (kind, name) in std::iter::once(everyone).chain(user) {
-        let key = Key {
-            namespace: Arc::clone(namespace),
-            kind,
-            name: name.into(),
-        };
+        let key = Key { namespace: Arc::clone(namespace), kind, name: name.into() };
         if let Some(room) = locked.room_or_new(key, || Room::new(room::fresh_rate(0, now))) {
             room.add(session, false);
         }
@@ -421,10 +366,7 @@ fn add_to_namespace(
 /// The shared name of a room that the session is in already, else a new one.
 fn memberships_name(memberships: &Memberships, namespace: &Namespace, room: &RoomName) -> Arc<str> {
     let held = memberships.rooms(&namespace.name).unwrap_or_default();
-    held.iter()
-        .find(|name| ***name == *room.as_str())
-        .cloned()
-        .unwrap_or_else(|| room.as_str().into())
+    held.iter().find(|name| ***name == *room.as_str()).cloned().unwrap_or_else(|| room.as_str().into())
 }
 
 fn presence_of(
@@ -434,23 +376,11 @@ fn presence_of(
     left: Vec<Sender>,
 ) -> Presence {
     let (namespace, room) = (namespace.to_owned(), room.to_owned());
-    Presence {
-        namespace,
-        room,
-        joined,
-        left,
-        member_count: 0,
-    }
+    Presence { namespace, room, joined, left, member_count: 0 }
 }
 
 /// The session is not in the namespace.
 pub fn not_entered() -> Refusal {
-    let refusal = Refusal::new(
-        RefusalCode::NotAMember,
-        "the session has not entered the namespace",
-    );
-    Refusal {
-        retry: Retry::AfterChange,
-        ..refusal
-    }
+    let refusal = Refusal::new(RefusalCode::NotAMember, "the session has not entered the namespace");
+    Refusal { retry: Retry::AfterChange, ..refusal }
 }

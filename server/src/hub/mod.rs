@@ -49,7 +49,7 @@ impl Hub {
     /// A hub with the namespaces of the configuration and nobody in them.
     pub fn new(limits: &Limits, namespaces: &[NamespaceConfig], metrics: Arc<Metrics>) -> Self {
         Self {
-            namespaces: Namespaces::new(namespaces, limits.node.namespaces_max),
+            namespaces: Namespaces::new(namespaces, limits.node.namespaces_max, metrics.namespaces.clone()),
             sessions: Sessions::new(limits.node.clone()),
             watches: Watches::default(),
             shards: Shards::new(),

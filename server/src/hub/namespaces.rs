@@ -11,6 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
+use prometheus_client::metrics::gauge::Gauge;
 use rialto_proto::v1::{NamespaceOrigin, RefusalCode};
 
 use crate::base::{
@@ -62,6 +63,7 @@ pub struct Namespaces {
     live: RwLock<BTreeMap<Arc<str>, Arc<Namespace>>>,
     patterns: Vec<(String, NamespaceSettings)>,
     dynamic_max: u32,
+    gauge: Gauge,
 }
 
 /// One session's place in a namespace: given back when dropped, unless kept.
@@ -93,7 +95,7 @@ impl Drop for Pin<'_> {
 
 impl Namespaces {
     /// The namespaces of the configuration; `dynamic_max` others may come.
-    pub fn new(configured: &[NamespaceConfig], dynamic_max: u32) -> Self {
+    pub fn new(configured: &[NamespaceConfig], dynamic_max: u32, gauge: Gauge) -> Self {
         let mut live = BTreeMap::new();
         let mut patterns = Vec::new();
         for NamespaceConfig { name, settings } in configured {
@@ -106,11 +108,9 @@ impl Namespaces {
         }
         // The longest pattern that fits decides.
         patterns.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self {
-            live: RwLock::new(live),
-            patterns,
-            dynamic_max,
-        }
+        let namespaces = Self { live: RwLock::new(live), patterns, dynamic_max, gauge };
+        namespaces.count(&namespaces.live.read());
+        namespaces
     }
 
     /// The namespace of that name, when it exists.
@@ -129,10 +129,7 @@ impl Namespaces {
         let live = self.live.read();
         let from = std::ops::Bound::Excluded(after);
         let page = live.range::<str, _>((from, std::ops::Bound::Unbounded)).take(max);
-        (
-            page.map(|(_, namespace)| Arc::clone(namespace)).collect(),
-            live.len(),
-        )
+        (page.map(|(_, namespace)| Arc::clone(namespace)).collect(), live.len())
     }
 
     /// Makes a namespace by the API.
@@ -143,14 +140,12 @@ impl Namespaces {
     ) -> Result<Arc<Namespace>, Refusal> {
         let mut live = self.live.write();
         if live.contains_key(name.as_str()) {
-            return Err(Refusal::new(
-                RefusalCode::AlreadyExists,
-                "a namespace of that name exists",
-            ));
+            return Err(Refusal::new(RefusalCode::AlreadyExists, "a namespace of that name exists"));
         }
         self.admit_one_more(&live)?;
         let namespace = Namespace::new(name.as_str(), NamespaceOrigin::Api, settings);
         live.insert(Arc::clone(&namespace.name), Arc::clone(&namespace));
+        self.count(&live);
         Ok(namespace)
     }
 
@@ -171,6 +166,7 @@ impl Namespaces {
         match live.get(name) {
             Some(namespace) if namespace.shut.load(Ordering::SeqCst) && namespace.session_count() == 0 => {
                 live.remove(name);
+                self.count(&live);
                 true
             }
             Some(namespace) => !namespace.shut.load(Ordering::SeqCst),
@@ -189,10 +185,9 @@ impl Namespaces {
             self.admit_one_more(&live)?;
             let namespace = Namespace::new(name, NamespaceOrigin::Pattern, settings.clone());
             live.insert(Arc::clone(&namespace.name), namespace);
+            self.count(&live);
         }
-        live.get(name)
-            .ok_or_else(unknown)
-            .and_then(|namespace| self.pin_live(namespace))
+        live.get(name).ok_or_else(unknown).and_then(|namespace| self.pin_live(namespace))
     }
 
     fn pin_live(&self, namespace: &Arc<Namespace>) -> Result<Pin<'_>, Refusal> {
@@ -200,10 +195,7 @@ impl Namespaces {
             return Err(unknown());
         }
         namespace.sessions.fetch_add(1, Ordering::SeqCst);
-        Ok(Pin {
-            namespaces: self,
-            namespace: Some(Arc::clone(namespace)),
-        })
+        Ok(Pin { namespaces: self, namespace: Some(Arc::clone(namespace)) })
     }
 
     /// Gives a place back; a namespace that came by a pattern goes with its last session.
@@ -219,6 +211,7 @@ impl Namespaces {
             let mut live = self.live.write();
             if live.get(name).is_some_and(|namespace| empty_pattern(namespace)) {
                 live.remove(name);
+                self.count(&live);
             }
         }
     }
@@ -228,11 +221,12 @@ impl Namespaces {
         self.patterns.iter().find(fits).map(|(_, settings)| settings)
     }
 
+    fn count(&self, live: &BTreeMap<Arc<str>, Arc<Namespace>>) {
+        self.gauge.set(i64::try_from(live.len()).unwrap_or(i64::MAX));
+    }
+
     fn admit_one_more(&self, live: &BTreeMap<Arc<str>, Arc<Namespace>>) -> Result<(), Refusal> {
-        let dynamic = live
-            .values()
-            .filter(|namespace| namespace.origin != NamespaceOrigin::Config)
-            .count();
+        let dynamic = live.values().filter(|namespace| namespace.origin != NamespaceOrigin::Config).count();
         if dynamic >= self.dynamic_max as usize {
             return Err(Refusal::limit("namespaces_max", self.dynamic_max));
         }
@@ -243,9 +237,5 @@ impl Namespaces {
 /// Nothing of that name, and no pattern that admits it.
 pub fn unknown() -> Refusal {
     let refusal = Refusal::new(RefusalCode::NamespaceUnknown, "there is no such namespace");
-    Refusal {
-        retry: Retry::AfterChange,
-        field: "namespace",
-        ..refusal
-    }
+    Refusal { retry: Retry::AfterChange, field: "namespace", ..refusal }
 }

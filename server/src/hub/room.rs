@@ -62,19 +62,12 @@ impl FanOut {
 impl Room {
     /// A room without members.
     pub(super) fn new(rate: Bucket) -> Self {
-        Self {
-            members: IndexMap::new(),
-            rate,
-            presence_wanted: 0,
-        }
+        Self { members: IndexMap::new(), rate, presence_wanted: 0 }
     }
 
     /// Adds a member. False when it was one; its wish to be told of others is taken over all the same.
     pub(super) fn add(&mut self, session: &Arc<Session>, presence: bool) -> bool {
-        let member = Member {
-            session: Arc::clone(session),
-            presence,
-        };
+        let member = Member { session: Arc::clone(session), presence };
         self.presence_wanted += u32::from(presence);
         let before = self.members.insert(session.id.key, member);
         self.presence_wanted -= u32::from(before.as_ref().is_some_and(|member| member.presence));
@@ -118,10 +111,7 @@ impl Room {
         }
         let frame = Frame::presence(presence);
         let mut fan_out = FanOut::default();
-        let told = self
-            .members
-            .iter()
-            .filter(|(key, member)| member.presence && **key != except);
+        let told = self.members.iter().filter(|(key, member)| member.presence && **key != except);
         told.for_each(|(_, member)| fan_out.put(&member.session, &frame, BehindPolicy::Drop));
         fan_out.behind
     }
@@ -131,10 +121,7 @@ impl Room {
         if self.members.len() > MEMBERS_NAMED_MAX {
             return Vec::new();
         }
-        self.members
-            .values()
-            .map(|member| info(&member.session))
-            .collect()
+        self.members.values().map(|member| info(&member.session)).collect()
     }
 }
 
@@ -151,8 +138,5 @@ pub(super) fn rate(per_second: u32) -> crate::base::rate::Rate {
 /// A session as others see it.
 pub fn info(session: &Session) -> MemberInfo {
     let attributes = session.attributes();
-    MemberInfo {
-        who: Some(session.sender()),
-        attributes: (*attributes).clone(),
-    }
+    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone() }
 }

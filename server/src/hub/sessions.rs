@@ -32,12 +32,7 @@ struct User {
 
 impl Sessions {
     pub(super) fn new(limits: NodeLimits) -> Self {
-        Self {
-            open: RwLock::default(),
-            users: Mutex::default(),
-            addresses: Mutex::default(),
-            limits,
-        }
+        Self { open: RwLock::default(), users: Mutex::default(), addresses: Mutex::default(), limits }
     }
 
     /// The session with that key.
@@ -47,11 +42,7 @@ impl Sessions {
 
     /// All sessions.
     pub fn all(&self) -> Vec<Arc<Session>> {
-        self.open
-            .read()
-            .values()
-            .map(|(session, _)| Arc::clone(session))
-            .collect()
+        self.open.read().values().map(|(session, _)| Arc::clone(session)).collect()
     }
 
     /// How many there are.
@@ -75,10 +66,9 @@ impl Sessions {
             let max = self.limits.sessions_per_user_max;
             let mut users = self.users.lock();
             let rate = Rate::per_minute(self.limits.rooms_created_per_minute);
-            let user = users.entry(user).or_insert_with(|| User {
-                sessions: 0,
-                rooms_created: Bucket::full(rate, now),
-            });
+            let user = users
+                .entry(user)
+                .or_insert_with(|| User { sessions: 0, rooms_created: Bucket::full(rate, now) });
             if max > 0 && user.sessions >= max {
                 return Err(Refusal::limit("sessions_per_user_max", max));
             }
@@ -95,9 +85,7 @@ impl Sessions {
             }
             *count += 1;
         }
-        self.open
-            .write()
-            .insert(session.id.key, (Arc::clone(session), from));
+        self.open.write().insert(session.id.key, (Arc::clone(session), from));
         Ok(())
     }
 

@@ -35,10 +35,7 @@ pub(super) struct Locked<'a> {
 impl Shards {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self {
-            shards,
-            hasher: RandomState::new(),
-        }
+        Self { shards, hasher: RandomState::new() }
     }
 
     /// Locks the shard of one address.
@@ -48,20 +45,11 @@ impl Shards {
 
     /// Locks the shards of all addresses.
     pub(super) fn lock(&self, addresses: &[Address<'_>]) -> Locked<'_> {
-        let mut indexes: Vec<usize> = addresses
-            .iter()
-            .map(|address| index(&self.hasher, address))
-            .collect();
+        let mut indexes: Vec<usize> = addresses.iter().map(|address| index(&self.hasher, address)).collect();
         indexes.sort_unstable();
         indexes.dedup();
-        let guards = indexes
-            .into_iter()
-            .map(|index| (index, self.shards[index].lock()))
-            .collect();
-        Locked {
-            hasher: &self.hasher,
-            guards,
-        }
+        let guards = indexes.into_iter().map(|index| (index, self.shards[index].lock())).collect();
+        Locked { hasher: &self.hasher, guards }
     }
 
     /// Looks at every room, one shard at a time.
@@ -100,10 +88,6 @@ impl Key {
     /// The key of a room.
     pub(super) fn room(namespace: &Arc<str>, room: &Arc<str>) -> Self {
         let (namespace, name) = (Arc::clone(namespace), Arc::clone(room));
-        Self {
-            namespace,
-            kind: super::address::Kind::Room,
-            name,
-        }
+        Self { namespace, kind: super::address::Kind::Room, name }
     }
 }

@@ -42,9 +42,7 @@ impl Watches {
     pub fn watch(&self, namespace: &str) -> broadcast::Receiver<RoomEvent> {
         let mut senders = self.senders.lock();
         senders.retain(|_, sender| sender.receiver_count() > 0);
-        let sender = senders
-            .entry(namespace.into())
-            .or_insert_with(|| broadcast::Sender::new(BACKLOG));
+        let sender = senders.entry(namespace.into()).or_insert_with(|| broadcast::Sender::new(BACKLOG));
         let receiver = sender.subscribe();
         self.namespaces.store(senders.len(), Ordering::Release);
         receiver

@@ -49,13 +49,8 @@ impl Router {
         let size = page_size(request.page_size)?;
         let (namespaces, total) = self.hub.namespaces.page(&request.page_token, size + 1);
         let next = namespaces.get(size - 1).filter(|_| namespaces.len() > size);
-        let next_page_token = next
-            .map(|namespace| namespace.name.to_string())
-            .unwrap_or_default();
-        let seen = namespaces
-            .iter()
-            .take(size)
-            .filter(|namespace| may_read(identity, &namespace.name, None));
+        let next_page_token = next.map(|namespace| namespace.name.to_string()).unwrap_or_default();
+        let seen = namespaces.iter().take(size).filter(|namespace| may_read(identity, &namespace.name, None));
         Ok(v1::ListNamespacesResponse {
             namespaces: seen.map(|namespace| shown(namespace)).collect(),
             next_page_token,
@@ -81,10 +76,7 @@ impl Router {
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let change = request.settings.unwrap_or_default();
         let settings = settings::apply(&NamespaceSettings::default(), change, &self.limits)?;
-        self.hub
-            .namespaces
-            .create(&name, settings)
-            .map(|namespace| shown(&namespace))
+        self.hub.namespaces.create(&name, settings).map(|namespace| shown(&namespace))
     }
 
     /// Changes a namespace.
@@ -131,23 +123,14 @@ impl Router {
     ) -> Result<v1::ListRoomsResponse, Refusal> {
         let namespace = self.readable(identity, request.namespace, None)?;
         let size = page_size(request.page_size)?;
-        let page = self
-            .hub
-            .rooms(&namespace.name, &request.prefix, &request.page_token, size);
-        let last = page
-            .entries
-            .last()
-            .filter(|_| page.more)
-            .map(|(name, _)| name.to_string());
+        let page = self.hub.rooms(&namespace.name, &request.prefix, &request.page_token, size);
+        let last = page.entries.last().filter(|_| page.more).map(|(name, _)| name.to_string());
         let room = |(name, members): &(Arc<str>, u32)| v1::Room {
             namespace: namespace.name.to_string(),
             room: name.to_string(),
             member_count: *members,
         };
-        let seen = page
-            .entries
-            .iter()
-            .filter(|(name, _)| may_read(identity, &namespace.name, Some(name)));
+        let seen = page.entries.iter().filter(|(name, _)| may_read(identity, &namespace.name, Some(name)));
         Ok(v1::ListRoomsResponse {
             rooms: seen.map(room).collect(),
             next_page_token: last.unwrap_or_default(),
@@ -172,25 +155,12 @@ impl Router {
         identity: &Identity,
         request: v1::ListMembersRequest,
     ) -> Result<v1::ListMembersResponse, Refusal> {
-        let room = if request.room.is_empty() {
-            None
-        } else {
-            Some(target::room("room", request.room)?)
-        };
+        let room = if request.room.is_empty() { None } else { Some(target::room("room", request.room)?) };
         let room = room.as_ref().map(RoomName::as_str);
         let namespace = self.readable(identity, request.namespace, room)?;
         let size = page_size(request.page_size)?;
-        let page = self.hub.members(
-            &namespace.name,
-            room.unwrap_or_default(),
-            &request.page_token,
-            size,
-        );
-        let last = page
-            .entries
-            .last()
-            .filter(|_| page.more)
-            .map(|session| session.id.to_string());
+        let page = self.hub.members(&namespace.name, room.unwrap_or_default(), &request.page_token, size);
+        let last = page.entries.last().filter(|_| page.more).map(|session| session.id.to_string());
         Ok(v1::ListMembersResponse {
             members: page.entries.iter().map(|session| hub::info(session)).collect(),
             next_page_token: last.unwrap_or_default(),
@@ -202,12 +172,7 @@ impl Router {
     pub fn get_session(&self, identity: &Identity, id: &str) -> Result<v1::Session, Refusal> {
         let unknown = || Refusal::new(RefusalCode::NotFound, "there is no such session");
         let id = id.parse::<crate::base::ids::SessionId>().map_err(|_| unknown())?;
-        let session = self
-            .hub
-            .sessions
-            .get(id.key)
-            .filter(|session| session.id == id)
-            .ok_or_else(unknown)?;
+        let session = self.hub.sessions.get(id.key).filter(|session| session.id == id).ok_or_else(unknown)?;
         let memberships = memberships(&session);
         let seen = |place: &v1::Membership| may_read(identity, &place.namespace, None);
         let seen: Vec<_> = memberships.iter().filter(|place| seen(place)).cloned().collect();
@@ -244,10 +209,7 @@ impl Router {
                 now: clock::now(),
             };
             let joined = self.hub.join(joining, |rooms, changed| {
-                let joined = v1::Joined {
-                    namespace: namespace.clone(),
-                    rooms,
-                };
+                let joined = v1::Joined { namespace: namespace.clone(), rooms };
                 changed.then(|| Frame::answer(0, Body::Joined(joined)))
             });
             match joined {
@@ -272,10 +234,7 @@ impl Router {
         let mut reach = Reach::default();
         for session in sessions {
             let changed = self.hub.part(&session, &namespace, &rooms, |rooms| {
-                let parted = v1::Parted {
-                    namespace: namespace.clone(),
-                    rooms,
-                };
+                let parted = v1::Parted { namespace: namespace.clone(), rooms };
                 (!parted.rooms.is_empty()).then(|| Frame::answer(0, Body::Parted(parted)))
             });
             reach.changed += u32::from(changed.changed);
@@ -297,15 +256,9 @@ impl Router {
             Err(_) => return Err(Refusal::invalid("then", "is not a known value")),
         };
         let reason = truncate(&request.reason, REASON_BYTES_MAX).to_owned();
-        let closing = Closing {
-            then,
-            ..Closing::new(CloseCode::Disconnected, reason)
-        };
+        let closing = Closing { then, ..Closing::new(CloseCode::Disconnected, reason) };
         sessions.iter().for_each(|session| self.close(session, &closing));
-        Ok(Reach {
-            changed: count(sessions.len()),
-            refused: 0,
-        })
+        Ok(Reach { changed: count(sessions.len()), refused: 0 })
     }
 
     /// Sets and removes attributes.
@@ -340,24 +293,13 @@ impl Router {
         request: v1::WatchRoomsRequest,
     ) -> Result<broadcast::Receiver<RoomEvent>, Refusal> {
         let name = target::namespace(request.namespace)?;
-        let room = if request.room.is_empty() {
-            None
-        } else {
-            Some(target::room("room", request.room)?)
-        };
-        require(may_read(
-            identity,
-            name.as_str(),
-            room.as_ref().map(RoomName::as_str),
-        ))?;
+        let room = if request.room.is_empty() { None } else { Some(target::room("room", request.room)?) };
+        require(may_read(identity, name.as_str(), room.as_ref().map(RoomName::as_str)))?;
         let max = self.limits.node.watches_max;
         if self.metrics.watches.get() >= i64::from(max) {
             return Err(Refusal::limit("watches_max", max));
         }
-        self.hub
-            .namespaces
-            .settings(name.as_str())
-            .ok_or_else(hub::unknown)?;
+        self.hub.namespaces.settings(name.as_str()).ok_or_else(hub::unknown)?;
         Ok(self.hub.watches.watch(name.as_str()))
     }
 
@@ -383,15 +325,9 @@ impl Router {
         require(identity.may(Right::Admin, namespace.as_str(), None))?;
         let target = Target::try_from(target)?;
         if matches!(target.who, Who::AnyOf(_)) {
-            return Err(Refusal::invalid(
-                "target.any_of",
-                "is not for operations on members",
-            ));
+            return Err(Refusal::invalid("target.any_of", "is not for operations on members"));
         }
-        self.hub
-            .namespaces
-            .get(namespace.as_str())
-            .ok_or_else(hub::unknown)?;
+        self.hub.namespaces.get(namespace.as_str()).ok_or_else(hub::unknown)?;
         let sessions = self.hub.select(namespace.as_str(), &target);
         Ok((namespace.into_string(), sessions))
     }
@@ -409,10 +345,7 @@ fn page_size(size: u32) -> Result<usize, Refusal> {
     match size as usize {
         0 => Ok(PAGE_ENTRIES_DEFAULT),
         size if size <= PAGE_ENTRIES_MAX => Ok(size),
-        _ => Err(Refusal::invalid(
-            "page_size",
-            format_args!("is more than {PAGE_ENTRIES_MAX}"),
-        )),
+        _ => Err(Refusal::invalid("page_size", format_args!("is more than {PAGE_ENTRIES_MAX}"))),
     }
 }
 
@@ -442,10 +375,7 @@ fn memberships(session: &Session) -> Vec<v1::Membership> {
     let membership = |place: &crate::session::memberships::Place| {
         let mut rooms: Vec<String> = place.rooms.iter().map(|room| room.to_string()).collect();
         rooms.sort_unstable();
-        v1::Membership {
-            namespace: place.namespace.to_string(),
-            rooms,
-        }
+        v1::Membership { namespace: place.namespace.to_string(), rooms }
     };
     memberships.places().iter().map(membership).collect()
 }

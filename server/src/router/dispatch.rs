@@ -71,11 +71,7 @@ impl Router {
 
     /// Joins all rooms or none.
     pub(super) fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
-        let Join {
-            namespace,
-            rooms,
-            presence,
-        } = join;
+        let Join { namespace, rooms, presence } = join;
         let identity = session.identity();
         for room in &rooms {
             let room = Some(room.as_str());
@@ -114,13 +110,7 @@ impl Router {
         presence: bool,
         answer: impl FnOnce(Vec<v1::RoomState>) -> Frame,
     ) -> Result<(), Refusal> {
-        let joining = Joining {
-            session,
-            namespace,
-            rooms,
-            presence,
-            now: clock::now(),
-        };
+        let joining = Joining { session, namespace, rooms, presence, now: clock::now() };
         let changed = self.hub.join(joining, |states, _| Some(answer(states)))?;
         self.close_behind(changed.behind);
         Ok(())
@@ -129,10 +119,7 @@ impl Router {
     fn part(&self, session: &Arc<Session>, reference: u32, namespace: &NamespaceName, rooms: &[RoomName]) {
         let changed = self.hub.part(session, namespace.as_str(), rooms, |rooms| {
             let namespace = namespace.as_str().to_owned();
-            Some(Frame::answer(
-                reference,
-                Body::Parted(v1::Parted { namespace, rooms }),
-            ))
+            Some(Frame::answer(reference, Body::Parted(v1::Parted { namespace, rooms })))
         });
         self.close_behind(changed.behind);
     }
@@ -140,10 +127,7 @@ impl Router {
     fn leave(&self, session: &Arc<Session>, reference: u32, namespace: &NamespaceName) {
         let changed = self.hub.leave(session, namespace.as_str(), |rooms| {
             let namespace = namespace.as_str().to_owned();
-            Some(Frame::answer(
-                reference,
-                Body::Left(v1::Left { namespace, rooms }),
-            ))
+            Some(Frame::answer(reference, Body::Left(v1::Left { namespace, rooms })))
         });
         self.close_behind(changed.behind);
     }

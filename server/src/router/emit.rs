@@ -42,11 +42,7 @@ impl Origin<'_> {
             Self::Session(session) => session.sender(),
             Self::Identity(identity) => Sender {
                 session: String::new(),
-                user: identity
-                    .user
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                user: identity.user.as_ref().map(ToString::to_string).unwrap_or_default(),
             },
         }
     }
@@ -87,15 +83,9 @@ impl Router {
     /// Whether an identity may send this, and what holds in the namespace.
     pub(super) fn allow(&self, identity: &Identity, emit: &Emit) -> Result<Arc<NamespaceSettings>, Refusal> {
         let namespace = emit.namespace.as_str();
-        let right = if matches!(emit.target.who, Who::AnyOf(_)) {
-            Right::Call
-        } else {
-            Right::Emit
-        };
+        let right = if matches!(emit.target.who, Who::AnyOf(_)) { Right::Call } else { Right::Emit };
         let rooms = emit.target.rooms();
-        let in_rooms = rooms
-            .iter()
-            .all(|room| identity.may(right, namespace, Some(room.as_str())));
+        let in_rooms = rooms.iter().all(|room| identity.may(right, namespace, Some(room.as_str())));
         let beyond = !emit.target.beyond_rooms() || identity.may(right, namespace, None);
         if !in_rooms || !beyond {
             return Err(forbidden());
@@ -165,19 +155,13 @@ impl Router {
         self.metrics.deliveries.inc_by(fan_out.delivered.into());
         if fan_out.dropped > 0 {
             let cause = CauseLabel { cause: "behind" };
-            self.metrics
-                .drops
-                .get_or_create(&cause)
-                .inc_by(fan_out.dropped.into());
+            self.metrics.drops.get_or_create(&cause).inc_by(fan_out.dropped.into());
         }
         self.close_behind(fan_out.behind);
     }
 
     fn next_event_id(&self) -> EventId {
-        EventId {
-            node: self.node,
-            number: self.next_event.fetch_add(1, Ordering::Relaxed),
-        }
+        EventId { node: self.node, number: self.next_event.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -191,31 +175,18 @@ fn check_membership(session: &Session, emit: &Emit, settings: &NamespaceSettings
     let member = |room: &RoomName| memberships.holds(namespace, room.as_str());
     if settings.emit_requires_member && !emit.target.rooms().iter().all(member) {
         let refusal = Refusal::new(RefusalCode::NotAMember, "only members of the room may emit to it");
-        return Err(Refusal {
-            retry: Retry::AfterChange,
-            ..refusal
-        });
+        return Err(Refusal { retry: Retry::AfterChange, ..refusal });
     }
     Ok(())
 }
 
 /// Encodes an event, once for all its receivers.
 fn encode(origin: Origin<'_>, emit: Emit, id: EventId, reply_token: String) -> (Target, String, Frame) {
-    let Emit {
-        namespace,
-        target,
-        content,
-        class,
-        ..
-    } = emit;
+    let Emit { namespace, target, content, class, .. } = emit;
     let namespace = namespace.into_string();
     let event = Event {
         namespace: namespace.clone(),
-        rooms: target
-            .rooms()
-            .iter()
-            .map(|room| room.as_str().to_owned())
-            .collect(),
+        rooms: target.rooms().iter().map(|room| room.as_str().to_owned()).collect(),
         content: Some(content),
         event_id: id.to_string(),
         sender: Some(origin.sender()),

@@ -40,15 +40,8 @@ impl Router {
         }
         let now = clock::now();
         let rate = super::hello_rate(&self.limits);
-        self.hellos
-            .lock()
-            .take(rate, now)
-            .map_err(|after| Refusal::rate("hellos_per_second", after))?;
-        let token = if hello.token.is_empty() {
-            peer.bearer.as_deref()
-        } else {
-            Some(hello.token.as_str())
-        };
+        self.hellos.lock().take(rate, now).map_err(|after| Refusal::rate("hellos_per_second", after))?;
+        let token = if hello.token.is_empty() { peer.bearer.as_deref() } else { Some(hello.token.as_str()) };
         let identity = self.identify(token, hello.user)?;
 
         let id = SessionId::random(self.node);
@@ -78,9 +71,7 @@ impl Router {
         let token = token.ok_or_else(|| Refusal::unauthenticated("a token is required"))?;
         let identity = self.authenticator.authenticate(token, clock::wall())?;
         if user.is_some() && user != identity.user {
-            return Err(Refusal::unauthenticated(
-                "the user is not the subject of the token",
-            ));
+            return Err(Refusal::unauthenticated("the user is not the subject of the token"));
         }
         Ok(identity)
     }
@@ -92,9 +83,7 @@ impl Router {
         session.renew(renewed);
         self.schedule_expiry(session);
         let left = expires_at.map(|at| at.duration_since(clock::wall()).unwrap_or_default());
-        Ok(v1::Refreshed {
-            expires_in: left.and_then(|left| prost_types::Duration::try_from(left).ok()),
-        })
+        Ok(v1::Refreshed { expires_in: left.and_then(|left| prost_types::Duration::try_from(left).ok()) })
     }
 
     /// Closes a session: it is told, and is in nothing any more from now on.
@@ -118,16 +107,14 @@ impl Router {
         let changed = self.hub.exit(session);
         if changed.changed {
             self.metrics.sessions.dec();
-            let code = session
-                .closing()
-                .map_or(CloseCode::SessionLost, |closing| closing.code);
+            let code = session.closing().map_or(CloseCode::SessionLost, |closing| closing.code);
             let code = code.as_str_name().trim_start_matches("CLOSE_CODE_");
-            self.metrics
-                .sessions_closed
-                .get_or_create(&CodeLabel { code })
-                .inc();
+            self.metrics.sessions_closed.get_or_create(&CodeLabel { code }).inc();
             self.expiries.lock().remove(session.id.key);
             self.receiver_gone(session.id.key);
+            if self.hub.sessions.is_empty() {
+                self.emptied.notify_waiters();
+            }
         }
         self.close_behind(changed.behind);
     }
@@ -153,9 +140,15 @@ impl Router {
         sessions
     }
 
-    /// How many sessions are open.
-    pub fn session_count(&self) -> usize {
-        self.hub.sessions.len()
+    /// Waits until no session is open.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.hub.sessions.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// The session that a `Push` proves to be its own. Unknown sessions and wrong secrets are answered alike.
@@ -163,9 +156,7 @@ impl Router {
         let unknown = || Refusal::new(RefusalCode::SessionUnknown, "there is no such session");
         let id: SessionId = id.parse().map_err(|_| unknown())?;
         let session = self.hub.sessions.get(id.key).filter(|session| session.id == id);
-        session
-            .filter(|session| session.knows(secret))
-            .ok_or_else(unknown)
+        session.filter(|session| session.knows(secret)).ok_or_else(unknown)
     }
 
     /// Tells a session that a command was refused.

@@ -54,6 +54,7 @@ pub struct Router {
     replies: Mutex<Replies<Asker>>,
     expiries: Mutex<Expiries>,
     timers_changed: Notify,
+    emptied: Notify,
     next_event: AtomicU64,
     hellos: Mutex<Bucket>,
 }
@@ -69,6 +70,7 @@ impl Router {
             replies: Mutex::default(),
             expiries: Mutex::default(),
             timers_changed: Notify::new(),
+            emptied: Notify::new(),
             next_event: AtomicU64::new(EventId::first_number(clock::unix_ms(clock::wall()))),
             hellos: Mutex::new(Bucket::full(hello_rate(&limits), clock::now())),
             limits,
@@ -87,10 +89,7 @@ impl Router {
     /// Counts a refusal and gives it back.
     pub fn count_refusal(&self, refusal: Refusal) -> Refusal {
         let code = refusal.code.as_str_name().trim_start_matches("REFUSAL_CODE_");
-        self.metrics
-            .refusals
-            .get_or_create(&crate::base::metrics::CodeLabel { code })
-            .inc();
+        self.metrics.refusals.get_or_create(&crate::base::metrics::CodeLabel { code }).inc();
         refusal
     }
 }

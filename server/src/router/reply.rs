@@ -70,10 +70,7 @@ impl Router {
         settings: &NamespaceSettings,
     ) -> Result<(), Refusal> {
         if reference == 0 {
-            return Err(Refusal::invalid(
-                "ref",
-                "is 0, so replies would have no place to go",
-            ));
+            return Err(Refusal::invalid("ref", "is 0, so replies would have no place to go"));
         }
         session.await_replies(self.limits.session.replies_outstanding_max)?;
         let asker = Asker::Session(Arc::clone(session), reference);
@@ -104,39 +101,26 @@ impl Router {
         drop(give_up);
         let event_id = id.to_string();
         match heard {
-            Ok(Heard::Answer(ReplyItem {
-                body: Some(reply_item::Body::Error(error)),
-                ..
-            })) => Err(Refusal::new(RefusalCode::RecipientFailed, error)),
-            Ok(Heard::Answer(item)) => Ok(CallResponse {
-                reply: Some(item),
-                event_id,
-            }),
-            Ok(Heard::Nothing(done)) if done.timed_out => Err(Refusal::new(
-                RefusalCode::TimedOut,
-                "no answer within the timeout",
-            )),
-            Ok(Heard::Nothing(_)) | Err(_) => Err(Refusal::new(
-                RefusalCode::RecipientLeft,
-                "the receiver went away before it answered",
-            )),
+            Ok(Heard::Answer(ReplyItem { body: Some(reply_item::Body::Error(error)), .. })) => {
+                Err(Refusal::new(RefusalCode::RecipientFailed, error))
+            }
+            Ok(Heard::Answer(item)) => Ok(CallResponse { reply: Some(item), event_id }),
+            Ok(Heard::Nothing(done)) if done.timed_out => {
+                Err(Refusal::new(RefusalCode::TimedOut, "no answer within the timeout"))
+            }
+            Ok(Heard::Nothing(_)) | Err(_) => {
+                Err(Refusal::new(RefusalCode::RecipientLeft, "the receiver went away before it answered"))
+            }
         }
     }
 
     /// Takes an answer and passes it to who asked.
     pub(super) fn reply(&self, session: &Arc<Session>, reply: Reply) -> Result<(), Refusal> {
-        let Reply {
-            token,
-            body,
-            content_type,
-        } = reply;
+        let Reply { token, body, content_type } = reply;
         let ceiling = crate::base::limits::PAYLOAD_BYTES_CEILING;
         content::payload(content::reply_bytes(body.as_ref()), ceiling)?;
         let unknown = || {
-            Refusal::new(
-                RefusalCode::ReplyUnknown,
-                "no reply is expected from this session under this token",
-            )
+            Refusal::new(RefusalCode::ReplyUnknown, "no reply is expected from this session under this token")
         };
         let id: EventId = token.parse().map_err(|_| unknown())?;
         let answered = if id.node == self.node {
@@ -183,10 +167,8 @@ impl Router {
     fn account_for(&self, id: EventId, unreached: &[u64]) {
         let ended = {
             let mut replies = self.replies.lock();
-            let mut ended: Vec<_> = unreached
-                .iter()
-                .filter_map(|key| replies.unreached(id.number, *key))
-                .collect();
+            let mut ended: Vec<_> =
+                unreached.iter().filter_map(|key| replies.unreached(id.number, *key)).collect();
             ended.extend(replies.settle(id.number));
             ended
         };
@@ -198,9 +180,7 @@ impl Router {
             return;
         }
         self.count_waits();
-        ended
-            .into_iter()
-            .for_each(|done| self.tell_done(done.asker, done.summary));
+        ended.into_iter().for_each(|done| self.tell_done(done.asker, done.summary));
     }
 
     fn pass_on(&self, progress: Progress<Asker>, item: ReplyItem) {
@@ -229,9 +209,7 @@ impl Router {
 
     fn count_waits(&self) {
         let waits = self.replies.lock().len();
-        self.metrics
-            .replies_outstanding
-            .set(i64::try_from(waits).unwrap_or(i64::MAX));
+        self.metrics.replies_outstanding.set(i64::try_from(waits).unwrap_or(i64::MAX));
     }
 }
 
@@ -248,17 +226,10 @@ fn item(from: Sender, body: Option<reply::Body>, content_type: String) -> ReplyI
         reply::Body::Binary(binary) => reply_item::Body::Binary(binary),
         reply::Body::Error(error) => reply_item::Body::Error(error),
     });
-    ReplyItem {
-        from: Some(from),
-        body,
-        content_type,
-    }
+    ReplyItem { from: Some(from), body, content_type }
 }
 
 fn no_recipient() -> Refusal {
     let refusal = Refusal::new(RefusalCode::NoRecipient, "nobody could take the call");
-    Refusal {
-        retry: Retry::AfterChange,
-        ..refusal
-    }
+    Refusal { retry: Retry::AfterChange, ..refusal }
 }

@@ -58,10 +58,7 @@ impl Router {
     pub async fn run_timers(self: Arc<Self>) {
         loop {
             let changed = self.timers_changed.notified();
-            let next = [self.next_reply_deadline(), self.expiries.lock().next()]
-                .into_iter()
-                .flatten()
-                .min();
+            let next = [self.next_reply_deadline(), self.expiries.lock().next()].into_iter().flatten().min();
             tokio::select! {
                 () = self.tasks.stopping().cancelled() => return,
                 () = changed => {}
@@ -88,10 +85,7 @@ impl Router {
     fn expire_tokens(&self, now: Instant) {
         let expired = self.expiries.lock().expired(now);
         for session in expired.into_iter().filter_map(|key| self.hub.sessions.get(key)) {
-            self.close(
-                &session,
-                &Closing::new(CloseCode::TokenExpired, "the token has expired"),
-            );
+            self.close(&session, &Closing::new(CloseCode::TokenExpired, "the token has expired"));
         }
     }
 }

@@ -32,8 +32,7 @@ impl Memberships {
 
     /// Whether the session is in the room.
     pub fn holds(&self, namespace: &str, room: &str) -> bool {
-        self.rooms(namespace)
-            .is_some_and(|rooms| rooms.iter().any(|held| **held == *room))
+        self.rooms(namespace).is_some_and(|rooms| rooms.iter().any(|held| **held == *room))
     }
 
     /// How many rooms, over all namespaces.
@@ -44,10 +43,7 @@ impl Memberships {
     /// Adds a namespace; harmless when it is there.
     pub fn enter(&mut self, namespace: Arc<str>) {
         if self.place(&namespace).is_none() {
-            self.places.push(Place {
-                namespace,
-                rooms: Vec::new(),
-            });
+            self.places.push(Place { namespace, rooms: Vec::new() });
         }
     }
 
@@ -56,11 +52,7 @@ impl Memberships {
         if self.holds(namespace, &room) {
             return false;
         }
-        let Some(place) = self
-            .places
-            .iter_mut()
-            .find(|place| *place.namespace == *namespace)
-        else {
+        let Some(place) = self.places.iter_mut().find(|place| *place.namespace == *namespace) else {
             return false;
         };
         place.rooms.push(room);
@@ -69,11 +61,7 @@ impl Memberships {
 
     /// Removes a room. False when it was not there.
     pub fn part(&mut self, namespace: &str, room: &str) -> bool {
-        let Some(place) = self
-            .places
-            .iter_mut()
-            .find(|place| *place.namespace == *namespace)
-        else {
+        let Some(place) = self.places.iter_mut().find(|place| *place.namespace == *namespace) else {
             return false;
         };
         let before = place.rooms.len();
@@ -83,10 +71,7 @@ impl Memberships {
 
     /// Removes a namespace and returns it.
     pub fn leave(&mut self, namespace: &str) -> Option<Place> {
-        let at = self
-            .places
-            .iter()
-            .position(|place| *place.namespace == *namespace)?;
+        let at = self.places.iter().position(|place| *place.namespace == *namespace)?;
         Some(self.places.swap_remove(at))
     }
 

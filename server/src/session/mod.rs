@@ -123,20 +123,12 @@ impl Session {
 
     /// The user; empty for none.
     pub fn user(&self) -> String {
-        self.identity
-            .load()
-            .user
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default()
+        self.identity.load().user.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Session and user, as others see them.
     pub fn sender(&self) -> Sender {
-        Sender {
-            session: self.id.to_string(),
-            user: self.user(),
-        }
+        Sender { session: self.id.to_string(), user: self.user() }
     }
 
     /// What others see beside the session.
@@ -206,12 +198,8 @@ impl Session {
     pub fn await_replies(&self, max: u32) -> Result<(), Refusal> {
         let counted = self
             .replies_outstanding
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count < max).then_some(count + 1)
-            });
-        counted
-            .map(drop)
-            .map_err(|_| Refusal::limit("replies_outstanding_max", max))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < max).then_some(count + 1));
+        counted.map(drop).map_err(|_| Refusal::limit("replies_outstanding_max", max))
     }
 
     /// Counts one emit less that waits for replies.

@@ -42,10 +42,7 @@ pub struct Bounds {
 
 impl From<&SessionLimits> for Bounds {
     fn from(limits: &SessionLimits) -> Self {
-        Self {
-            frames: limits.outbox_frames_max,
-            bytes: limits.outbox_bytes_max,
-        }
+        Self { frames: limits.outbox_frames_max, bytes: limits.outbox_bytes_max }
     }
 }
 
@@ -88,10 +85,7 @@ struct State {
 impl Outbox {
     /// An empty outbox.
     pub fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            state: Mutex::new(State::default()),
-        }
+        Self { bounds, state: Mutex::new(State::default()) }
     }
 
     /// Puts in an event, or several gathered ones; `policy` is that of its namespace.
@@ -182,14 +176,8 @@ impl Outbox {
         let state = self.state.lock();
         let queue = &state.queue;
         assert_eq!(state.frames, queue.iter().map(Frame::count).sum::<u32>());
-        assert_eq!(
-            state.bytes as usize,
-            queue.iter().map(Frame::bytes).sum::<usize>()
-        );
-        assert_eq!(
-            state.droppable as usize,
-            queue.iter().filter(|frame| droppable(frame)).count()
-        );
+        assert_eq!(state.bytes as usize, queue.iter().map(Frame::bytes).sum::<usize>());
+        assert_eq!(state.droppable as usize, queue.iter().filter(|frame| droppable(frame)).count());
         let events = queue.iter().filter(|frame| frame.class() != Class::Answer);
         let bytes: usize = events.clone().map(Frame::bytes).sum();
         assert!(bytes <= self.bounds.bytes as usize, "events fill {bytes} bytes");
@@ -248,10 +236,7 @@ impl State {
     }
 
     fn put_volatile(&mut self, frame: &Frame, bounds: Bounds) -> Put {
-        let share = Bounds {
-            frames: bounds.frames / VOLATILE_SHARE,
-            bytes: bounds.bytes / VOLATILE_SHARE,
-        };
+        let share = Bounds { frames: bounds.frames / VOLATILE_SHARE, bytes: bounds.bytes / VOLATILE_SHARE };
         if !self.fits(frame, share) {
             return Put::Dropped;
         }
@@ -264,11 +249,7 @@ impl State {
         while !self.fits(frame, bounds) {
             let same = |waiting: &Frame| waiting.topic() == frame.topic() && frame.topic() != 0;
             let at = self.queue.iter().position(same);
-            let at = at.or_else(|| {
-                self.queue
-                    .iter()
-                    .position(|waiting| waiting.class() != Class::Answer)
-            });
+            let at = at.or_else(|| self.queue.iter().position(|waiting| waiting.class() != Class::Answer));
             let Some(removed) = at.and_then(|at| self.remove(at)) else {
                 self.miss(frame);
                 return Put::Dropped;
@@ -356,13 +337,7 @@ impl State {
     /// Says what is missing, after the frames between which it is missing.
     fn note_missed(&mut self) {
         for ((namespace, rooms), count) in std::mem::take(&mut self.missed) {
-            let missed = Missed {
-                namespace,
-                rooms,
-                count,
-                from_offset: None,
-                to_offset: None,
-            };
+            let missed = Missed { namespace, rooms, count, from_offset: None, to_offset: None };
             self.append(Frame::missed(missed));
         }
     }
@@ -374,24 +349,14 @@ impl State {
         (self.frames, self.bytes, self.droppable) = (0, 0, 0);
         match self.queue.len() {
             0 => None,
-            1 => self
-                .queue
-                .pop_front()
-                .map(|frame| Burst::one(first_seq, frame.into_record())),
-            _ => Some(Burst::many(
-                first_seq,
-                self.queue.drain(..).map(Frame::into_record).collect(),
-            )),
+            1 => self.queue.pop_front().map(|frame| Burst::one(first_seq, frame.into_record())),
+            _ => Some(Burst::many(first_seq, self.queue.drain(..).map(Frame::into_record).collect())),
         }
     }
 
     /// The waker to call after `put`, if the reader waits and there is something to read or to end.
     fn waker_after(&mut self, put: Put) -> Option<Waker> {
-        if matches!(put, Put::Waits { .. }) {
-            self.waker.take()
-        } else {
-            None
-        }
+        if matches!(put, Put::Waits { .. }) { self.waker.take() } else { None }
     }
 }
 

@@ -50,11 +50,7 @@ pub struct NotExpected;
 
 impl<A> Default for Replies<A> {
     fn default() -> Self {
-        Self {
-            waits: HashMap::new(),
-            deadlines: BTreeSet::new(),
-            asked_of: HashMap::new(),
-        }
+        Self { waits: HashMap::new(), deadlines: BTreeSet::new(), asked_of: HashMap::new() }
     }
 }
 
@@ -66,23 +62,13 @@ impl<A: Clone> Replies<A> {
         }
         self.deadlines.insert((deadline, token));
         let asked = asked.into_iter().collect();
-        let wait = Wait {
-            asker,
-            deadline,
-            asked,
-            left: Vec::new(),
-            left_count: 0,
-            answered: 0,
-        };
+        let wait = Wait { asker, deadline, asked, left: Vec::new(), left_count: 0, answered: 0 };
         self.waits.insert(token, wait);
     }
 
     /// Ends a wait at once if nobody is left to answer: after an emit that reached nobody.
     pub fn settle(&mut self, token: u64) -> Option<Done<A>> {
-        self.waits
-            .get(&token)
-            .is_some_and(|wait| wait.asked.is_empty())
-            .then(|| self.end(token, false))?
+        self.waits.get(&token).is_some_and(|wait| wait.asked.is_empty()).then(|| self.end(token, false))?
     }
 
     /// Gives up a wait: nobody listens any more.
@@ -166,25 +152,11 @@ impl<A: Clone> Replies<A> {
         }
         let silent = wait.asked.len();
         let missing_count = wait.left_count + u32::try_from(silent).unwrap_or(u32::MAX);
-        let left = wait.left.into_iter().map(|who| MissingReply {
-            from: Some(who),
-            left: true,
-        });
-        let silent = wait.asked.into_values().map(|who| MissingReply {
-            from: Some(who),
-            left: false,
-        });
+        let left = wait.left.into_iter().map(|who| MissingReply { from: Some(who), left: true });
+        let silent = wait.asked.into_values().map(|who| MissingReply { from: Some(who), left: false });
         let missing = left.chain(silent).take(SESSIONS_PER_COMMAND_MAX).collect();
-        let summary = RepliesDone {
-            answered: wait.answered,
-            missing,
-            missing_count,
-            timed_out,
-        };
-        Some(Done {
-            asker: wait.asker,
-            summary,
-        })
+        let summary = RepliesDone { answered: wait.answered, missing, missing_count, timed_out };
+        Some(Done { asker: wait.asker, summary })
     }
 
     fn no_longer_asked(&mut self, receiver: u64, token: u64) {
@@ -205,11 +177,7 @@ impl<A: Clone> Replies<A> {
         }
         for (receiver, tokens) in &self.asked_of {
             assert!(!tokens.is_empty());
-            assert!(
-                tokens
-                    .iter()
-                    .all(|token| self.waits[token].asked.contains_key(receiver))
-            );
+            assert!(tokens.iter().all(|token| self.waits[token].asked.contains_key(receiver)));
         }
         let asked: usize = self.waits.values().map(|wait| wait.asked.len()).sum();
         assert_eq!(asked, self.asked_of.values().map(Vec::len).sum::<usize>());

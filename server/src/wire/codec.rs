@@ -43,18 +43,12 @@ impl Default for Records {
 impl Burst {
     /// A burst of one record, or of a gathered one.
     pub fn one(first_seq: u32, record: Bytes) -> Self {
-        Self {
-            first_seq,
-            records: Records::One(record),
-        }
+        Self { first_seq, records: Records::One(record) }
     }
 
     /// A burst of several records, in order.
     pub fn many(first_seq: u32, records: Vec<Bytes>) -> Self {
-        Self {
-            first_seq,
-            records: Records::Many(records),
-        }
+        Self { first_seq, records: Records::Many(records) }
     }
 
     /// Sequence number of the first frame in it.
@@ -137,40 +131,21 @@ mod tests {
 
     #[test]
     fn a_burst_reads_as_the_response_that_it_stands_for() {
-        let content = Content {
-            event: "message".into(),
-            ..Content::default()
-        };
-        let event = Event {
-            namespace: "n".into(),
-            content: Some(content),
-            ..Event::default()
-        };
+        let content = Content { event: "message".into(), ..Content::default() };
+        let event = Event { namespace: "n".into(), content: Some(content), ..Event::default() };
         let first = Frame::event(event.clone(), Class::Reliable);
         let second = Frame::answer(7, Body::Ping(Ping {}));
         let gathered = Frame::gathered(&[first.clone(), first.clone()], Class::Reliable);
-        let records = vec![
-            first.record().clone(),
-            second.record().clone(),
-            gathered.record().clone(),
-        ];
+        let records = vec![first.record().clone(), second.record().clone(), gathered.record().clone()];
 
         let burst = Burst::many(41, records);
         let bytes = burst.encode_to_vec();
         assert_eq!(bytes.len(), burst.encoded_len());
 
-        let event = ServerFrame {
-            r#ref: 0,
-            frame: Some(Body::Event(event)),
-        };
-        let ping = ServerFrame {
-            r#ref: 7,
-            frame: Some(Body::Ping(Ping {})),
-        };
-        let expected = AttachResponse {
-            first_seq: 41,
-            frames: vec![event.clone(), ping, event.clone(), event],
-        };
+        let event = ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) };
+        let ping = ServerFrame { r#ref: 7, frame: Some(Body::Ping(Ping {})) };
+        let expected =
+            AttachResponse { first_seq: 41, frames: vec![event.clone(), ping, event.clone(), event] };
         assert_eq!(AttachResponse::decode(bytes.as_slice()), Ok(expected));
     }
 }

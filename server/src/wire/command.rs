@@ -100,9 +100,7 @@ impl Command {
     /// Checks a frame.
     pub fn parse(frame: ClientFrame, limits: &SessionLimits) -> Result<Self, Refusal> {
         use client_frame::Command as Kind;
-        let kind = frame
-            .command
-            .ok_or_else(|| Refusal::invalid("command", "is missing or not known"))?;
+        let kind = frame.command.ok_or_else(|| Refusal::invalid("command", "is missing or not known"))?;
         Ok(match kind {
             Kind::Hello(hello) => Self::Hello(Box::new(Hello::parse(hello, limits)?)),
             Kind::Enter(enter) => Self::Enter(target::namespace(enter.namespace)?),
@@ -155,10 +153,7 @@ impl Join {
 
 impl Emit {
     fn parse(emit: v1::Emit, limits: &SessionLimits) -> Result<Self, Refusal> {
-        let replies = emit
-            .expect_replies
-            .map(|expect| content::reply_timeout(expect.timeout))
-            .transpose()?;
+        let replies = emit.expect_replies.map(|expect| content::reply_timeout(expect.timeout)).transpose()?;
         Ok(Self {
             namespace: target::namespace(emit.namespace)?,
             target: Target::try_from(emit.target)?,
@@ -170,36 +165,16 @@ impl Emit {
 
     /// Checks an event that is published without a session.
     pub fn publish(publish: v1::PublishRequest, limits: &SessionLimits) -> Result<Self, Refusal> {
-        let v1::PublishRequest {
-            namespace,
-            target,
-            content,
-            delivery,
-        } = publish;
-        Self::parse(
-            v1::Emit {
-                namespace,
-                target,
-                content,
-                delivery,
-                expect_replies: None,
-            },
-            limits,
-        )
+        let v1::PublishRequest { namespace, target, content, delivery } = publish;
+        Self::parse(v1::Emit { namespace, target, content, delivery, expect_replies: None }, limits)
     }
 
     /// Checks a question to one session.
     pub fn call(call: v1::CallRequest, limits: &SessionLimits) -> Result<Self, Refusal> {
         use v1::call_request::Callee;
         let target = match call.callee {
-            Some(Callee::Session(session)) => v1::Target {
-                sessions: vec![session],
-                ..Default::default()
-            },
-            Some(Callee::AnyOf(any_of)) => v1::Target {
-                any_of,
-                ..Default::default()
-            },
+            Some(Callee::Session(session)) => v1::Target { sessions: vec![session], ..Default::default() },
+            Some(Callee::AnyOf(any_of)) => v1::Target { any_of, ..Default::default() },
             None => return Err(Refusal::invalid("callee", "is missing")),
         };
         Self::parse(
@@ -208,9 +183,7 @@ impl Emit {
                 target: Some(target),
                 content: call.content,
                 delivery: Delivery::Reliable.into(),
-                expect_replies: Some(v1::ExpectReplies {
-                    timeout: call.timeout,
-                }),
+                expect_replies: Some(v1::ExpectReplies { timeout: call.timeout }),
             },
             limits,
         )
@@ -223,11 +196,7 @@ impl Reply {
         if let Some(reply::Body::Error(error)) = &reply.body {
             content::reply_error(error)?;
         }
-        Ok(Self {
-            token: reply.reply_token,
-            body: reply.body,
-            content_type: reply.content_type,
-        })
+        Ok(Self { token: reply.reply_token, body: reply.body, content_type: reply.content_type })
     }
 }
 
@@ -258,23 +227,17 @@ fn user(name: String) -> Result<Option<UserName>, Refusal> {
     if name.is_empty() {
         return Ok(None);
     }
-    UserName::try_from(name)
-        .map(Some)
-        .map_err(|error| Refusal::name("user", error))
+    UserName::try_from(name).map(Some).map_err(|error| Refusal::name("user", error))
 }
 
 fn client_text(field: &'static str, text: &str) -> Result<(), Refusal> {
     if text.len() > 64 || text.chars().any(char::is_control) {
-        return Err(Refusal::invalid(
-            field,
-            "is longer than 64 bytes or holds a control character",
-        ));
+        return Err(Refusal::invalid(field, "is longer than 64 bytes or holds a control character"));
     }
     Ok(())
 }
 
 /// Checks the id of a session in a request.
 pub fn session_id(text: &str) -> Result<SessionId, Refusal> {
-    text.parse()
-        .map_err(|_| Refusal::new(RefusalCode::SessionUnknown, "there is no such session"))
+    text.parse().map_err(|_| Refusal::new(RefusalCode::SessionUnknown, "there is no such session"))
 }

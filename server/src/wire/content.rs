@@ -49,26 +49,16 @@ pub fn payload(bytes: usize, bytes_max: u32) -> Result<(), Refusal> {
     }
     let reason = format!("the payload has {bytes} bytes, at most {bytes_max} are allowed");
     let refusal = Refusal::new(RefusalCode::PayloadTooLarge, reason);
-    Err(Refusal {
-        limit: "payload_bytes_max",
-        retry: Retry::AfterChange,
-        ..refusal
-    })
+    Err(Refusal { limit: "payload_bytes_max", retry: Retry::AfterChange, ..refusal })
 }
 
 /// Checks a media type: visible ASCII, bounded.
 pub fn content_type(field: &'static str, text: &str) -> Result<(), Refusal> {
     if text.len() > CONTENT_TYPE_BYTES_MAX {
-        return Err(Refusal::invalid(
-            field,
-            format_args!("is longer than {CONTENT_TYPE_BYTES_MAX} bytes"),
-        ));
+        return Err(Refusal::invalid(field, format_args!("is longer than {CONTENT_TYPE_BYTES_MAX} bytes")));
     }
     if text.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
-        return Err(Refusal::invalid(
-            field,
-            "holds a character that is not visible ASCII",
-        ));
+        return Err(Refusal::invalid(field, "holds a character that is not visible ASCII"));
     }
     Ok(())
 }
@@ -76,10 +66,7 @@ pub fn content_type(field: &'static str, text: &str) -> Result<(), Refusal> {
 /// Checks the error text of a reply.
 pub fn reply_error(text: &str) -> Result<(), Refusal> {
     if text.len() > REPLY_ERROR_BYTES_MAX {
-        return Err(Refusal::invalid(
-            "error",
-            format_args!("is longer than {REPLY_ERROR_BYTES_MAX} bytes"),
-        ));
+        return Err(Refusal::invalid("error", format_args!("is longer than {REPLY_ERROR_BYTES_MAX} bytes")));
     }
     Ok(())
 }
@@ -91,10 +78,7 @@ pub fn pairs(
     limits: &SessionLimits,
 ) -> Result<(), Refusal> {
     if pairs.len() > limits.headers_max as usize {
-        return Err(Refusal::invalid(
-            field,
-            format_args!("has more than {} keys", limits.headers_max),
-        ));
+        return Err(Refusal::invalid(field, format_args!("has more than {} keys", limits.headers_max)));
     }
     let bytes: usize = pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > limits.headers_bytes_max as usize {
@@ -105,10 +89,7 @@ pub fn pairs(
     }
     let texts = pairs.iter().flat_map(|(key, value)| [key, value]);
     if pairs.contains_key("") || texts.flat_map(|text| text.chars()).any(char::is_control) {
-        return Err(Refusal::invalid(
-            field,
-            "holds an empty key or a control character",
-        ));
+        return Err(Refusal::invalid(field, "holds an empty key or a control character"));
     }
     Ok(())
 }
@@ -121,10 +102,7 @@ pub fn reply_timeout(timeout: Option<prost_types::Duration>) -> Result<Duration,
     let timeout = duration("timeout", timeout)?;
     if timeout.is_zero() || timeout > REPLY_TIMEOUT_MAX {
         let max = REPLY_TIMEOUT_MAX.as_secs();
-        return Err(Refusal::invalid(
-            "timeout",
-            format_args!("is not between 0 and {max} s"),
-        ));
+        return Err(Refusal::invalid("timeout", format_args!("is not between 0 and {max} s")));
     }
     Ok(timeout)
 }
@@ -132,9 +110,7 @@ pub fn reply_timeout(timeout: Option<prost_types::Duration>) -> Result<Duration,
 /// Reads a duration: not negative, its nanoseconds below one second.
 pub fn duration(field: &'static str, duration: prost_types::Duration) -> Result<Duration, Refusal> {
     let seconds = u64::try_from(duration.seconds);
-    let nanos = u32::try_from(duration.nanos)
-        .ok()
-        .filter(|nanos| *nanos < 1_000_000_000);
+    let nanos = u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     match (seconds, nanos) {
         (Ok(seconds), Some(nanos)) => Ok(Duration::new(seconds, nanos)),
         _ => Err(Refusal::invalid(field, "is negative or malformed")),

@@ -40,31 +40,15 @@ pub struct Frame {
 impl Frame {
     /// Encodes a frame that is for one session: an answer or a notice.
     pub fn answer(reference: u32, body: Body) -> Self {
-        let frame = ServerFrame {
-            r#ref: reference,
-            frame: Some(body),
-        };
-        Self {
-            record: record(&frame),
-            count: 1,
-            class: Class::Answer,
-            topic: 0,
-        }
+        let frame = ServerFrame { r#ref: reference, frame: Some(body) };
+        Self { record: record(&frame), count: 1, class: Class::Answer, topic: 0 }
     }
 
     /// Encodes an event.
     pub fn event(event: Event, class: Class) -> Self {
         let topic = topic(&event);
-        let frame = ServerFrame {
-            r#ref: 0,
-            frame: Some(Body::Event(event)),
-        };
-        Self {
-            record: record(&frame),
-            count: 1,
-            class,
-            topic,
-        }
+        let frame = ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) };
+        Self { record: record(&frame), count: 1, class, topic }
     }
 
     /// Encodes a refusal of the command `reference`.
@@ -93,11 +77,7 @@ impl Frame {
         let detailed = !presence.joined.is_empty() || !presence.left.is_empty();
         let topic = hash(&(&presence.namespace, &presence.room, "presence"));
         let class = if detailed { Class::Answer } else { Class::Latest };
-        Self {
-            class,
-            topic,
-            ..Self::answer(0, Body::Presence(presence))
-        }
+        Self { class, topic, ..Self::answer(0, Body::Presence(presence)) }
     }
 
     /// Joins frames of one class to one; its topic is that of none.
@@ -108,12 +88,7 @@ impl Frame {
             bytes.extend_from_slice(&frame.record);
             count += frame.count;
         }
-        Self {
-            record: bytes.freeze(),
-            count,
-            class,
-            topic: 0,
-        }
+        Self { record: bytes.freeze(), count, class, topic: 0 }
     }
 
     /// The encoded field records.
@@ -152,15 +127,7 @@ impl Frame {
             return Vec::new();
         };
         let bodies = response.frames.into_iter().filter_map(|frame| frame.frame);
-        bodies
-            .filter_map(|body| {
-                if let Body::Event(event) = body {
-                    Some(event)
-                } else {
-                    None
-                }
-            })
-            .collect()
+        bodies.filter_map(|body| if let Body::Event(event) = body { Some(event) } else { None }).collect()
     }
 }
 
@@ -193,10 +160,7 @@ pub fn refused(refusal: &Refusal) -> Refused {
     Refused {
         code: refusal.code.into(),
         reason: refusal.reason.clone().into_owned(),
-        retry: Some(v1::Retry {
-            advice: advice.into(),
-            after,
-        }),
+        retry: Some(v1::Retry { advice: advice.into(), after }),
         limit: refusal.limit.to_owned(),
     }
 }

@@ -15,21 +15,13 @@ pub fn apply(
     change: v1::NamespaceSettings,
     limits: &Limits,
 ) -> Result<NamespaceSettings, Refusal> {
-    let window = change
-        .delivery_window
-        .map(|window| content::duration("settings.delivery_window", window));
+    let window = change.delivery_window.map(|window| content::duration("settings.delivery_window", window));
     let changed = NamespaceSettings {
-        falling_behind: change
-            .falling_behind
-            .map_or(Ok(settings.falling_behind), policy_of)?,
-        emit_requires_member: change
-            .emit_requires_member
-            .unwrap_or(settings.emit_requires_member),
+        falling_behind: change.falling_behind.map_or(Ok(settings.falling_behind), policy_of)?,
+        emit_requires_member: change.emit_requires_member.unwrap_or(settings.emit_requires_member),
         payload_bytes_max: change.payload_bytes_max.unwrap_or(settings.payload_bytes_max),
         rooms_max: change.rooms_max.unwrap_or(settings.rooms_max),
-        room_emits_per_second: change
-            .room_emits_per_second
-            .unwrap_or(settings.room_emits_per_second),
+        room_emits_per_second: change.room_emits_per_second.unwrap_or(settings.room_emits_per_second),
         delivery_window: window.transpose()?.unwrap_or(settings.delivery_window),
     };
     changed
@@ -55,9 +47,6 @@ fn policy_of(policy: i32) -> Result<BehindPolicy, Refusal> {
         Ok(v1::FallingBehind::Unspecified | v1::FallingBehind::Close) => Ok(BehindPolicy::Close),
         Ok(v1::FallingBehind::Drop) => Ok(BehindPolicy::Drop),
         Ok(v1::FallingBehind::Latest) => Ok(BehindPolicy::Latest),
-        Err(_) => Err(Refusal::invalid(
-            "settings.falling_behind",
-            "is not a known value",
-        )),
+        Err(_) => Err(Refusal::invalid("settings.falling_behind", "is not a known value")),
     }
 }

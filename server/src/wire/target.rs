@@ -43,21 +43,12 @@ pub enum Who {
 impl Target {
     /// One session.
     pub fn session(id: SessionId) -> Self {
-        Self::of(Who::Union {
-            rooms: Vec::new(),
-            sessions: vec![id],
-            users: Vec::new(),
-        })
+        Self::of(Who::Union { rooms: Vec::new(), sessions: vec![id], users: Vec::new() })
     }
 
     /// A set without exceptions.
     pub fn of(who: Who) -> Self {
-        Self {
-            who,
-            except_rooms: Vec::new(),
-            except_sessions: Vec::new(),
-            include_sender: false,
-        }
+        Self { who, except_rooms: Vec::new(), except_sessions: Vec::new(), include_sender: false }
     }
 
     /// The rooms that it names, for the receivers to see and for rights to be checked.
@@ -89,10 +80,7 @@ impl TryFrom<Option<v1::Target>> for Target {
         let who = match kinds {
             [false, false, false] => {
                 let reason = "target names nobody; everyone in the namespace is said by `everyone`";
-                return Err(Refusal {
-                    field: "target",
-                    ..Refusal::new(RefusalCode::TargetEmpty, reason)
-                });
+                return Err(Refusal { field: "target", ..Refusal::new(RefusalCode::TargetEmpty, reason) });
             }
             [true, false, false] => Who::Union {
                 rooms: rooms("target.rooms", target.rooms)?,
@@ -130,25 +118,18 @@ pub fn rooms(field: &'static str, names: Vec<String>) -> Result<Vec<RoomName>, R
 
 fn sessions(field: &'static str, ids: &[String]) -> Result<Vec<SessionId>, Refusal> {
     count(field, ids.len(), SESSIONS_PER_COMMAND_MAX)?;
-    ids.iter()
-        .map(|id| id.parse().map_err(|error| Refusal::invalid(field, error)))
-        .collect()
+    ids.iter().map(|id| id.parse().map_err(|error| Refusal::invalid(field, error))).collect()
 }
 
 fn users(names: Vec<String>) -> Result<Vec<UserName>, Refusal> {
     count("target.users", names.len(), SESSIONS_PER_COMMAND_MAX)?;
     let checked = names.into_iter().map(UserName::try_from);
-    checked
-        .map(|user| user.map_err(|error| Refusal::name("target.users", error)))
-        .collect()
+    checked.map(|user| user.map_err(|error| Refusal::name("target.users", error))).collect()
 }
 
 fn count(field: &'static str, length: usize, max: usize) -> Result<(), Refusal> {
     if length > max {
-        return Err(Refusal::invalid(
-            field,
-            format_args!("has more than {max} entries"),
-        ));
+        return Err(Refusal::invalid(field, format_args!("has more than {max} entries")));
     }
     Ok(())
 }

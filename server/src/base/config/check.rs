@@ -64,20 +64,16 @@ impl Config {
         for namespace in &self.namespaces {
             let name = &namespace.name;
             let key = format!("namespace {name:?}");
-            name.parse::<Pattern>()
-                .map_err(|error| ConfigError::invalid(&*key, error))?;
+            name.parse::<Pattern>().map_err(|error| ConfigError::invalid(&*key, error))?;
             if !seen.insert(name.as_str()) {
                 return Err(ConfigError::invalid(key, "is there twice"));
             }
-            namespace
-                .settings
-                .check(&self.limits)
-                .map_err(|error| match error {
-                    ConfigError::Invalid { key: setting, what } => {
-                        ConfigError::invalid(format!("{key}: {setting}"), what)
-                    }
-                    other => other,
-                })?;
+            namespace.settings.check(&self.limits).map_err(|error| match error {
+                ConfigError::Invalid { key: setting, what } => {
+                    ConfigError::invalid(format!("{key}: {setting}"), what)
+                }
+                other => other,
+            })?;
         }
         Ok(())
     }
@@ -117,12 +113,7 @@ fn is_origin(text: &str) -> bool {
 impl NamespaceSettings {
     /// Holds when a namespace may have these settings on a node with these limits. Keys of errors are bare.
     pub fn check(&self, limits: &Limits) -> Result<(), ConfigError> {
-        within(
-            "payload_bytes_max",
-            self.payload_bytes_max,
-            1,
-            PAYLOAD_BYTES_CEILING,
-        )?;
+        within("payload_bytes_max", self.payload_bytes_max, 1, PAYLOAD_BYTES_CEILING)?;
         within("rooms_max", self.rooms_max, 1, u32::MAX)?;
         at_most("delivery_window", self.delivery_window, DELIVERY_WINDOW_MAX)?;
         let event_bytes = self.payload_bytes_max as usize + MESSAGE_OVERHEAD_BYTES;
@@ -156,19 +147,9 @@ impl SessionLimits {
             ("rooms_max", self.rooms_max, 1, 1 << 20),
             ("namespaces_max", self.namespaces_max, 1, 1 << 16),
             ("emits_burst", self.emits_burst, burst_min, u32::MAX),
-            (
-                "replies_outstanding_max",
-                self.replies_outstanding_max,
-                1,
-                1 << 20,
-            ),
+            ("replies_outstanding_max", self.replies_outstanding_max, 1, 1 << 20),
             ("outbox_frames_max", self.outbox_frames_max, 8, 1 << 20),
-            (
-                "outbox_bytes_max",
-                self.outbox_bytes_max,
-                OUTBOX_BYTES_FLOOR,
-                1 << 30,
-            ),
+            ("outbox_bytes_max", self.outbox_bytes_max, OUTBOX_BYTES_FLOOR, 1 << 30),
             ("headers_max", self.headers_max, 0, 256),
             ("headers_bytes_max", self.headers_bytes_max, 0, headers_ceiling),
         ] {
@@ -185,39 +166,14 @@ impl ConnectionLimits {
         let token_fits = TOKEN_BYTES_MAX as u32 + 1024;
         let (window_min, window_max) = (WINDOW_BYTES_FLOOR, WINDOW_BYTES_CEILING);
         for (key, value, min, max) in [
-            (
-                "connections_per_address_max",
-                self.connections_per_address_max,
-                1,
-                u32::MAX,
-            ),
-            (
-                "new_per_address_per_second",
-                self.new_per_address_per_second,
-                1,
-                u32::MAX,
-            ),
+            ("connections_per_address_max", self.connections_per_address_max, 1, u32::MAX),
+            ("new_per_address_per_second", self.new_per_address_per_second, 1, u32::MAX),
             ("streams_max", self.streams_max, 1, 1 << 20),
-            (
-                "header_list_bytes_max",
-                self.header_list_bytes_max,
-                token_fits,
-                1 << 20,
-            ),
+            ("header_list_bytes_max", self.header_list_bytes_max, token_fits, 1 << 20),
             ("header_fields_max", self.header_fields_max, 16, 1024),
             ("window_bytes", self.window_bytes, window_min, window_max),
-            (
-                "stream_window_bytes",
-                self.stream_window_bytes,
-                1 << 14,
-                window_max,
-            ),
-            (
-                "stream_send_buffer_bytes",
-                self.stream_send_buffer_bytes,
-                1 << 14,
-                1 << 24,
-            ),
+            ("stream_window_bytes", self.stream_window_bytes, 1 << 14, window_max),
+            ("stream_send_buffer_bytes", self.stream_send_buffer_bytes, 1 << 14, 1 << 24),
             ("pending_resets_max", self.pending_resets_max, 1, 1 << 16),
             ("local_error_resets_max", self.local_error_resets_max, 1, 1 << 16),
             ("control_frames_max", self.control_frames_max, 16, u32::MAX),
@@ -276,10 +232,7 @@ fn at_most(key: &str, value: Duration, max: Duration) -> Result<(), ConfigError>
         return Ok(());
     }
     let (value, max) = (humantime::format_duration(value), humantime::format_duration(max));
-    Err(ConfigError::invalid(
-        key,
-        format_args!("is {value}, but must be at most {max}"),
-    ))
+    Err(ConfigError::invalid(key, format_args!("is {value}, but must be at most {max}")))
 }
 
 #[cfg(test)]

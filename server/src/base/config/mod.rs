@@ -76,10 +76,7 @@ pub struct NamespaceConfig {
 impl NamespaceConfig {
     /// A namespace with default settings.
     pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            settings: NamespaceSettings::default(),
-        }
+        Self { name: name.to_owned(), settings: NamespaceSettings::default() }
     }
 }
 
@@ -161,11 +158,7 @@ pub struct WebConfig {
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self {
-            pages: true,
-            origins: Vec::new(),
-            inspection: true,
-        }
+        Self { pages: true, origins: Vec::new(), inspection: true }
     }
 }
 
@@ -183,10 +176,7 @@ pub struct StopConfig {
 
 impl Default for StopConfig {
     fn default() -> Self {
-        Self {
-            drain: Duration::from_secs(2),
-            flush: Duration::from_secs(5),
-        }
+        Self { drain: Duration::from_secs(2), flush: Duration::from_secs(5) }
     }
 }
 
@@ -202,10 +192,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Human,
-        }
+        Self { level: "info".to_owned(), format: LogFormat::Human }
     }
 }
 

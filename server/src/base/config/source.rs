@@ -45,10 +45,7 @@ pub enum ConfigError {
 impl ConfigError {
     /// `key` and `what` are a sentence.
     pub fn invalid(key: impl Into<String>, what: impl fmt::Display) -> Self {
-        Self::Invalid {
-            key: key.into(),
-            what: what.to_string(),
-        }
+        Self::Invalid { key: key.into(), what: what.to_string() }
     }
 }
 
@@ -68,15 +65,10 @@ impl Config {
 
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |error| ConfigError::Unreadable {
-            path: path.display().to_string(),
-            error,
-        };
+        let unreadable = |error| ConfigError::Unreadable { path: path.display().to_string(), error };
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(FILE_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
         Self::from_toml(&text, &path.display().to_string())
     }
 }

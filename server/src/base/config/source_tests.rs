@@ -6,9 +6,7 @@ use super::*;
 use crate::base::config::{ApiKeyConfig, GrantConfig, Secret, TlsConfig, TokenConfig, TokenKeyConfig};
 
 fn error_of(toml: &str) -> String {
-    Config::from_toml(toml, "rialto.toml")
-        .expect_err(toml)
-        .to_string()
+    Config::from_toml(toml, "rialto.toml").expect_err(toml).to_string()
 }
 
 #[test]
@@ -24,10 +22,7 @@ fn a_key_that_does_not_exist_is_refused_by_name_wherever_it_stands() {
         ("[auth.token]\nlisen = 1", 2),
         ("[[auth.token.key]]\nlisen = 1", 2),
         ("[[auth.api_key]]\nlisen = 1", 2),
-        (
-            "[[auth.api_key]]\nname=\"a\"\nsha256=\"b\"\n[[auth.api_key.grants]]\nlisen = 1",
-            5,
-        ),
+        ("[[auth.api_key]]\nname=\"a\"\nsha256=\"b\"\n[[auth.api_key.grants]]\nlisen = 1", 5),
         ("[tls]\nlisen = 1", 2),
         ("[web]\nlisen = 1", 2),
         ("[stop]\nlisen = 1", 2),
@@ -35,10 +30,7 @@ fn a_key_that_does_not_exist_is_refused_by_name_wherever_it_stands() {
     ] {
         let said = error_of(toml);
         assert!(said.contains("unknown field `lisen`"), "{toml}\nsaid: {said}");
-        assert!(
-            said.starts_with(&format!("rialto.toml, line {line}: ")),
-            "{toml}\nsaid: {said}"
-        );
+        assert!(said.starts_with(&format!("rialto.toml, line {line}: ")), "{toml}\nsaid: {said}");
     }
 }
 
@@ -52,19 +44,13 @@ fn a_value_of_the_wrong_kind_is_refused_with_its_line() {
         ("[stop]\ndrain = \"-5s\"", "\"-5s\""),
         ("[limits.session]\nrooms_max = -1", "line 2"),
         ("[limits.session]\nrooms_max = 4294967296", "line 2"),
-        (
-            "[[namespace]]\nname = \"a\"\nfalling_behind = \"panic\"",
-            "`close`, `drop`, `latest`",
-        ),
+        ("[[namespace]]\nname = \"a\"\nfalling_behind = \"panic\"", "`close`, `drop`, `latest`"),
         ("[[namespace]]\npayload_bytes_max = 1", "missing field `name`"),
         (
             "[auth.token]\nissuer = \"a\"\naudience = \"b\"\n[[auth.token.key]]\nalgorithm = \"none\"",
             "unknown variant `none`",
         ),
-        (
-            "listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"",
-            "duplicate key",
-        ),
+        ("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "duplicate key"),
         ("listen = ", "line 1"),
     ] {
         let said = error_of(toml);
@@ -81,43 +67,29 @@ fn a_misspelt_secret_is_not_quoted() {
 
 #[test]
 fn keys_of_a_namespace_are_set_one_by_one() {
-    let config = Config::from_toml(
-        "[[namespace]]\nname = \"game-*\"\nfalling_behind = \"latest\"",
-        "test",
-    )
-    .unwrap();
+    let config =
+        Config::from_toml("[[namespace]]\nname = \"game-*\"\nfalling_behind = \"latest\"", "test").unwrap();
     assert_eq!(config.namespaces.len(), 1);
     let settings = &config.namespaces[0].settings;
     assert_eq!(settings.falling_behind, super::super::BehindPolicy::Latest);
-    assert_eq!(
-        settings.rooms_max,
-        super::super::NamespaceSettings::default().rooms_max
-    );
+    assert_eq!(settings.rooms_max, super::super::NamespaceSettings::default().rooms_max);
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let said = Config::load(Path::new("/nowhere/rialto.toml"))
-        .expect_err("no such file")
-        .to_string();
+    let said = Config::load(Path::new("/nowhere/rialto.toml")).expect_err("no such file").to_string();
     assert!(said.starts_with("cannot read /nowhere/rialto.toml: "), "{said}");
 }
 
 #[test]
 fn the_documented_file_is_the_default() {
-    assert_eq!(
-        Config::from_toml(DEFAULT_TOML, "default").unwrap(),
-        Config::default()
-    );
+    assert_eq!(Config::from_toml(DEFAULT_TOML, "default").unwrap(), Config::default());
     assert_eq!(Config::from_toml("", "empty").unwrap(), Config::default());
 }
 
 #[test]
 fn the_documented_file_has_every_key_and_its_examples_are_valid() {
-    let shown: String = DEFAULT_TOML
-        .lines()
-        .map(|line| format!("{}\n", uncommented(line)))
-        .collect();
+    let shown: String = DEFAULT_TOML.lines().map(|line| format!("{}\n", uncommented(line))).collect();
     Config::from_toml(&shown, "examples").unwrap().check().unwrap();
     let mut documented = BTreeSet::new();
     collect_paths("", &shown.parse::<toml::Table>().unwrap().into(), &mut documented);
@@ -164,13 +136,8 @@ fn collect_paths(at: &str, value: &toml::Value, paths: &mut BTreeSet<String>) {
 
 /// A configuration in which nothing is left out.
 fn full() -> Config {
-    let mut config = Config {
-        tls: Some(TlsConfig {
-            certificate: "c".into(),
-            key: "k".into(),
-        }),
-        ..Config::default()
-    };
+    let mut config =
+        Config { tls: Some(TlsConfig { certificate: "c".into(), key: "k".into() }), ..Config::default() };
     config.auth.token = Some(TokenConfig {
         issuer: "i".into(),
         audience: "a".into(),
@@ -186,11 +153,7 @@ fn full() -> Config {
         name: "n".into(),
         sha256: "h".into(),
         user: Some("u".into()),
-        grants: vec![GrantConfig {
-            namespace: "n".into(),
-            rooms: vec!["r".into()],
-            can: Vec::new(),
-        }],
+        grants: vec![GrantConfig { namespace: "n".into(), rooms: vec!["r".into()], can: Vec::new() }],
     }];
     config
 }
