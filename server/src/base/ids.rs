@@ -226,6 +226,22 @@ impl fmt::Display for EventId {
     }
 }
 
+impl FromStr for EventId {
+    type Err = MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let (node, number) = text.split_at_checked(8).ok_or(MalformedId)?;
+        if number.len() != 13 {
+            return Err(MalformedId);
+        }
+        let bits = read_base32(number).ok_or(MalformedId)?;
+        Ok(Self {
+            node: node.parse()?,
+            number: u64::try_from(bits).map_err(|_| MalformedId)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,8 +40,10 @@ pub const PAGE_ENTRIES_MAX: usize = 1000;
 pub const REPLY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long replies may be waited for.
 pub const REPLY_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-/// Room for names, headers and ids around the payload of one request message, in bytes.
+/// Room for names, headers and ids around the payload of one event, in bytes.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 16 << 10;
+/// Bytes of one request message: the largest payload, and room for names, headers and other frames beside it.
+pub const REQUEST_BYTES_MAX: usize = PAYLOAD_BYTES_CEILING as usize + (64 << 10);
 
 // A single event always fits the smallest outbox that the configuration may set.
 const _: () = assert!(OUTBOX_BYTES_FLOOR as usize > NAME_BYTES_MAX * ROOMS_PER_COMMAND_MAX);
