@@ -210,12 +210,7 @@ impl Wire {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = head;
         let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
         soon(self.io.read_exact(&mut payload)).await.ok()?;
-        Some(Frame {
-            kind,
-            flags,
-            stream: u32::from_be_bytes([s0, s1, s2, s3]),
-            payload,
-        })
+        Some(Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), payload })
     }
 
     /// The next frame of this type; `None` when the other end has gone without one.

@@ -85,10 +85,7 @@ pub struct Stub {
 impl Stub {
     /// Starts an edge with these bounds on a free port.
     pub async fn start(limits: ConnectionLimits) -> Self {
-        let setup = Setup {
-            limits,
-            ..Setup::default()
-        };
+        let setup = Setup { limits, ..Setup::default() };
         setup.start().await
     }
 
@@ -210,17 +207,16 @@ impl ServerStreamingService<Note> for Toy {
     /// Sends one message, then nothing, when the request says `silence`; panics after one for `panic`; else pours.
     fn call(&mut self, request: Request<Note>) -> Self::Future {
         let poured = Arc::clone(&self.poured);
-        let drop = Note {
-            text: "x".repeat(POURED_BYTES - 3),
-            inner: None,
-        };
+        let drop = Note { text: "x".repeat(POURED_BYTES - 3), inner: None };
         let endless = stream::repeat_with(move || {
             poured.fetch_add(1, Relaxed);
             Ok(drop.clone())
         });
         let notes: Notes = match request.into_inner().text.as_str() {
             "silence" => Box::pin(endless.take(1).chain(stream::pending())),
-            "panic" => Box::pin(endless.take(1).chain(stream::poll_fn(|_| panic!("the toy was asked to panic")))),
+            "panic" => {
+                Box::pin(endless.take(1).chain(stream::poll_fn(|_| panic!("the toy was asked to panic"))))
+            }
             _ => Box::pin(endless),
         };
         Box::pin(async move { Ok(Response::new(notes)) })

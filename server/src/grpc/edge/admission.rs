@@ -95,13 +95,7 @@ impl Admission {
     /// An empty gate.
     pub(super) fn new(limits: ConnectionLimits, metrics: Arc<Metrics>) -> Self {
         let slots = Semaphore::new(connections_max(limits.connections_max));
-        Self {
-            limits,
-            metrics,
-            slots: Arc::new(slots),
-            register: Mutex::default(),
-            emptied: Notify::new(),
-        }
+        Self { limits, metrics, slots: Arc::new(slots), register: Mutex::default(), emptied: Notify::new() }
     }
 
     /// Waits until one more connection may be open. `None` never happens, the semaphore is never closed.
@@ -130,13 +124,7 @@ impl Admission {
         drop(register);
         self.metrics.connections_accepted.inc();
         self.metrics.connections.inc();
-        Ok(Ticket {
-            connection,
-            admission: Arc::clone(self),
-            id,
-            block,
-            _slot: slot,
-        })
+        Ok(Ticket { connection, admission: Arc::clone(self), id, block, _slot: slot })
     }
 
     /// Does `order` to every connection that is open.
@@ -161,17 +149,12 @@ impl Admission {
 impl Register {
     fn charge(&mut self, block: Block, limits: &ConnectionLimits, now: Instant) -> Result<(), Turned> {
         if self.accounts.len() >= ADDRESSES_MAX && !self.accounts.contains_key(&block) {
-            self.accounts
-                .retain(|_, account| account.open > 0 || now < account.second + SECOND);
+            self.accounts.retain(|_, account| account.open > 0 || now < account.second + SECOND);
             if self.accounts.len() >= ADDRESSES_MAX {
                 return Err(Turned::Memory);
             }
         }
-        let account = self.accounts.entry(block).or_insert(Account {
-            open: 0,
-            second: now,
-            fresh: 0,
-        });
+        let account = self.accounts.entry(block).or_insert(Account { open: 0, second: now, fresh: 0 });
         if now >= account.second + SECOND {
             account.second = now;
             account.fresh = 0;
@@ -234,10 +217,7 @@ impl Drop for Ticket {
 /// quarter of them is always used, so that a small bound works too.
 fn connections_max(configured: u32) -> usize {
     let descriptors = descriptors_max();
-    let most = descriptors
-        .saturating_sub(DESCRIPTORS_KEPT)
-        .max(descriptors / 4)
-        .max(1);
+    let most = descriptors.saturating_sub(DESCRIPTORS_KEPT).max(descriptors / 4).max(1);
     let max = match configured {
         0 => most,
         configured => most.min(u64::from(configured)),
@@ -249,17 +229,12 @@ fn connections_max(configured: u32) -> usize {
 fn descriptors_max() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: maximum,
-        maximum,
-    };
+    let raised = Rlimit { current: maximum, maximum };
     let effective = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(_) => current,
     };
-    effective
-        .or(current)
-        .unwrap_or(CONNECTIONS_FALLBACK + DESCRIPTORS_KEPT)
+    effective.or(current).unwrap_or(CONNECTIONS_FALLBACK + DESCRIPTORS_KEPT)
 }
 
 #[cfg(test)]
@@ -299,19 +274,13 @@ mod tests {
         let gate = gate(limits());
         let _first = knock(&gate, "2001:db8:0:1::1").await.unwrap();
         let _second = knock(&gate, "2001:db8:0:1:ffff::2").await.unwrap();
-        assert_eq!(
-            knock(&gate, "2001:db8:0:1::3").await.unwrap_err(),
-            Turned::Address
-        );
+        assert_eq!(knock(&gate, "2001:db8:0:1::3").await.unwrap_err(), Turned::Address);
         knock(&gate, "2001:db8:0:2::1").await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_address_connects_only_so_often() {
-        let gate = gate(ConnectionLimits {
-            new_per_address_per_second: 3,
-            ..ConnectionLimits::default()
-        });
+        let gate = gate(ConnectionLimits { new_per_address_per_second: 3, ..ConnectionLimits::default() });
         for _ in 0..3 {
             knock(&gate, "192.0.2.1").await.unwrap();
         }
@@ -327,10 +296,7 @@ mod tests {
         for _ in 0..5 {
             open.push(knock(&uncounted, "127.0.0.1").await.unwrap());
         }
-        let counted = gate(ConnectionLimits {
-            loopback_counted: true,
-            ..limits()
-        });
+        let counted = gate(ConnectionLimits { loopback_counted: true, ..limits() });
         open.push(knock(&counted, "127.0.0.1").await.unwrap());
         open.push(knock(&counted, "127.0.0.1").await.unwrap());
         assert_eq!(knock(&counted, "127.0.0.1").await.unwrap_err(), Turned::Address);

@@ -27,12 +27,7 @@ const CORRECTIONS: [(Code, &str, Code, RefusalCode); 3] = [
         Code::ResourceExhausted,
         RefusalCode::PayloadTooLarge,
     ),
-    (
-        Code::Internal,
-        "failed to decode Protobuf message: ",
-        Code::InvalidArgument,
-        RefusalCode::Invalid,
-    ),
+    (Code::Internal, "failed to decode Protobuf message: ", Code::InvalidArgument, RefusalCode::Invalid),
 ];
 
 /// A status with `ErrorInfo`.
@@ -58,9 +53,8 @@ pub fn corrected(given: Status) -> Status {
 
 /// Corrects the status in headers or trailers.
 pub(super) fn correct(headers: &mut HeaderMap) {
-    let suspect = headers
-        .get(Status::GRPC_STATUS)
-        .is_some_and(|code| matches!(code.as_bytes(), b"8" | b"11" | b"13"));
+    let suspect =
+        headers.get(Status::GRPC_STATUS).is_some_and(|code| matches!(code.as_bytes(), b"8" | b"11" | b"13"));
     if !suspect || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return;
     }
@@ -120,11 +114,7 @@ mod tests {
             Status::out_of_range("offset 9 is after the end"),
             Status::internal("the log failed"),
             Status::resource_exhausted("too many rooms"),
-            Status::with_details(
-                Code::Internal,
-                "failed to decode Protobuf message: x",
-                vec![1].into(),
-            ),
+            Status::with_details(Code::Internal, "failed to decode Protobuf message: x", vec![1].into()),
         ] {
             let right = seen(given.clone());
             assert_eq!(right.code(), given.code());

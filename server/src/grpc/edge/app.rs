@@ -60,10 +60,7 @@ impl App {
             CheckLayer::new(Arc::new(Strict), Arc::clone(&self.metrics)),
             MapResponseLayer::new(|response: Response<tonic::body::Body>| response.map(Body::new)),
             GrpcWebLayer::new(),
-            CallLayer {
-                message_timeout: self.limits.message_timeout,
-                metrics: self.metrics,
-            },
+            CallLayer { message_timeout: self.limits.message_timeout, metrics: self.metrics },
         );
         Ok(router.fallback_service(services.into_axum_router().layer(rules)))
     }

@@ -44,10 +44,7 @@ impl<S> Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls {
-            layer: self.clone(),
-            inner,
-        }
+        Calls { layer: self.clone(), inner }
     }
 }
 
@@ -73,10 +70,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Calling<S::Future> {
-        let CallLayer {
-            message_timeout,
-            metrics,
-        } = &self.layer;
+        let CallLayer { message_timeout, metrics } = &self.layer;
         match look(request.headers()) {
             Ok(deadline) => {
                 let timely = |body| Body::new(Timely::new(body, *message_timeout, Arc::clone(metrics)));
@@ -87,10 +81,7 @@ where
                 }
             }
             Err((cause, status)) => {
-                metrics
-                    .requests_refused
-                    .get_or_create(&CauseLabel { cause })
-                    .inc();
+                metrics.requests_refused.get_or_create(&CauseLabel { cause }).inc();
                 Calling::Refused { status: Some(status) }
             }
         }
@@ -122,9 +113,7 @@ fn read_timeout(text: &[u8]) -> Option<Duration> {
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits
-        .iter()
-        .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+    let value = digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
     Some(match unit {
         b'H' => Duration::from_secs(value * 3600),
         b'M' => Duration::from_secs(value * 60),
@@ -137,19 +126,11 @@ fn read_timeout(text: &[u8]) -> Option<Duration> {
 }
 
 fn late() -> Status {
-    status(
-        Code::DeadlineExceeded,
-        RefusalCode::Deadline,
-        "the deadline of the call has passed",
-    )
+    status(Code::DeadlineExceeded, RefusalCode::Deadline, "the deadline of the call has passed")
 }
 
 fn malformed() -> Status {
-    status(
-        Code::InvalidArgument,
-        RefusalCode::Invalid,
-        "grpc-timeout is malformed",
-    )
+    status(Code::InvalidArgument, RefusalCode::Invalid, "grpc-timeout is malformed")
 }
 
 /// Counts a panic. The panic hook has told about it already.
@@ -184,31 +165,29 @@ where
         let refuse = |status: Status| Poll::Ready(Ok(status.into_http()));
         match self.project() {
             CallingProjection::Refused { status } => refuse(status.take().unwrap_or_else(late)),
-            CallingProjection::Running {
-                answer,
-                deadline,
-                metrics,
-            } => match catch_unwind(AssertUnwindSafe(|| answer.poll(context))) {
-                Err(panic) => refuse(failed(metrics, panic)),
-                Ok(Poll::Ready(Err(never))) => match never {},
-                Ok(Poll::Ready(Ok(mut answer))) => {
-                    correct(answer.headers_mut());
-                    Poll::Ready(Ok(answer.map(|body| {
-                        Body::new(Answer {
-                            body: Some(body),
-                            deadline: deadline.take(),
-                            metrics: Arc::clone(metrics),
-                        })
-                    })))
+            CallingProjection::Running { answer, deadline, metrics } => {
+                match catch_unwind(AssertUnwindSafe(|| answer.poll(context))) {
+                    Err(panic) => refuse(failed(metrics, panic)),
+                    Ok(Poll::Ready(Err(never))) => match never {},
+                    Ok(Poll::Ready(Ok(mut answer))) => {
+                        correct(answer.headers_mut());
+                        Poll::Ready(Ok(answer.map(|body| {
+                            Body::new(Answer {
+                                body: Some(body),
+                                deadline: deadline.take(),
+                                metrics: Arc::clone(metrics),
+                            })
+                        })))
+                    }
+                    Ok(Poll::Pending) => {
+                        let Some(deadline) = deadline else {
+                            return Poll::Pending;
+                        };
+                        ready!(deadline.as_mut().poll(context));
+                        refuse(late())
+                    }
                 }
-                Ok(Poll::Pending) => {
-                    let Some(deadline) = deadline else {
-                        return Poll::Pending;
-                    };
-                    ready!(deadline.as_mut().poll(context));
-                    refuse(late())
-                }
-            },
+            }
         }
     }
 }
@@ -268,9 +247,7 @@ impl HttpBody for Answer {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 
@@ -312,18 +289,9 @@ mod tests {
 
     #[test]
     fn what_is_said_twice_is_refused() {
-        assert_eq!(
-            call(&[("authorization", "a"), ("authorization", "a")]),
-            Err(Code::Unauthenticated)
-        );
-        assert_eq!(
-            call(&[(TIMEOUT, "1S"), (TIMEOUT, "1S")]),
-            Err(Code::InvalidArgument)
-        );
-        assert_eq!(
-            call(&[(TIMEOUT, "1S"), ("authorization", "a")]),
-            Ok(Some(Duration::from_secs(1)))
-        );
+        assert_eq!(call(&[("authorization", "a"), ("authorization", "a")]), Err(Code::Unauthenticated));
+        assert_eq!(call(&[(TIMEOUT, "1S"), (TIMEOUT, "1S")]), Err(Code::InvalidArgument));
+        assert_eq!(call(&[(TIMEOUT, "1S"), ("authorization", "a")]), Ok(Some(Duration::from_secs(1))));
     }
 
     #[test]

@@ -33,12 +33,7 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn new(status: StatusCode, cause: &'static str, reason: &'static str) -> Self {
-        Self {
-            status,
-            cause,
-            reason,
-            header: None,
-        }
+        Self { status, cause, reason, header: None }
     }
 }
 
@@ -63,10 +58,7 @@ impl<C> CheckLayer<C> {
 
 impl<C> Clone for CheckLayer<C> {
     fn clone(&self) -> Self {
-        Self {
-            check: Arc::clone(&self.check),
-            metrics: Arc::clone(&self.metrics),
-        }
+        Self { check: Arc::clone(&self.check), metrics: Arc::clone(&self.metrics) }
     }
 }
 
@@ -74,10 +66,7 @@ impl<C, S> Layer<S> for CheckLayer<C> {
     type Service = Checked<C, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Checked {
-            layer: self.clone(),
-            inner,
-        }
+        Checked { layer: self.clone(), inner }
     }
 }
 
@@ -90,10 +79,7 @@ pub(super) struct Checked<C, S> {
 
 impl<C, S: Clone> Clone for Checked<C, S> {
     fn clone(&self) -> Self {
-        Self {
-            layer: self.layer.clone(),
-            inner: self.inner.clone(),
-        }
+        Self { layer: self.layer.clone(), inner: self.inner.clone() }
     }
 }
 
@@ -125,9 +111,7 @@ where
 fn respond(refused: Refused) -> Response<Body> {
     let mut response = (refused.status, refused.reason).into_response();
     if let Some((name, value)) = refused.header {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

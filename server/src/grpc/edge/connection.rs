@@ -257,24 +257,15 @@ mod tests {
         let limits = ConnectionLimits::default();
         let connection = connection();
         let start = clock::now();
-        assert_eq!(
-            connection.due(&limits),
-            Some((start + limits.preface_timeout, Cause::Preface))
-        );
+        assert_eq!(connection.due(&limits), Some((start + limits.preface_timeout, Cause::Preface)));
         connection.greeted();
-        assert_eq!(
-            connection.due(&limits),
-            Some((start + limits.idle_timeout, Cause::Idle))
-        );
+        assert_eq!(connection.due(&limits), Some((start + limits.idle_timeout, Cause::Idle)));
         let stream = connection.stream_opened();
         assert_eq!(connection.due(&limits), None);
         tokio::time::advance(Duration::from_secs(100)).await;
         drop(stream);
         let end = start + Duration::from_secs(100);
-        assert_eq!(
-            connection.due(&limits),
-            Some((end + limits.idle_timeout, Cause::Idle))
-        );
+        assert_eq!(connection.due(&limits), Some((end + limits.idle_timeout, Cause::Idle)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -284,10 +275,7 @@ mod tests {
         drop(connection.stream_opened());
         tokio::time::advance(Duration::from_secs(3)).await;
         connection.bytes_came();
-        assert_eq!(
-            connection.due(&limits),
-            Some((clock::now() + limits.preface_timeout, Cause::Preface))
-        );
+        assert_eq!(connection.due(&limits), Some((clock::now() + limits.preface_timeout, Cause::Preface)));
     }
 
     #[test]

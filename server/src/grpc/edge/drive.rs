@@ -62,10 +62,7 @@ pub(super) async fn drive(shared: Arc<Shared>, socket: TcpStream, ticket: Ticket
         Ok(transport) => {
             connection.await_preface();
             let guard = Guard::new(transport, connection.clone(), shared.limits.control_frames_max);
-            let entrance = Entrance {
-                app: shared.app.clone(),
-                connection: connection.clone(),
-            };
+            let entrance = Entrance { app: shared.app.clone(), connection: connection.clone() };
             let protocol = shared.protocol.serve_connection(TokioIo::new(guard), entrance);
             attend(protocol, connection, &shared.limits).await
         }
@@ -74,11 +71,7 @@ pub(super) async fn drive(shared: Arc<Shared>, socket: TcpStream, ticket: Ticket
     if let Some(cause) = cause {
         let cause = cause.label();
         tracing::debug!(peer = %connection.peer(), cause, "connection ended by the node");
-        shared
-            .metrics
-            .connections_cut
-            .get_or_create(&CauseLabel { cause })
-            .inc();
+        shared.metrics.connections_cut.get_or_create(&CauseLabel { cause }).inc();
     }
 }
 
@@ -103,16 +96,9 @@ type Protocol<'s> = auto::Connection<'s, TokioIo<Guard<Transport>>, Entrance, St
 
 /// Runs the protocol until it ends or has to. Says why if the node ended it.
 async fn attend(protocol: Protocol<'_>, connection: &Connection, limits: &ConnectionLimits) -> Option<Cause> {
-    let first_look = connection
-        .due(limits)
-        .map_or_else(|| clock::now() + LOOK, |(at, _)| at);
+    let first_look = connection.due(limits).map_or_else(|| clock::now() + LOOK, |(at, _)| at);
     let mut protocol = pin!(protocol);
-    let mut watch = pin!(Watch {
-        connection,
-        limits,
-        timer: sleep_until(first_look),
-        leaving: None,
-    });
+    let mut watch = pin!(Watch { connection, limits, timer: sleep_until(first_look), leaving: None });
     std::future::poll_fn(|context| {
         connection.listen(context);
         loop {
@@ -179,10 +165,7 @@ impl Watch<'_> {
         };
         let silent_since = left.max(self.connection.since());
         (self.connection.streams() == 0).then(|| {
-            (
-                silent_since + self.limits.keepalive_timeout.max(Duration::from_millis(1)),
-                Cause::Idle,
-            )
+            (silent_since + self.limits.keepalive_timeout.max(Duration::from_millis(1)), Cause::Idle)
         })
     }
 
@@ -242,10 +225,7 @@ impl hyper::service::Service<Request<Incoming>> for Entrance {
     fn call(&self, mut request: Request<Incoming>) -> Serving {
         let open = self.connection.stream_opened();
         request.extensions_mut().insert(self.connection.clone());
-        Serving {
-            answer: self.app.clone().call(request),
-            open: Some(open),
-        }
+        Serving { answer: self.app.clone().call(request), open: Some(open) }
     }
 }
 

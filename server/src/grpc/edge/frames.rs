@@ -83,11 +83,7 @@ impl Follower {
                     let taken = bytes.len().min(left as usize);
                     // Bounded by `left`, so the cast keeps its value.
                     let left = left - taken as u32;
-                    *self = if left == 0 {
-                        Self::server()
-                    } else {
-                        Self::Payload(left)
-                    };
+                    *self = if left == 0 { Self::server() } else { Self::Payload(left) };
                     &bytes[taken..]
                 }
             };
@@ -150,13 +146,7 @@ pub(super) struct Tally {
 impl Tally {
     /// A tally that permits `max` unexplained frames in a window; 0 permits all.
     pub(super) fn new(max: u32, now: Instant) -> Self {
-        Self {
-            max,
-            began: now,
-            counted: 0,
-            explained: 0,
-            explained_before: 0,
-        }
+        Self { max, began: now, counted: 0, explained: 0, explained_before: 0 }
     }
 
     /// Counts a frame that the client sent.
@@ -182,18 +172,12 @@ impl Tally {
 
     /// Whether too many frames are unexplained at `now`.
     pub(super) fn exceeded(&mut self, now: Instant) -> bool {
-        let allowed = self
-            .max
-            .saturating_add(self.explained)
-            .saturating_add(self.explained_before);
+        let allowed = self.max.saturating_add(self.explained).saturating_add(self.explained_before);
         let exceeded = self.max != 0 && self.counted > allowed;
         let since = now.saturating_duration_since(self.began);
         if since >= WINDOW {
             let previous = if since < 2 * WINDOW { self.explained } else { 0 };
-            *self = Self {
-                explained_before: previous,
-                ..Self::new(self.max, now)
-            };
+            *self = Self { explained_before: previous, ..Self::new(self.max, now) };
         }
         exceeded
     }
@@ -214,21 +198,11 @@ mod tests {
     fn conversation() -> (Vec<u8>, Vec<Head>) {
         let mut bytes = PREFACE.to_vec();
         let mut heads = Vec::new();
-        for (kind, flags, stream, length) in [
-            (4, 0, 0, 6),
-            (1, 4, 1, 30),
-            (0, 0, 1, 0),
-            (0, 1, 1, 300),
-            (6, 1, 0, 8),
-            (0xfa, 9, 77, 1),
-        ] {
+        for (kind, flags, stream, length) in
+            [(4, 0, 0, 6), (1, 4, 1, 30), (0, 0, 1, 0), (0, 1, 1, 300), (6, 1, 0, 8), (0xfa, 9, 77, 1)]
+        {
             bytes.extend(frame(kind, flags, stream, &vec![0xff; length]));
-            heads.push(Head {
-                length: length as u32,
-                kind,
-                flags,
-                stream,
-            });
+            heads.push(Head { length: length as u32, kind, flags, stream });
         }
         (bytes, heads)
     }
@@ -280,12 +254,7 @@ mod tests {
     }
 
     fn head(kind: u8, flags: u8, length: u32) -> Head {
-        Head {
-            length,
-            kind,
-            flags,
-            stream: 1,
-        }
+        Head { length, kind, flags, stream: 1 }
     }
 
     #[test]

@@ -34,9 +34,7 @@ pub struct Health {
 impl Default for Health {
     /// A node that starts: it is alive and does not serve yet.
     fn default() -> Self {
-        Self {
-            state: Arc::new(watch::Sender::new(State::Starting)),
-        }
+        Self { state: Arc::new(watch::Sender::new(State::Starting)) }
     }
 }
 
@@ -75,9 +73,7 @@ fn seen(state: State) -> HealthCheckResponse {
 }
 
 fn answer(status: Wire) -> HealthCheckResponse {
-    HealthCheckResponse {
-        status: status.into(),
-    }
+    HealthCheckResponse { status: status.into() }
 }
 
 type Answers = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
@@ -109,11 +105,7 @@ impl health_server::Health for Health {
                 if state == State::Stopped {
                     return Some((Err(Status::unavailable("the node is stopping")), None));
                 }
-                let seen = if known {
-                    seen(state)
-                } else {
-                    answer(Wire::ServiceUnknown)
-                };
+                let seen = if known { seen(state) } else { answer(Wire::ServiceUnknown) };
                 // Different states may look the same from outside.
                 if last != Some(seen.status) {
                     let status = seen.status;
@@ -132,9 +124,7 @@ pub fn add_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server
             .register_encoded_file_descriptor_set(rialto_proto::DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(routes
-        .add_service(builder().build_v1()?)
-        .add_service(builder().build_v1alpha()?))
+    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
 }
 
 #[cfg(test)]
@@ -145,9 +135,7 @@ mod tests {
     use super::*;
 
     async fn watch(health: &Health, service: &str) -> Answers {
-        let request = HealthCheckRequest {
-            service: service.to_owned(),
-        };
+        let request = HealthCheckRequest { service: service.to_owned() };
         health.watch(Request::new(request)).await.unwrap().into_inner()
     }
 

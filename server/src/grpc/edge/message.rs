@@ -40,10 +40,7 @@ impl Reading {
                     *self = match seen {
                         4 if length == 0 => START,
                         4 => Self::Payload(length),
-                        _ => Self::Prefix {
-                            seen: seen + 1,
-                            length,
-                        },
+                        _ => Self::Prefix { seen: seen + 1, length },
                     };
                     completed |= *self == START;
                     bytes = rest;
@@ -80,15 +77,7 @@ pin_project! {
 impl<B> Timely<B> {
     /// `body`, each message of it within `limit`; zero is without bound.
     pub(super) fn new(body: B, limit: Duration, metrics: Arc<Metrics>) -> Self {
-        Self {
-            body,
-            reading: START,
-            begun: false,
-            over: false,
-            limit,
-            clock: None,
-            metrics,
-        }
+        Self { body, reading: START, begun: false, over: false, limit, clock: None, metrics }
     }
 }
 
@@ -125,9 +114,7 @@ where
         let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(*this.limit)));
         ready!(clock.as_mut().poll(context));
         *this.over = true;
-        let label = CauseLabel {
-            cause: "message_timeout",
-        };
+        let label = CauseLabel { cause: "message_timeout" };
         this.metrics.requests_refused.get_or_create(&label).inc();
         Poll::Ready(Some(Err(late().into())))
     }
@@ -142,11 +129,7 @@ where
 }
 
 fn late() -> Status {
-    status(
-        Code::DeadlineExceeded,
-        RefusalCode::Deadline,
-        "a message was not complete in time",
-    )
+    status(Code::DeadlineExceeded, RefusalCode::Deadline, "a message was not complete in time")
 }
 
 #[cfg(test)]
@@ -173,11 +156,7 @@ mod tests {
         for split in 0..bytes.len() {
             let mut reading = START;
             reading.follow(&bytes[..split]);
-            assert_eq!(
-                reading == START,
-                [0, 8, 13].contains(&split),
-                "after {split} bytes"
-            );
+            assert_eq!(reading == START, [0, 8, 13].contains(&split), "after {split} bytes");
             assert!(reading.follow(&bytes[split..]));
             assert_eq!(reading, START);
         }
@@ -212,9 +191,7 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         tokio::time::advance(Duration::from_secs(1)).await;
-        let Poll::Ready(Some(Err(error))) = poll(&mut body) else {
-            panic!("not late")
-        };
+        let Poll::Ready(Some(Err(error))) = poll(&mut body) else { panic!("not late") };
         assert_eq!(Status::from_error(error).code(), Code::DeadlineExceeded);
         assert!(matches!(poll(&mut body), Poll::Ready(None)));
     }

@@ -22,13 +22,8 @@ pub(super) struct Origins {
 impl Origins {
     /// Own pages and `origins`; requests may have `fields_max` header fields, 0 for any number.
     pub(super) fn new(origins: &[String], fields_max: u32) -> Self {
-        let permitted = origins
-            .iter()
-            .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
-        Self {
-            permitted: permitted.collect(),
-            fields_max: fields_max as usize,
-        }
+        let permitted = origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
+        Self { permitted: permitted.collect(), fields_max: fields_max as usize }
     }
 
     fn permits(&self, origin: &HeaderValue, authority: Option<&str>) -> bool {
@@ -41,10 +36,7 @@ impl Origins {
     pub(super) fn cors(&self) -> CorsLayer {
         let origins = self.clone();
         let permitted = AllowOrigin::predicate(move |origin, parts| {
-            let host = parts
-                .headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok());
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             origins.permits(origin, parts.uri.authority().map(|a| a.as_str()).or(host))
         });
         CorsLayer::new()
@@ -74,11 +66,7 @@ impl Check for Origins {
             return Err(Refused::new(status, "header_fields", "too many header fields\n"));
         }
         let mut origins = request.headers().get_all(header::ORIGIN).iter();
-        let refused = Refused::new(
-            StatusCode::FORBIDDEN,
-            "origin",
-            "this origin may not call the node\n",
-        );
+        let refused = Refused::new(StatusCode::FORBIDDEN, "origin", "this origin may not call the node\n");
         match (origins.next(), origins.next()) {
             (Some(origin), None) if self.permits(origin, authority(request)) => Ok(()),
             (Some(_), _) => Err(refused),
@@ -95,11 +83,7 @@ impl Check for Origins {
 /// To whom the request is addressed.
 fn authority<B>(request: &Request<B>) -> Option<&str> {
     let host = || request.headers().get(header::HOST)?.to_str().ok();
-    request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str())
-        .or_else(host)
+    request.uri().authority().map(|authority| authority.as_str()).or_else(host)
 }
 
 /// Whether `origin` (lower case) is a page that came from `authority`. The scheme is the page's: behind a proxy that
@@ -167,9 +151,7 @@ mod tests {
     #[test]
     fn two_origins_are_none() {
         let origins = Origins::new(&[], 0);
-        let request = Request::post("/")
-            .header("host", "a")
-            .header("origin", "http://a");
+        let request = Request::post("/").header("host", "a").header("origin", "http://a");
         let request = request.header("origin", "http://a").body(()).unwrap();
         assert_eq!(origins.check(&request).unwrap_err().status, StatusCode::FORBIDDEN);
     }
@@ -179,13 +161,7 @@ mod tests {
         let origins = Origins::new(&[], 2);
         let request = Request::post("/").header("a", "1").header("b", "2");
         origins.check(&request.body(()).unwrap()).unwrap();
-        let request = Request::post("/")
-            .header("a", "1")
-            .header("a", "2")
-            .header("a", "3");
-        assert_eq!(
-            origins.check(&request.body(()).unwrap()).unwrap_err().cause,
-            "header_fields"
-        );
+        let request = Request::post("/").header("a", "1").header("a", "2").header("a", "3");
+        assert_eq!(origins.check(&request.body(()).unwrap()).unwrap_err().cause, "header_fields");
     }
 }

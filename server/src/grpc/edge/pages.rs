@@ -55,10 +55,7 @@ pub(super) fn routes() -> Router {
     if front {
         router
     } else {
-        router.route(
-            "/",
-            get(async |request| serve(&request, "text/html; charset=utf-8", "none", NO_PAGES)),
-        )
+        router.route("/", get(async |request| serve(&request, "text/html; charset=utf-8", "none", NO_PAGES)))
     }
 }
 
@@ -77,13 +74,7 @@ fn show(name: &str, request: &Request) -> Response {
     let Some(file) = Files::get(name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let tag: String = file
-        .metadata
-        .sha256_hash()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let tag: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let content = match file.data {
         std::borrow::Cow::Borrowed(content) => Bytes::from_static(content),
         std::borrow::Cow::Owned(content) => Bytes::from(content),
@@ -145,12 +136,7 @@ mod tests {
         if let Some(tag) = tag {
             request = request.header("if-none-match", tag);
         }
-        serve(
-            &request.body(Body::empty()).unwrap(),
-            "text/css; charset=utf-8",
-            "abc",
-            "x",
-        )
+        serve(&request.body(Body::empty()).unwrap(), "text/css; charset=utf-8", "abc", "x")
     }
 
     #[test]

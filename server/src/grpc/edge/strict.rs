@@ -40,11 +40,7 @@ impl Check for Strict {
         if method != Method::POST {
             let reads = method == Method::GET || method == Method::HEAD;
             if reads && !names_a_method(request.uri().path()) {
-                return Err(Refused::new(
-                    StatusCode::NOT_FOUND,
-                    "path",
-                    "there is no such page\n",
-                ));
+                return Err(Refused::new(StatusCode::NOT_FOUND, "path", "there is no such page\n"));
             }
             return Err(Refused {
                 header: Some((header::ALLOW, "POST")),
@@ -60,9 +56,7 @@ impl Check for Strict {
             Some(Kind::GrpcWeb) => Ok(()),
             Some(Kind::Grpc) if request.version() == Version::HTTP_2 => Ok(()),
             Some(Kind::Grpc) => Err(unsupported("gRPC needs HTTP/2; over HTTP/1.1 use grpc-web\n")),
-            None => Err(unsupported(
-                "calls are application/grpc or application/grpc-web\n",
-            )),
+            None => Err(unsupported("calls are application/grpc or application/grpc-web\n")),
         }
     }
 }
@@ -112,14 +106,8 @@ mod tests {
 
     #[test]
     fn grpc_proper_needs_http_2() {
-        assert_eq!(
-            status("POST", "/a.B/C", Some("application/grpc"), Version::HTTP_11),
-            Some(415)
-        );
-        assert_eq!(
-            status("POST", "/a.B/C", Some("application/grpc-web"), Version::HTTP_11),
-            None
-        );
+        assert_eq!(status("POST", "/a.B/C", Some("application/grpc"), Version::HTTP_11), Some(415));
+        assert_eq!(status("POST", "/a.B/C", Some("application/grpc-web"), Version::HTTP_11), None);
     }
 
     #[test]
@@ -136,11 +124,7 @@ mod tests {
             ("GET", "/a.b/c/d", 404),
         ] {
             let content_type = Some("application/grpc");
-            assert_eq!(
-                status(method, path, content_type, Version::HTTP_2),
-                Some(answer),
-                "{method} {path}"
-            );
+            assert_eq!(status(method, path, content_type, Version::HTTP_2), Some(answer), "{method} {path}");
         }
     }
 }

@@ -42,19 +42,12 @@ pub enum TlsError {
 pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&read(&config.certificate)?)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| TlsError::Pem {
-            path: config.certificate.clone(),
-            error,
-        })?;
+        .map_err(|error| TlsError::Pem { path: config.certificate.clone(), error })?;
     if chain.is_empty() {
-        return Err(TlsError::Empty {
-            path: config.certificate.clone(),
-        });
+        return Err(TlsError::Empty { path: config.certificate.clone() });
     }
-    let key = PrivateKeyDer::from_pem_slice(&read(&config.key)?).map_err(|error| TlsError::Pem {
-        path: config.key.clone(),
-        error,
-    })?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&config.key)?)
+        .map_err(|error| TlsError::Pem { path: config.key.clone(), error })?;
     let provider = Arc::new(ring::default_provider());
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -65,8 +58,5 @@ pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|error| TlsError::File {
-        path: path.clone(),
-        error,
-    })
+    fs::read(path).map_err(|error| TlsError::File { path: path.clone(), error })
 }
