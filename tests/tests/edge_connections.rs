@@ -40,11 +40,7 @@ async fn silence_before_the_preface_is_ended() {
         assert_eq!(wire.text().await, "", "{beginning:?}");
         eventually("it is counted", || stub.cut("preface") == turn).await;
     }
-    let took = clock::now() - began;
-    assert!(
-        took >= SHORT * 4 && took < SHORT * 4 + Duration::from_secs(5),
-        "{took:?}"
-    );
+    assert!(clock::now() - began >= SHORT * 4);
     stub.is_well().await;
 }
 
@@ -175,6 +171,7 @@ async fn an_address_connects_only_so_often() {
         ..ConnectionLimits::default()
     })
     .await;
+    let began = clock::now();
     let mut wires = Vec::new();
     for _ in 0..30 {
         wires.push(Wire::connect(stub.address).await);
@@ -183,8 +180,12 @@ async fn an_address_connects_only_so_often() {
         stub.metrics.connections_accepted.get() + stub.cut("rate") == 30
     })
     .await;
-    // A second may have passed in between.
-    assert!(stub.metrics.connections_accepted.get() <= 10);
+    let seconds = (clock::now() - began).as_secs() + 1;
+    let accepted = stub.metrics.connections_accepted.get();
+    assert!(
+        (5..=5 * (seconds + 1)).contains(&accepted),
+        "{accepted} in {seconds} s"
+    );
 }
 
 #[tokio::test]
@@ -319,4 +320,41 @@ async fn a_node_that_stops_first_listens_no_more_then_says_goodbye_then_cuts() {
 async fn refused(address: SocketAddr) {
     let knock = async { while TcpStream::connect(address).await.is_ok() {} };
     soon(knock).await;
+}
+
+#[tokio::test]
+async fn bounds_that_are_absurd_do_no_harm() {
+    let longest = Duration::from_secs(u64::MAX / 4);
+    let stub = Stub::start(ConnectionLimits {
+        tls_timeout: longest,
+        preface_timeout: longest,
+        idle_timeout: longest,
+        message_timeout: longest,
+        keepalive_interval: longest,
+        keepalive_timeout: longest,
+        window_bytes: u32::MAX,
+        stream_window_bytes: u32::MAX,
+        stream_send_buffer_bytes: u32::MAX,
+        header_list_bytes_max: u32::MAX / 4,
+        connections_max: u32::MAX,
+        ..ConnectionLimits::default()
+    })
+    .await;
+    stub.is_well().await;
+    let zero = Stub::start(ConnectionLimits {
+        tls_timeout: Duration::ZERO,
+        preface_timeout: Duration::ZERO,
+        idle_timeout: Duration::ZERO,
+        message_timeout: Duration::ZERO,
+        keepalive_interval: Duration::ZERO,
+        keepalive_timeout: Duration::ZERO,
+        connections_per_address_max: 0,
+        new_per_address_per_second: 0,
+        header_fields_max: 0,
+        control_frames_max: 0,
+        streams_max: 0,
+        ..ConnectionLimits::default()
+    })
+    .await;
+    zero.is_well().await;
 }

@@ -207,6 +207,18 @@ async fn bad_messages_get_the_right_status() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_that_goes_bad_gets_the_right_status() {
+    let stub = stub().await;
+    for (bad, status) in [(message(&[0x0f, 1]), "3"), (vec![0, 0xff, 0xff, 0xff, 0xff], "8")] {
+        let body = [message(&note(1)), bad].concat();
+        let answer = Call::new("/stub.Stub/Talk", body).make(stub.address).await;
+        assert_eq!(answer.body, message(&note(1)));
+        assert_eq!(answer.trailers["grpc-status"], status);
+    }
+    stub.is_well().await;
+}
+
 /// 100 KiB of zeros, packed by gzip.
 const BOMB: &[u8] = include_bytes!("data/zeros.gz");
 
