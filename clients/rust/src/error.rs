@@ -126,10 +126,7 @@ impl fmt::Display for Refusal {
 
 impl From<v1::Refused> for Refusal {
     fn from(refused: v1::Refused) -> Self {
-        let advice = refused
-            .retry
-            .as_ref()
-            .map_or(RetryAdvice::Unspecified, v1::Retry::advice);
+        let advice = refused.retry.as_ref().map_or(RetryAdvice::Unspecified, v1::Retry::advice);
         let after = refused.retry.and_then(|retry| retry.after);
         Self {
             code: refused.code(),
@@ -194,20 +191,13 @@ impl From<v1::Close> for Closing {
             3 => Then::StayAway,
             _ => close.then(),
         };
-        Self {
-            code: close.code(),
-            then,
-            after: span(close.after.as_ref()),
-            reason: close.reason,
-        }
+        Self { code: close.code(), then, after: span(close.after.as_ref()), reason: close.reason }
     }
 }
 
 /// A duration of the contract; zero when it is absent or negative.
 pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
-    duration
-        .and_then(|duration| Duration::try_from(*duration).ok())
-        .unwrap_or_default()
+    duration.and_then(|duration| Duration::try_from(*duration).ok()).unwrap_or_default()
 }
 
 /// A duration for the contract. Longer ones than it can carry are cut.
@@ -289,11 +279,7 @@ mod tests {
     #[test]
     fn details_of_a_status_become_a_refusal() {
         let mut details = ErrorDetails::with_retry_info(Some(Duration::from_secs(2)));
-        details.set_error_info(
-            "RATE_LIMITED",
-            DOMAIN,
-            [("limit".to_owned(), "emits_per_second".to_owned())],
-        );
+        details.set_error_info("RATE_LIMITED", DOMAIN, [("limit".to_owned(), "emits_per_second".to_owned())]);
         let status = Status::with_error_details(Code::ResourceExhausted, "too fast", details);
         let expected = Refusal {
             code: RefusalCode::RateLimited,
@@ -311,42 +297,27 @@ mod tests {
         else {
             panic!("not a closing");
         };
-        assert_eq!(
-            (closing.code, closing.then),
-            (CloseCode::FellBehind, Then::Resume)
-        );
+        assert_eq!((closing.code, closing.then), (CloseCode::FellBehind, Then::Resume));
     }
 
     #[test]
     fn details_of_another_domain_are_not_ours() {
         let details = ErrorDetails::with_error_info("FORBIDDEN", "example.com", []);
         let status = Status::with_error_details(Code::PermissionDenied, "no", details);
-        assert!(matches!(
-            Error::from(status),
-            Error::Failed {
-                code: Code::PermissionDenied,
-                ..
-            }
-        ));
+        assert!(matches!(Error::from(status), Error::Failed { code: Code::PermissionDenied, .. }));
     }
 
     #[test]
     fn unknown_close_codes_are_read_by_their_range() {
         for (code, then) in [(142, Then::Resume), (299, Then::Reconnect), (377, Then::StayAway)] {
-            let close = v1::Close {
-                code,
-                ..v1::Close::default()
-            };
+            let close = v1::Close { code, ..v1::Close::default() };
             assert_eq!(Closing::from(close).then, then, "{code}");
         }
     }
 
     #[test]
     fn negative_durations_are_none() {
-        let negative = prost_types::Duration {
-            seconds: -5,
-            nanos: 0,
-        };
+        let negative = prost_types::Duration { seconds: -5, nanos: 0 };
         assert_eq!(span(Some(&negative)), Duration::ZERO);
     }
 }

@@ -107,17 +107,11 @@ impl Conversation<'_> {
             },
             Frame::Parted(parted) => {
                 self.kept.membership.parted(&parted.namespace, &parted.rooms);
-                Incident::Parted {
-                    namespace: parted.namespace,
-                    rooms: parted.rooms,
-                }
+                Incident::Parted { namespace: parted.namespace, rooms: parted.rooms }
             }
             Frame::Left(left) => {
                 self.kept.membership.left(&left.namespace);
-                Incident::Parted {
-                    namespace: left.namespace,
-                    rooms: Vec::new(),
-                }
+                Incident::Parted { namespace: left.namespace, rooms: Vec::new() }
             }
             _ => return,
         };

@@ -110,20 +110,8 @@ pub(crate) fn link(deadline: Duration, events_waiting: usize) -> (Link, FarEnd) 
         stop: Stop(far_stop),
         audience: Arc::clone(&audience),
     };
-    let shared = Shared {
-        commands,
-        status,
-        stop,
-        audience,
-        deadline,
-        events_waiting,
-    };
-    (
-        Link {
-            shared: Arc::new(shared),
-        },
-        far,
-    )
+    let shared = Shared { commands, status, stop, audience, deadline, events_waiting };
+    (Link { shared: Arc::new(shared) }, far)
 }
 
 impl Link {
@@ -175,11 +163,7 @@ impl Link {
         let deadline = Instant::now() + within;
         self.attached(deadline).await?;
         let exchange = async {
-            self.shared
-                .commands
-                .send(command)
-                .await
-                .map_err(|_| self.over())?;
+            self.shared.commands.send(command).await.map_err(|_| self.over())?;
             outcome.await.unwrap_or_else(|_| Err(self.over()))
         };
         timeout_at(deadline, exchange)
@@ -191,15 +175,10 @@ impl Link {
     pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
         let deadline = Instant::now() + self.shared.deadline;
         self.attached(deadline).await?;
-        let command = Command {
-            wire,
-            awaiting: Awaiting::Nobody,
-        };
+        let command = Command { wire, awaiting: Awaiting::Nobody };
         match timeout_at(deadline, self.shared.commands.send(command)).await {
             Ok(sent) => sent.map_err(|_| self.over()),
-            Err(_) => Err(Error::Unavailable(
-                "the connection takes no more for now".to_owned(),
-            )),
+            Err(_) => Err(Error::Unavailable("the connection takes no more for now".to_owned())),
         }
     }
 
@@ -243,26 +222,17 @@ mod tests {
     use super::*;
 
     fn enter() -> Wire {
-        Wire::Enter(v1::Enter {
-            namespace: "chat".into(),
-        })
+        Wire::Enter(v1::Enter { namespace: "chat".into() })
     }
 
     fn attached() -> Status {
-        Status::Attached {
-            session: "s".into(),
-            user: String::new(),
-            node: "n".into(),
-        }
+        Status::Attached { session: "s".into(), user: String::new(), node: "n".into() }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_command_without_a_connection_fails_at_its_deadline_and_is_not_sent() {
         let (link, mut far) = link(Duration::from_secs(10), 1);
-        far.status.send_replace(Status::Waiting {
-            until: Instant::now(),
-            cause: "refused".into(),
-        });
+        far.status.send_replace(Status::Waiting { until: Instant::now(), cause: "refused".into() });
         let began = Instant::now();
         let error = link.ask(enter(), Duration::from_secs(3)).await.unwrap_err();
         assert_eq!(error, Error::Unavailable("refused".into()));
@@ -300,9 +270,6 @@ mod tests {
         let closing = Closing::unannounced("kicked");
         far.status.send_replace(Status::Closed(closing.clone()));
         drop(far);
-        assert_eq!(
-            link.ask(enter(), Duration::from_secs(3)).await,
-            Err(Error::Closed(closing))
-        );
+        assert_eq!(link.ask(enter(), Duration::from_secs(3)).await, Err(Error::Closed(closing)));
     }
 }

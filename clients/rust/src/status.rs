@@ -93,11 +93,7 @@ pub struct Missed {
 
 impl From<v1::Missed> for Missed {
     fn from(missed: v1::Missed) -> Self {
-        Self {
-            namespace: missed.namespace,
-            rooms: missed.rooms,
-            count: missed.count,
-        }
+        Self { namespace: missed.namespace, rooms: missed.rooms, count: missed.count }
     }
 }
 
