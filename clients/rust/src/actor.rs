@@ -37,6 +37,8 @@ pub(crate) struct Actor {
     turned_down: bool,
     /// Id of the session before.
     before: Option<String>,
+    /// Why its stream ended.
+    lost_by: String,
     /// Who waits for the session to be attached for the first time.
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
@@ -56,6 +58,7 @@ impl Actor {
             backoff: Backoff::default(),
             turned_down: false,
             before: None,
+            lost_by: String::new(),
             first: Some(first),
         }
     }
@@ -101,6 +104,7 @@ impl Actor {
         let attached_at = Instant::now();
         self.attached(&opening);
         let ending = converse(opening, &mut self.far, &mut self.kept).await;
+        self.lost_by = cause_of(&ending).to_string();
         self.backoff.ended_after(attached_at.elapsed());
         if attached_at.elapsed() >= STABLE {
             self.turned_down = false;
@@ -118,7 +122,8 @@ impl Actor {
         });
         if let Some(before) = self.before.replace(welcome.session_id.clone()) {
             let now = welcome.session_id.clone();
-            self.far.audience.tell(Incident::Reconnected { before, now, resumed: welcome.resumed });
+            let cause = std::mem::take(&mut self.lost_by);
+            self.far.audience.tell(Incident::Reconnected { before, now, resumed: welcome.resumed, cause });
         }
         if let Some(first) = self.first.take() {
             // Nobody waits any more: then the last handle is gone too, and the session ends by that.

@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{Stream, StreamExt};
+use prost::Message;
 use rialto_proto::v1::{
     AttachRequest, AttachResponse, Bye, ClientFrame, Refresh, ServerFrame, Welcome,
     client_frame::Command as Wire,
@@ -27,6 +28,8 @@ use crate::{
 
 /// Frames that one message may carry.
 const FRAMES_PER_MESSAGE: usize = 256;
+/// Bytes that one message gathers, unless a single frame has more: servers bound their messages.
+const BYTES_PER_MESSAGE: usize = 64 << 10;
 /// Messages that wait for HTTP/2 to take them.
 pub(crate) const MESSAGES_WAITING: usize = 4;
 /// How often abandoned commands are forgotten and silence is noticed.
@@ -60,7 +63,7 @@ pub(super) struct Conversation<'a> {
     pub(super) far: &'a mut FarEnd,
     pub(super) kept: &'a mut Kept,
     pub(super) outstanding: Outstanding,
-    pub(super) outgoing: Vec<ClientFrame>,
+    pub(super) outgoing: VecDeque<ClientFrame>,
     pub(super) inbox: VecDeque<ServerFrame>,
     pub(super) parked: Parked,
     pub(super) renewal: Renewal,
@@ -90,7 +93,7 @@ where
         far,
         kept,
         outstanding: Outstanding::default(),
-        outgoing: Vec::new(),
+        outgoing: VecDeque::new(),
         inbox: std::mem::take(&mut opening.rest),
         parked: Parked::default(),
         renewal: opening.renewal,
@@ -171,7 +174,7 @@ impl Conversation<'_> {
             return Ok(());
         }
         match self.outstanding.begin(command) {
-            Some(frame) => self.outgoing.push(frame),
+            Some(frame) => self.outgoing.push_back(frame),
             None => return Err(Ending::Moved),
         }
         Ok(())
@@ -185,8 +188,13 @@ impl Conversation<'_> {
     }
 
     fn next_message(&mut self) -> Vec<ClientFrame> {
-        let rest = self.outgoing.split_off(self.outgoing.len().min(FRAMES_PER_MESSAGE));
-        std::mem::replace(&mut self.outgoing, rest)
+        let mut bytes = 0;
+        let fit = self.outgoing.iter().take(FRAMES_PER_MESSAGE).take_while(|frame| {
+            bytes += frame.encoded_len();
+            bytes <= BYTES_PER_MESSAGE
+        });
+        let count = fit.count().max(1);
+        self.outgoing.drain(..count.min(self.outgoing.len())).collect()
     }
 
     /// Takes a message into the inbox. A hole in the numbers would be a silent gap: the stream is not trusted any more.
@@ -238,7 +246,7 @@ impl Conversation<'_> {
     /// Says goodbye once everything that was asked for before has been sent.
     fn say_goodbye(&mut self) {
         if self.stopping && self.parting.is_none() && self.far.commands.is_empty() {
-            self.outgoing.push(ClientFrame { r#ref: 0, command: Some(Wire::Bye(Bye {})) });
+            self.outgoing.push_back(ClientFrame { r#ref: 0, command: Some(Wire::Bye(Bye {})) });
             self.parting = Some(Instant::now() + BYE_TIMEOUT);
         }
     }

@@ -23,8 +23,8 @@ impl Conversation<'_> {
             Frame::Missed(missed) => self.far.audience.tell(Incident::Missed(missed.into())),
             Frame::Drain(drain) => self.drain(&drain),
             Frame::Close(close) => return Some(Ending::Closed(close.into())),
-            // They are a sign of life, which has been noted already, and need no answer.
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Welcome(_) => {}
+            // A sign of life, which has been noted already and needs no answer.
+            Frame::Ping(_) | Frame::Welcome(_) => {}
             answer => return self.settle(frame.r#ref, answer),
         }
         None

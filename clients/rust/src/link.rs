@@ -12,12 +12,29 @@ use tokio::{
 
 use crate::{
     audience::{Audience, Delivery},
-    error::{Closing, Error},
+    error::{Closing, Error, Refusal, RefusalCode, Retry},
     status::Status,
 };
 
 /// Commands that wait for the connection; further callers wait in line, each for at most its deadline.
 pub(crate) const COMMANDS_WAITING: usize = 256;
+
+/// No server takes a larger command: 1 MiB of payload and what may stand around it.
+const COMMAND_BYTES_MAX: usize = (1 << 20) + (60 << 10);
+
+/// A command that is too large for a message would cost the whole stream, so it is turned down before it is sent.
+fn fits(wire: &Wire) -> Result<(), Error> {
+    let bytes = wire.encoded_len();
+    if bytes <= COMMAND_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::Refused(Refusal {
+        code: RefusalCode::PayloadTooLarge,
+        reason: format!("a command of {bytes} bytes is more than any server takes"),
+        retry: Retry::Never,
+        limit: "payload_bytes_max".to_owned(),
+    }))
+}
 
 /// The one answer to a command.
 pub(crate) type Answer = oneshot::Sender<Result<Frame, Error>>;
@@ -160,6 +177,7 @@ impl Link {
         outcome: oneshot::Receiver<Result<Frame, Error>>,
         within: Duration,
     ) -> Result<Frame, Error> {
+        fits(&command.wire)?;
         let deadline = Instant::now() + within;
         self.attached(deadline).await?;
         let exchange = async {
@@ -173,6 +191,7 @@ impl Link {
 
     /// Hands over a command whose answer nobody waits for.
     pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
+        fits(&wire)?;
         let deadline = Instant::now() + self.shared.deadline;
         self.attached(deadline).await?;
         let command = Command { wire, awaiting: Awaiting::Nobody };
@@ -253,6 +272,19 @@ mod tests {
             answer.send(Ok(Frame::Pong(v1::Pong {}))).unwrap();
         };
         assert_eq!(tokio::join!(asking, serving).0, Ok(Frame::Pong(v1::Pong {})));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_no_message_can_carry_is_turned_down_before_it_is_sent() {
+        let (link, mut far) = link(Duration::from_secs(10), 1);
+        far.status.send_replace(attached());
+        let text = "x".repeat(COMMAND_BYTES_MAX);
+        let content = v1::Content { body: Some(v1::content::Body::Text(text)), ..v1::Content::default() };
+        let emit = Wire::Emit(v1::Emit { content: Some(content), ..v1::Emit::default() });
+        let error = link.ask(emit.clone(), Duration::from_secs(3)).await.unwrap_err();
+        assert_eq!(error.refusal().unwrap().code, RefusalCode::PayloadTooLarge);
+        assert!(link.post(emit).await.is_err());
+        assert!(far.commands.try_recv().is_err());
     }
 
     #[tokio::test(start_paused = true)]

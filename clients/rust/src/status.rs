@@ -44,6 +44,8 @@ pub enum Incident {
         now: String,
         /// True when the server kept the session and nothing is lost.
         resumed: bool,
+        /// Why the connection was lost.
+        cause: String,
     },
     /// The server dropped events because the session was behind.
     Missed(Missed),

@@ -170,9 +170,10 @@ fn over(status: &Status) -> Failure {
 /// What an incident means to whoever watches.
 fn told(incident: &Incident) -> Option<String> {
     Some(match incident {
-        Incident::Reconnected { now, .. } => {
+        Incident::Reconnected { now, resumed: false, .. } => {
             format!("connected again as {now}; events of the time between are lost")
         }
+        Incident::Reconnected { now, .. } => format!("connected again as {now}; nothing is lost"),
         Incident::Missed(missed) => {
             format!("missed {} in {}", counted(missed.count, "event"), missed.namespace)
         }

@@ -305,3 +305,46 @@ async fn a_server_that_falls_silent_is_given_up() {
     assert!(matches!(ending, Ending::Failed(Error::Unavailable(_))), "{ending:?}");
     assert_eq!(began.elapsed(), Duration::from_secs(25));
 }
+
+#[tokio::test]
+async fn many_large_frames_travel_in_several_messages() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let large = "x".repeat(BYTES_PER_MESSAGE / 2 - 100);
+    for _ in 0..5 {
+        chat(&link).room("general").emit("message", large.as_str()).post().await.unwrap();
+    }
+    let server = async {
+        let mut sizes = Vec::new();
+        while sizes.iter().sum::<usize>() < 5 {
+            let message = stage.up.recv().await.unwrap();
+            assert!(message.encoded_len() <= BYTES_PER_MESSAGE + 1024);
+            sizes.push(message.frames.len());
+        }
+        drop(stage);
+        sizes
+    };
+    let (_, sizes) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    assert_eq!(sizes, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_to_who_asked() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let server = async {
+        let (number, _) = stage.hears().await;
+        stage.says(number, Frame::Pong(v1::Pong {})).await;
+        stage
+    };
+    let asking = async {
+        let ping = link.ask(Wire::Ping(v1::Ping {}), Duration::from_secs(1));
+        let (stage, answer) = tokio::join!(server, ping);
+        drop(stage);
+        answer
+    };
+    let (_, answer) = tokio::join!(converse(opening, &mut far, &mut kept), asking);
+    assert_eq!(answer, Ok(Frame::Pong(v1::Pong {})));
+}
