@@ -184,9 +184,10 @@ async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Opening<Inboun
     if outbound.try_send(greeting(settings, token)).is_err() {
         return Err(Error::Invalid("the greeting found no place".to_owned()));
     }
-    let mut inbound = client.attach(ReceiverStream::new(requests)).await?.into_inner();
+    let mut inbound =
+        client.attach(ReceiverStream::new(requests)).await.map_err(Error::of_stream)?.into_inner();
     loop {
-        let Some(message) = inbound.message().await? else {
+        let Some(message) = inbound.message().await.map_err(Error::of_stream)? else {
             return Err(Error::Unavailable("the server ended the stream before its welcome".to_owned()));
         };
         let seen = message.first_seq.wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));

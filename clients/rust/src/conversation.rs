@@ -201,7 +201,7 @@ impl Conversation<'_> {
     fn receive(&mut self, message: Option<Result<AttachResponse, Status>>) -> Result<(), Ending> {
         let message = match message {
             Some(Ok(message)) => message,
-            Some(Err(status)) => return Err(Ending::Failed(status.into())),
+            Some(Err(status)) => return Err(Ending::Failed(Error::of_stream(status))),
             None => {
                 return Err(Ending::Failed(Error::Unavailable("the server ended the stream".to_owned())));
             }

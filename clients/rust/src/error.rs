@@ -69,6 +69,15 @@ impl Error {
         }
     }
 
+    /// Why a stream broke, or did not begin. Commands on it are told of their own outcome by others.
+    pub(crate) fn of_stream(status: Status) -> Self {
+        let cause = deepest(&status);
+        match Self::from(status) {
+            Self::UnknownOutcome => Self::Unavailable(format!("the connection broke: {cause}")),
+            other => other,
+        }
+    }
+
     /// An answer of a kind that does not fit the command.
     pub(crate) fn unexpected(what: &str) -> Self {
         Self::Failed {
@@ -219,7 +228,11 @@ fn announced(status: &Status) -> Option<Error> {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
     let after = details.retry_info().and_then(|retry| retry.retry_delay);
-    if let Some(code) = CloseCode::from_str_name(&format!("CLOSE_CODE_{}", info.reason)) {
+    // Two names are in both vocabularies. A status answers a call or a greeting, so it is read as a refusal first; a
+    // session that ends has said why by a frame before.
+    let refusal = RefusalCode::from_str_name(&format!("REFUSAL_CODE_{}", info.reason));
+    let close = CloseCode::from_str_name(&format!("CLOSE_CODE_{}", info.reason));
+    if let (None, Some(code)) = (refusal, close) {
         return Some(Error::Closed(Closing::from(v1::Close {
             code: code.into(),
             reason: status.message().to_owned(),
@@ -227,9 +240,8 @@ fn announced(status: &Status) -> Option<Error> {
             after: after.map(carried),
         })));
     }
-    let code = RefusalCode::from_str_name(&format!("REFUSAL_CODE_{}", info.reason));
     Some(Error::Refused(Refusal {
-        code: code.unwrap_or(RefusalCode::Unspecified),
+        code: refusal.unwrap_or(RefusalCode::Unspecified),
         reason: status.message().to_owned(),
         retry: after.map_or(Retry::Never, Retry::After),
         limit: info.metadata.get("limit").cloned().unwrap_or_default(),
@@ -298,6 +310,17 @@ mod tests {
             panic!("not a closing");
         };
         assert_eq!((closing.code, closing.then), (CloseCode::FellBehind, Then::Resume));
+    }
+
+    #[test]
+    fn names_of_both_vocabularies_are_read_as_refusals() {
+        for (reason, code) in
+            [("UNAUTHENTICATED", RefusalCode::Unauthenticated), ("DRAINING", RefusalCode::Draining)]
+        {
+            let details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+            let error = Error::from(Status::with_error_details(Code::Unavailable, "no", details));
+            assert_eq!(error.refusal().map(|refusal| refusal.code), Some(code));
+        }
     }
 
     #[test]
