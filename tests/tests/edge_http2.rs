@@ -258,10 +258,7 @@ async fn a_reader_without_a_window_costs_one_buffer() {
     pour(&mut wire, 1).await;
     wire.next(kind::HEADERS).await.unwrap();
     let poured = poured_in_the_end(&stub).await;
-    assert!(
-        poured <= 64 << 10,
-        "{poured} bytes were made for a reader that takes none"
-    );
+    assert!(poured <= 64 << 10, "{poured} bytes were made for a reader that takes none");
 }
 
 #[tokio::test]
@@ -273,26 +270,17 @@ async fn a_reader_with_endless_windows_that_stops_costs_its_buffers_and_no_more(
     let mut wire = Wire::over(socket.connect(stub.address).await.unwrap());
     let endless = [0, 4, 0x7f, 0xff, 0xff, 0xff];
     let settings = frame(kind::SETTINGS, 0, 0, &endless);
-    wire.send(&[PREFACE, &settings, &window(0, 0x7fff_0000)].concat())
-        .await
-        .unwrap();
+    wire.send(&[PREFACE, &settings, &window(0, 0x7fff_0000)].concat()).await.unwrap();
     for stream in 0..16 {
         pour(&mut wire, 1 + 2 * stream).await;
     }
     let poured = poured_in_the_end(&stub).await;
-    assert!(
-        poured <= 16 * (64 << 10) * 2,
-        "{poured} bytes were made for a reader that has stopped"
-    );
+    assert!(poured <= 16 * (64 << 10) * 2, "{poured} bytes were made for a reader that has stopped");
 }
 
 async fn pour(wire: &mut Wire, stream: u32) {
-    wire.send(&head(stream, 0, &call_block("/stub.Stub/Pour", &[])))
-        .await
-        .unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, stream, &message(b"")))
-        .await
-        .unwrap();
+    wire.send(&head(stream, 0, &call_block("/stub.Stub/Pour", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, stream, &message(b""))).await.unwrap();
 }
 
 #[tokio::test]
