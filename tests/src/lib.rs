@@ -6,6 +6,7 @@
 pub mod access;
 pub mod node;
 pub mod operator;
+pub mod raw;
 pub mod talker;
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
