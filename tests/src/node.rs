@@ -32,6 +32,7 @@ impl TestNode {
         config.limits.session.emits_per_second = 0;
         config.limits.node.hellos_per_second = 100_000;
         config.limits.node.rooms_created_per_minute = 1_000_000;
+        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.room_emits_per_second = 0);
         config.stop.drain = std::time::Duration::from_millis(200);
         change(&mut config);
         Self { node: Node::start(config).await.expect("the node starts") }

@@ -1,8 +1,8 @@
 //! Joining, parting, leaving and going: what holds when the answer is there, and what others see of it.
 
 use rialto_proto::v1::{
-    Bye, ClientFrame, Emit, Join, Part, PublishRequest, RefusalCode, RoomEventKind, Target, Then,
-    client_frame::Command, server_frame::Frame,
+    Bye, ClientFrame, Emit, Join, Part, PublishRequest, RefusalCode, RetryAdvice, RoomEventKind, Target,
+    Then, client_frame::Command, server_frame::Frame,
 };
 use rialto_tests::{
     eventually,
@@ -113,6 +113,23 @@ async fn a_join_of_which_one_room_is_refused_joins_none() {
     .await;
 }
 
+/// Assertion 18: a join that is refused for its rate has taken nothing from it.
+#[tokio::test]
+async fn a_join_that_creates_too_many_rooms_takes_nothing_from_the_rate() {
+    let node = TestNode::with(|config| config.limits.node.rooms_created_per_minute = 3).await;
+    let mut ann = node.attach("ann").await;
+    let refused = ann.try_join("chat", &["1", "2", "3", "4"], false).await.unwrap_err();
+    assert_eq!(refused.code(), RefusalCode::LimitReached, "no waiting would help");
+    assert_eq!(refused.limit, "rooms_created_per_minute");
+    ann.join("chat", &["1", "2"]).await;
+    let refused = ann.try_join("chat", &["1", "3", "4"], false).await.unwrap_err();
+    assert_eq!(refused.code(), RefusalCode::RateLimited);
+    assert_eq!(refused.retry.unwrap().advice(), RetryAdvice::Later);
+    ann.join("chat", &["1", "3"]).await;
+    let mut bob = node.attach("bob").await;
+    bob.join("chat", &["1", "2", "4", "5", "6"]).await;
+}
+
 /// Assertion 18: nobody ever sees a session in one room of a join and not yet in the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nobody_sees_half_of_a_join() {
@@ -139,11 +156,9 @@ async fn nobody_sees_half_of_a_join() {
             content: Some(content("look", "")),
             ..PublishRequest::default()
         };
-        let seen = within("a look", observer.publish(request)).await;
-        if let Ok(seen) = seen {
-            assert_eq!(seen.into_inner().accepted.unwrap().recipients_here, 0);
-            looks += 1;
-        }
+        let seen = within("a look", observer.publish(request)).await.unwrap();
+        assert_eq!(seen.into_inner().accepted.unwrap().recipients_here, 0);
+        looks += 1;
         while let Some(ended) = joiners.try_join_next() {
             ended.unwrap();
         }

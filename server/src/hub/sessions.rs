@@ -1,6 +1,6 @@
 //! The sessions of this node, by id, and how many each user and each address has.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -110,17 +110,23 @@ impl Sessions {
         true
     }
 
-    /// Takes the creation of `rooms` rooms from the rate of the session's user. Sessions without a user are not
-    /// bounded: they exist only where nothing is authenticated.
-    pub(super) fn take_rooms(&self, session: &Session, rooms: u32, now: Instant) -> Result<(), Duration> {
+    /// Takes the creation of `rooms` rooms from the rate of the session's user: of all of them or, when there are too
+    /// many, of none. Sessions without a user are not bounded: they exist only where nothing is authenticated.
+    pub(super) fn take_rooms(&self, session: &Session, rooms: u32, now: Instant) -> Result<(), Refusal> {
+        const LIMIT: &str = "rooms_created_per_minute";
+        let max = self.limits.rooms_created_per_minute;
         let identity = session.identity();
         let Some(user) = &identity.user else { return Ok(()) };
-        let rate = Rate::per_minute(self.limits.rooms_created_per_minute);
         let mut users = self.users.lock();
         let Some(user) = users.get_mut(user) else {
             return Ok(());
         };
-        (0..rooms).try_for_each(|_| user.rooms_created.take(rate, now))
+        if rooms > max {
+            // No waiting would help.
+            return Err(Refusal::limit(LIMIT, max));
+        }
+        let taken = user.rooms_created.take_many(Rate::per_minute(max), rooms, now);
+        taken.map_err(|after| Refusal::rate(LIMIT, after))
     }
 
     fn forget_user(&self, session: &Session) {
