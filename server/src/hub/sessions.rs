@@ -129,6 +129,23 @@ impl Sessions {
         taken.map_err(|after| Refusal::rate(LIMIT, after))
     }
 
+    /// Panics when what users and addresses have does not add up to the sessions. For tests, after each step.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let (mut users, mut addresses) = (HashMap::<_, u32>::new(), HashMap::<_, u32>::new());
+        for (session, from) in self.open.read().values() {
+            if let Some(user) = session.identity().user.clone() {
+                *users.entry(user).or_default() += 1;
+            }
+            if let Some(from) = from {
+                *addresses.entry(*from).or_default() += 1;
+            }
+        }
+        let counted = self.users.lock().iter().map(|(name, user)| (name.clone(), user.sessions)).collect();
+        assert_eq!(users, counted);
+        assert_eq!(addresses, *self.addresses.lock());
+    }
+
     fn forget_user(&self, session: &Session) {
         let identity = session.identity();
         let Some(user) = &identity.user else { return };
