@@ -29,6 +29,8 @@ export class Message implements Markable {
   recipients = $state(0);
   seenBy = $state.raw<ReadonlySet<string>>(new Set());
   failure = $state("");
+  /** True when a failed message may have been sent all the same. */
+  unsure = $state(false);
 
   constructor(own: boolean, author: Author, text: string, at: Date) {
     this.own = own;

@@ -3,7 +3,7 @@
 
 import { RialtoError, type Presence, type RialtoEvent, type Room, type RoomStatus } from "@rialto/client/web";
 import { sessionName, visible } from "../text/names.ts";
-import { clock, counted } from "../text/times.ts";
+import { clock, counted, lasted } from "../text/times.ts";
 import { ASK_SECONDS, readChoices, readResult, readSeconds, writeResult } from "./asking.ts";
 import { Ask, Message, Notice, type Author, type Entry } from "./entries.svelte.ts";
 import { FLUSH_MS, mark, MarksOut, MEMBERS_MAX, readMark } from "./seen.ts";
@@ -175,6 +175,7 @@ export class ChatRoom {
       message.delivery = "accepted";
     } catch (error) {
       message.failure = words(error);
+      message.unsure = error instanceof RialtoError && ["CONNECTION_LOST", "TIMED_OUT"].includes(error.code);
       message.delivery = "failed";
     }
   }
@@ -182,7 +183,7 @@ export class ChatRoom {
   #become(status: RoomStatus): void {
     if (status.state === "recovering") this.#lostAt ??= new Date();
     if (status.state === "in" && this.#lostAt) {
-      const text = `You were disconnected from ${clock(this.#lostAt)} to ${clock(new Date())}. What others wrote meanwhile is not shown.`;
+      const text = `You were disconnected at ${clock(this.#lostAt)} for ${lasted(Date.now() - this.#lostAt.getTime())}. What others wrote meanwhile is not shown.`;
       if (this.entries.length > 0) this.#add(new Notice(text));
       this.#lostAt = undefined;
     }
@@ -251,7 +252,7 @@ export function words(error: unknown): string {
   if (!(error instanceof RialtoError)) return "It did not work.";
   switch (error.code) {
     case "CONNECTION_LOST":
-      return "The connection broke; it may or may not have been sent.";
+      return "The connection broke before the answer.";
     case "TIMED_OUT":
       return "No answer from the server in time.";
     case "OFFLINE":

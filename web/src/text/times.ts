@@ -40,3 +40,11 @@ export function listed(names: readonly string[]): string {
   if (names.length <= 1) return names[0] ?? "";
   return `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
 }
+
+/** A length of time. */
+export function lasted(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  if (seconds < 90) return counted(seconds, "second");
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? counted(minutes, "minute") : counted(Math.round(minutes / 60), "hour");
+}

@@ -2,11 +2,12 @@
 // flight at a time; its frames are numbered, so that a lost call is repeated without doing anything twice.
 
 import { create } from "@bufbuild/protobuf";
-import { createClient, type Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import type { ClientFrame } from "../gen/rialto/v1/frame_pb.js";
 import { ListenRequestSchema, MessagingService, PushRequestSchema } from "../gen/rialto/v1/messaging_pb.js";
 import type { Hello, Welcome } from "../gen/rialto/v1/session_pb.js";
 import { backoff } from "./backoff.js";
+import { single, stream, unary } from "./calls.js";
 import type { Burst, Stream } from "./carrier.js";
 import { failure, RialtoError } from "./errors.js";
 import { sleep } from "./time.js";
@@ -21,20 +22,20 @@ export function openHalves(transport: Transport, hello: Hello, signal: AbortSign
 
 class Halves implements Stream {
   readonly bursts: AsyncIterable<Burst>;
-  readonly #client;
+  readonly #transport: Transport;
   readonly #signal: AbortSignal;
   #welcome: Welcome | undefined;
   #nextSeq = 1;
 
   constructor(transport: Transport, hello: Hello, signal: AbortSignal) {
-    this.#client = createClient(MessagingService, transport);
+    this.#transport = transport;
     this.#signal = signal;
     this.bursts = this.#listen(hello);
   }
 
   async *#listen(hello: Hello): AsyncGenerator<Burst> {
     const request = create(ListenRequestSchema, { hello });
-    for await (const response of this.#client.listen(request, { signal: this.#signal })) {
+    for await (const response of stream(this.#transport, MessagingService.method.listen, single(request), this.#signal)) {
       this.#welcome ??= response.frames.find((frame) => frame.frame.case === "welcome")?.frame.value as Welcome | undefined;
       yield { firstSeq: response.firstSeq, frames: response.frames };
     }
@@ -64,7 +65,8 @@ class Halves implements Stream {
       frames,
     });
     try {
-      const response = await this.#client.push(request, { signal: this.#signal, timeoutMs: PUSH_TIMEOUT_MS });
+      const limits = { signal: this.#signal, timeoutMs: PUSH_TIMEOUT_MS };
+      const response = await unary(this.#transport, MessagingService.method.push, request, limits);
       return Math.max(0, response.acceptedSeq - this.#nextSeq + 1);
     } catch (cause) {
       const error = failure(cause);

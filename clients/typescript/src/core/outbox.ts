@@ -66,17 +66,18 @@ export class Outbox {
     for (const command of commands) this.#waitingBytes += command.bytes;
   }
 
-  /** Takes back a command that was given up, whether it waits or is under way. */
-  drop(command: Command): void {
+  /** Takes back a command that was given up, whether it waits or is under way. True when it was never sent. */
+  drop(command: Command): boolean {
     const place = this.#waiting.indexOf(command);
     if (place >= 0) {
       this.#waiting.splice(place, 1);
       this.#waitingBytes -= command.bytes;
-      return;
+      return true;
     }
     for (const [ref, pending] of this.#pending) {
       if (pending === command) this.#pending.delete(ref);
     }
+    return false;
   }
 
   /** The next frames to send, at least one if any waits. */

@@ -2,12 +2,11 @@
 // the memberships and the objects of the application together. Never touches a transport.
 
 import { create } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
-import { DirectoryService } from "../gen/rialto/v1/directory_pb.js";
 import type { Event } from "../gen/rialto/v1/event_pb.js";
 import { ReplySchema } from "../gen/rialto/v1/event_pb.js";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import { MessagingService } from "../gen/rialto/v1/messaging_pb.js";
+import { unary, type CallLimits } from "./calls.js";
 import type { Carrier } from "./carrier.js";
 import { content, duration, emit, toAccepted, weight, type Accepted, type AskOptions, type EmitOptions, type TargetOptions } from "./command.js";
 import { failure, refusal, RialtoError } from "./errors.js";
@@ -165,7 +164,7 @@ export class Session {
     this.#assertOpen();
     if (this.status.current.state !== "attached") return;
     try {
-      await this.#command(command, 320, false, this.#limits({}, command.case ?? "a command"), () => {});
+      await this.#command(command, 320, false, this.#limits({}, command.case ?? "a command"));
     } catch (error) {
       if ((error as RialtoError).code !== "CONNECTION_LOST") throw error;
     }
@@ -174,13 +173,13 @@ export class Session {
   async #emit(namespace: string, to: TargetOptions, event: string, payload: Payload, options: EmitOptions): Promise<Accepted> {
     const value = emit(namespace, to, event, payload, options);
     const limits = this.#limits(options, `emitting "${event}"`);
-    const frame = await this.#command({ case: "emit", value }, weight(value), !options.volatile, limits, () => {});
+    const frame = await this.#command({ case: "emit", value }, weight(value), !options.volatile, limits);
     if (frame.frame.case !== "accepted") throw new RialtoError("PROTOCOL", "the answer to an emit is none");
     return toAccepted(frame.frame.value);
   }
 
   /** Sends a command and waits for its answer, within bounds. */
-  #command(command: Command["command"], bytes: number, waits: boolean, limits: Bound, over: () => void): Promise<ServerFrame> {
+  #command(command: Command["command"], bytes: number, waits: boolean, limits: Bound): Promise<ServerFrame> {
     const { promise, resolve, reject } = deferred<ServerFrame>();
     const entry: Command = {
       command,
@@ -193,19 +192,20 @@ export class Session {
       },
       fail: reject,
     };
-    const clear = bound(limits, (error) => {
-      this.#life.outbox.drop(entry);
-      reject(error);
-    });
+    const clear = bound(limits, (error) => reject(this.#givenUp(entry, error)));
     try {
       this.#life.submit(entry);
     } catch (error) {
       reject(error);
     }
-    return promise.finally(() => {
-      clear();
-      over();
-    });
+    return promise.finally(clear);
+  }
+
+  /** The error of a command whose time is up: one that was never sent has certainly had no effect. */
+  #givenUp(entry: Command, error: RialtoError): RialtoError {
+    const unsent = this.#life.outbox.drop(entry);
+    if (!unsent || error.code !== "TIMED_OUT") return error;
+    return new RialtoError("OFFLINE", "there was no connection in time; nothing was sent", { retry: { advice: "later" } });
   }
 
   #ask(namespace: string, to: TargetOptions, event: string, payload: Payload, options: AskOptions): ReplyStream {
@@ -226,10 +226,7 @@ export class Session {
         answer: (frame) => this.#gather(stream, frame, fail, () => clear()),
         fail,
       };
-      clear = bound(limits, (error) => {
-        this.#life.outbox.drop(entry);
-        stream.fail(error);
-      });
+      clear = bound(limits, (error) => stream.fail(this.#givenUp(entry, error)));
       this.#life.submit(entry);
     } catch (error) {
       fail(error as RialtoError);
@@ -262,8 +259,9 @@ export class Session {
       content: content(event, payload, options),
       timeout: duration(timeoutMs),
     };
-    const client = createClient(MessagingService, this.#carrier.transport);
-    const response = await this.#unary(timeoutMs + REPLY_SLACK_MS, options.signal, (call) => client.call(request, call));
+    const { transport } = this.#carrier;
+    const limits = { timeoutMs: timeoutMs + REPLY_SLACK_MS, signal: options.signal };
+    const response = await this.#beside(limits, (call) => unary(transport, MessagingService.method.call, request, call));
     if (!response.reply) throw new RialtoError("PROTOCOL", "the answer to a call is none");
     return toReply(response.reply);
   }
@@ -276,8 +274,11 @@ export class Session {
       pageSize: options.limit ?? 100,
       pageToken: options.pageToken ?? "",
     };
-    const client = createClient(DirectoryService, this.#carrier.transport);
-    const page = await this.#unary(this.#settings.commandTimeoutMs, options.signal, (call) => client.listRooms(request, call));
+    // Fetched when first needed: most pages never look inside.
+    const { DirectoryService } = await import("../gen/rialto/v1/directory_pb.js");
+    const { transport } = this.#carrier;
+    const limits = { timeoutMs: this.#settings.commandTimeoutMs, signal: options.signal };
+    const page = await this.#beside(limits, (call) => unary(transport, DirectoryService.method.listRooms, request, call));
     return {
       rooms: page.rooms.map((room) => ({ name: room.room, memberCount: room.memberCount })),
       total: page.totalCount,
@@ -286,16 +287,11 @@ export class Session {
   }
 
   /** A call beside the session, with its credentials. */
-  async #unary<T>(
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-    call: (options: { timeoutMs: number; signal?: AbortSignal; headers: Record<string, string> }) => Promise<T>,
-  ): Promise<T> {
+  async #beside<T>(limits: CallLimits, call: (limits: CallLimits) => Promise<T>): Promise<T> {
     const { token: source } = this.#settings;
     try {
-      const token = typeof source === "string" ? source : await source(signal ?? new AbortController().signal);
-      const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
-      return await call({ timeoutMs, headers, ...(signal ? { signal } : {}) });
+      const token = typeof source === "string" ? source : await source(limits.signal ?? new AbortController().signal);
+      return await call(token ? { ...limits, headers: { authorization: `Bearer ${token}` } } : limits);
     } catch (error) {
       throw failure(error);
     }

@@ -2,10 +2,11 @@
 // transport's: the next commands are handed over when it has asked for them.
 
 import { create } from "@bufbuild/protobuf";
-import { createClient, type Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { ClientFrameSchema, type ClientFrame } from "../gen/rialto/v1/frame_pb.js";
 import { AttachRequestSchema, MessagingService, type AttachRequest } from "../gen/rialto/v1/messaging_pb.js";
 import type { Hello } from "../gen/rialto/v1/session_pb.js";
+import { stream } from "./calls.js";
 import type { Burst, Stream } from "./carrier.js";
 import { RialtoError } from "./errors.js";
 
@@ -18,7 +19,7 @@ export function openWhole(transport: Transport, hello: Hello, signal: AbortSigna
 }
 
 async function* attach(transport: Transport, up: Upstream, signal: AbortSignal): AsyncGenerator<Burst> {
-  for await (const response of createClient(MessagingService, transport).attach(up, { signal })) {
+  for await (const response of stream(transport, MessagingService.method.attach, up, signal)) {
     yield { firstSeq: response.firstSeq, frames: response.frames };
   }
 }
