@@ -95,6 +95,12 @@ export class Chat implements Around {
     this.show(name, room?.name ?? "");
   }
 
+  /** Adds a workspace and looks at it; fails when the server has none of that name. */
+  async addWorkspace(name: string): Promise<void> {
+    await this.#session?.namespace(name).enter();
+    this.showWorkspace(name);
+  }
+
   /** Leaves a room and looks at another one. */
   leave(room: ChatRoom): void {
     const workspace = this.workspaces.find(({ name }) => name === room.workspace);

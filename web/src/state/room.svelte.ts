@@ -264,6 +264,8 @@ export function words(error: unknown): string {
       return "That was too fast; try again in a moment.";
     case "PAYLOAD_TOO_LARGE":
       return "The message is too long.";
+    case "NAMESPACE_UNKNOWN":
+      return "This server has no workspace of that name.";
     case "FORBIDDEN":
       return "You are not allowed to do that here.";
     default:

@@ -130,7 +130,12 @@ export class Session {
       part: (room) => this.#part(room),
       enter: async (namespace) => {
         this.#memberships.enter(namespace);
-        await this.#whenAttached({ case: "enter", value: { $typeName: "rialto.v1.Enter", namespace } });
+        try {
+          await this.#whenAttached({ case: "enter", value: { $typeName: "rialto.v1.Enter", namespace } });
+        } catch (error) {
+          this.#memberships.leave(namespace);
+          throw error;
+        }
       },
       leave: async (namespace) => {
         this.#memberships.leave(namespace);
