@@ -7,10 +7,11 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use rialto_server::base::limits::ConnectionLimits;
 use rialto_tests::raw::{
-    ENHANCE_YOUR_CALM, Frame, REFUSED_STREAM, Wire, block, call_block, eventually, flag, frame, kind,
-    message,
+    ENHANCE_YOUR_CALM, Frame, PREFACE, REFUSED_STREAM, Wire, block, call_block, eventually, flag, frame,
+    kind, message,
     stub::{POURED_BYTES, Stub},
 };
+use tokio::net::TcpSocket;
 
 async fn stub() -> Stub {
     Stub::start(ConnectionLimits::default()).await
@@ -237,21 +238,49 @@ async fn a_receiver_may_answer_what_it_receives() {
     assert_eq!(stub.cut("control_frames"), 0);
 }
 
-#[tokio::test]
-async fn a_reader_that_stops_costs_its_buffer_and_no_more() {
-    let limits = ConnectionLimits { stream_send_buffer_bytes: 16 << 10, ..ConnectionLimits::default() };
-    let stub = Stub::start(limits).await;
-    // No window at all, neither for the stream.
-    let mut wire = Wire::http2_with(stub.address, &[(4, 0)]).await;
-    wire.send(&head(1, 0, &call_block("/stub.Stub/Pour", &[]))).await.unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, 1, &message(b""))).await.unwrap();
-    wire.next(kind::HEADERS).await.unwrap();
-    // Other connections are served all the while; each of these calls gives the stream more turns to pour.
-    for _ in 0..20 {
-        stub.is_well().await;
+/// Serves others until the toy pours no more; how many bytes it has poured.
+async fn poured_in_the_end(stub: &Stub) -> usize {
+    loop {
+        let before = stub.poured.load(Relaxed);
+        for _ in 0..10 {
+            stub.is_well().await;
+        }
+        if before > 0 && before == stub.poured.load(Relaxed) {
+            return before * POURED_BYTES;
+        }
     }
-    let poured = stub.poured.load(Relaxed) * POURED_BYTES;
+}
+
+#[tokio::test]
+async fn a_reader_without_a_window_costs_one_buffer() {
+    let stub = stub().await;
+    let mut wire = Wire::http2_with(stub.address, &[(4, 0)]).await;
+    pour(&mut wire, 1).await;
+    wire.next(kind::HEADERS).await.unwrap();
+    let poured = poured_in_the_end(&stub).await;
     assert!(poured <= 64 << 10, "{poured} bytes were made for a reader that takes none");
+}
+
+#[tokio::test]
+async fn a_reader_with_endless_windows_that_stops_costs_its_buffers_and_no_more() {
+    let stub = stub().await;
+    // The kernel holds little, so that what the node holds can be told.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let mut wire = Wire::over(socket.connect(stub.address).await.unwrap());
+    let endless = [0, 4, 0x7f, 0xff, 0xff, 0xff];
+    let settings = frame(kind::SETTINGS, 0, 0, &endless);
+    wire.send(&[PREFACE, &settings, &window(0, 0x7fff_0000)].concat()).await.unwrap();
+    for stream in 0..16 {
+        pour(&mut wire, 1 + 2 * stream).await;
+    }
+    let poured = poured_in_the_end(&stub).await;
+    assert!(poured <= 16 * (64 << 10) * 2, "{poured} bytes were made for a reader that has stopped");
+}
+
+async fn pour(wire: &mut Wire, stream: u32) {
+    wire.send(&head(stream, 0, &call_block("/stub.Stub/Pour", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, stream, &message(b""))).await.unwrap();
 }
 
 #[tokio::test]
