@@ -8,6 +8,7 @@ pub mod node;
 pub mod operator;
 pub mod raw;
 pub mod talker;
+pub mod tools;
 pub mod words;
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};

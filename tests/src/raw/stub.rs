@@ -125,6 +125,7 @@ impl Setup {
         let app = App {
             limits: self.limits.clone(),
             web: self.web,
+            authenticates: true,
             metrics: Arc::clone(&stub.metrics),
             health: stub.health.clone(),
             services: Routes::new(toy),
