@@ -170,6 +170,20 @@ test("a token is asked for again once when it is not accepted", async (t) => {
   assert.equal(asked, 2);
 });
 
+test("a join that may work later is tried again when the server says", async (t) => {
+  const { session, stream } = await start(t);
+  stream.say(welcome());
+  await session.ready();
+  const joining = session.namespace("chat").room("busy").join();
+  const first = await stream.command("join");
+  const retry = { advice: 2, after: { seconds: 0n, nanos: 20e6 } };
+  stream.say({ ref: first.ref, frame: { case: "refused", value: { code: 6, reason: "too many rooms", retry } } });
+  const second = await stream.command("join");
+  assert.ok(second.ref > first.ref);
+  stream.say({ ref: second.ref, ...joined("chat", "busy") });
+  await joining;
+});
+
 test("a room that the server takes away is out, and one that it gives is in", async (t) => {
   const { session, stream } = await start(t);
   const moved = [];
