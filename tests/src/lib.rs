@@ -1,14 +1,13 @@
 //! The kit of Rialto's tests: nodes that are real, clients that say exactly what a test wants said, and expectations
 //! that read as sentences. Every wait has a deadline; nothing sleeps.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 pub mod access;
 pub mod node;
 pub mod operator;
 pub mod raw;
 pub mod talker;
 pub mod tools;
+pub mod words;
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
