@@ -3,8 +3,13 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
 
+pub mod asking;
+pub mod inspect;
 pub mod node;
 pub mod talker;
+pub mod unread;
+pub mod untyped;
+pub mod web;
 
 use std::{future::Future, time::Duration};
 
@@ -20,11 +25,7 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 /// Waits until `holds`, asking again after every turn of the scheduler and a short pause of the timer.
-pub async fn eventually<F, Fut>(what: &str, mut holds: F)
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
-{
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     within(what, async {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         while !holds().await {

@@ -48,8 +48,13 @@ impl Talker {
     /// A stream on which nothing has been said. For `ListenAndPush` the greeting is part of the call: use
     /// [`Talker::open_with`].
     pub async fn open(node: &TestNode) -> Self {
+        Self::open_over(node.channel().await).await
+    }
+
+    /// The same over a connection that there is.
+    pub async fn open_over(channel: Channel) -> Self {
         let (sender, receiver) = mpsc::channel(16);
-        let mut stub = node.messaging().await;
+        let mut stub = MessagingServiceClient::new(channel);
         let opened = within("response headers", stub.attach(ReceiverStream::new(receiver))).await;
         let stream = opened.expect("the call is taken").into_inner();
         let down = stream.map(|response| response.map(|response| (response.first_seq, response.frames)));
@@ -58,14 +63,19 @@ impl Talker {
 
     /// A session that is greeted with `hello`.
     pub async fn open_with(node: &TestNode, shape: Shape, hello: Hello) -> Result<Self, Status> {
+        Self::open_with_over(node.channel().await, shape, hello).await
+    }
+
+    /// The same over a connection that there is.
+    pub async fn open_with_over(channel: Channel, shape: Shape, hello: Hello) -> Result<Self, Status> {
         let mut talker = match shape {
             Shape::Attach => {
-                let mut talker = Self::open(node).await;
+                let mut talker = Self::open_over(channel).await;
                 talker.say(0, Command::Hello(hello)).await;
                 talker
             }
             Shape::ListenAndPush => {
-                let mut stub = node.messaging().await;
+                let mut stub = MessagingServiceClient::new(channel);
                 let request = ListenRequest { hello: Some(hello) };
                 let stream = within("response headers", stub.listen(request)).await?.into_inner();
                 let down =
@@ -269,6 +279,14 @@ impl Talker {
         match self.answer(reference).await {
             Frame::Parted(parted) => parted,
             other => panic!("expected parted, not {other:?}"),
+        }
+    }
+
+    /// The answer to a join in the greeting, which must be the next frame.
+    pub async fn expect_joined(&mut self) -> Joined {
+        match self.next().await.and_then(|frame| frame.frame) {
+            Some(Frame::Joined(joined)) => joined,
+            other => panic!("expected joined, not {other:?}"),
         }
     }
 
