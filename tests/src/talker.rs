@@ -230,7 +230,14 @@ impl Talker {
     /// Fails when anything but answers to nobody has come before a ping of our own is answered: everything that was
     /// sent to this session before now would have come first.
     pub async fn expect_nothing(&mut self) {
-        let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
+        let reference = self.next_ref;
+        self.next_ref += 1;
+        self.expect_nothing_with(reference).await;
+    }
+
+    /// The same with a number of the test's choice for the ping.
+    pub async fn expect_nothing_with(&mut self, reference: u32) {
+        self.say(reference, Command::Ping(rialto_proto::v1::Ping {})).await;
         match self.next().await {
             Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {}
             other => panic!("expected nothing, not {other:?}"),
