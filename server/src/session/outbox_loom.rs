@@ -2,6 +2,8 @@
 //! lost, order is kept, and nothing comes after the close. `cargo test -p rialto-server --features loom --lib
 //! outbox_loom`; other tests do not run under that feature.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
+
 use std::future::poll_fn;
 
 use loom::{future::block_on, sync::Arc, thread};

@@ -2,6 +2,8 @@
 //! after each of them the same answer, the same wake-ups and a consistent outbox; what is read must be the same frames
 //! in the same order.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
+
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     task::Wake,

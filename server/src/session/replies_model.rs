@@ -1,5 +1,7 @@
 //! The table of waits against a naive model of it: a list of questions, searched anew at each step.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;
