@@ -68,10 +68,4 @@ impl Talker {
             Reply { reply_token: event.reply_token.clone(), body: Some(body), content_type: String::new() };
         self.say(0, Command::Reply(reply)).await;
     }
-
-    /// Says good-bye and waits for the end.
-    pub async fn bye(mut self) {
-        self.say(0, Command::Bye(rialto_proto::v1::Bye {})).await;
-        self.expect_close().await;
-    }
 }

@@ -9,9 +9,8 @@ use tokio::{
     net::TcpStream,
 };
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
 
-use crate::{eventually, node::TestNode, within};
+use crate::{eventually, node::TestNode, reason, within};
 
 impl TestNode {
     /// What a GET over HTTP/1.1 answers: status and body.
@@ -66,11 +65,6 @@ impl TestNode {
     pub async fn forgets(&self, id: &str) {
         eventually("the end of the session", async || self.session(id).await.is_none()).await;
     }
-}
-
-/// The name of our code in a status.
-pub fn reason(status: &Status) -> String {
-    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
 /// Fails unless a status has this gRPC code and this reason of ours.

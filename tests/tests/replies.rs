@@ -79,7 +79,7 @@ async fn a_wait_without_an_answer_ends_in_time_and_a_late_answer_is_refused() {
 #[tokio::test]
 async fn a_receiver_that_says_bye_is_reported_at_once() {
     let node = TestNode::start().await;
-    let bob = node.member("bob", "general").await;
+    let mut bob = node.member("bob", "general").await;
     let mut ann = node.member("ann", "general").await;
 
     let (asked, _) = ann.ask_for_replies(question(), LONG).await;
@@ -184,7 +184,7 @@ async fn a_partial_result_names_who_answered_who_left_and_who_was_silent() {
     let mut ann = node.member("ann", "general").await;
     let mut bob = node.member("bob", "general").await;
     let eve = node.member("eve", "general").await;
-    let dan = node.member("dan", "general").await;
+    let mut dan = node.member("dan", "general").await;
 
     let (asked, accepted) = ann.ask_for_replies(question(), Duration::from_secs(2)).await;
     assert_eq!(accepted.recipients_here, 3);

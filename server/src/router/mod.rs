@@ -17,7 +17,7 @@ pub mod life;
 pub mod reply;
 pub mod timers;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Weak, atomic::AtomicU64};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -52,6 +52,7 @@ pub struct Router {
     /// Tasks and the signals of stopping.
     pub tasks: Tasks,
     hub: Hub,
+    this: Weak<Self>,
     authenticator: Authenticator,
     replies: Mutex<Replies<Asker>>,
     expiries: Mutex<Expiries>,
@@ -63,9 +64,15 @@ pub struct Router {
 
 impl Router {
     /// A router for a node that begins now, with nobody in it.
-    pub fn new(config: &Config, authenticator: Authenticator, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
+    pub fn new(
+        config: &Config,
+        authenticator: Authenticator,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
         let limits = config.limits.clone();
-        Self {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
             node: NodeId::random(),
             hub: Hub::new(&limits, &config.namespaces, Arc::clone(&metrics)),
             authenticator,
@@ -78,7 +85,7 @@ impl Router {
             limits,
             metrics,
             tasks,
-        }
+        })
     }
 
     /// Closes the sessions that fell behind.

@@ -245,7 +245,7 @@ impl Pair {
                 let mut frames: Vec<Frame> = words.iter().map(frame).collect();
                 // What is gathered has no topic, so only reliable events are.
                 let (frame, words) = if together > 1 && class == Class::Reliable {
-                    (Frame::gathered(&frames, class), words)
+                    (Frame::gathered(&frames), words)
                 } else {
                     (frames.remove(0), words[..1].to_vec())
                 };
