@@ -49,8 +49,13 @@ impl Talker {
     /// A stream on which nothing has been said. For `ListenAndPush` the greeting is part of the call: use
     /// [`Talker::open_with`].
     pub async fn open(node: &TestNode) -> Self {
+        Self::open_over(node.channel().await).await
+    }
+
+    /// The same over a connection that there is.
+    pub async fn open_over(channel: Channel) -> Self {
         let (sender, receiver) = mpsc::channel(16);
-        let mut stub = node.messaging().await;
+        let mut stub = MessagingServiceClient::new(channel);
         let opened = within("response headers", stub.attach(ReceiverStream::new(receiver))).await;
         let stream = opened.expect("the call is taken").into_inner();
         let down = stream.map(|response| response.map(|response| (response.first_seq, response.frames)));
@@ -59,14 +64,19 @@ impl Talker {
 
     /// A session that is greeted with `hello`.
     pub async fn open_with(node: &TestNode, shape: Shape, hello: Hello) -> Result<Self, Status> {
+        Self::open_with_over(node.channel().await, shape, hello).await
+    }
+
+    /// The same over a connection that there is.
+    pub async fn open_with_over(channel: Channel, shape: Shape, hello: Hello) -> Result<Self, Status> {
         let mut talker = match shape {
             Shape::Attach => {
-                let mut talker = Self::open(node).await;
+                let mut talker = Self::open_over(channel).await;
                 talker.say(0, Command::Hello(hello)).await;
                 talker
             }
             Shape::ListenAndPush => {
-                let mut stub = node.messaging().await;
+                let mut stub = MessagingServiceClient::new(channel);
                 let request = ListenRequest { hello: Some(hello) };
                 let stream = within("response headers", stub.listen(request)).await?.into_inner();
                 let down =
@@ -245,7 +255,14 @@ impl Talker {
     /// Fails when anything but answers to nobody has come before a ping of our own is answered: everything that was
     /// sent to this session before now would have come first.
     pub async fn expect_nothing(&mut self) {
-        let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
+        let reference = self.next_ref;
+        self.next_ref += 1;
+        self.expect_nothing_with(reference).await;
+    }
+
+    /// The same with a number of the test's choice for the ping.
+    pub async fn expect_nothing_with(&mut self, reference: u32) {
+        self.say(reference, Command::Ping(rialto_proto::v1::Ping {})).await;
         match self.next().await {
             Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {}
             other => panic!("expected nothing, not {other:?}"),
@@ -334,6 +351,14 @@ impl Talker {
         match self.answer(reference).await {
             Frame::Parted(parted) => parted,
             other => panic!("expected parted, not {other:?}"),
+        }
+    }
+
+    /// The answer to a join in the greeting, which must be the next frame.
+    pub async fn expect_joined(&mut self) -> Joined {
+        match self.next().await.and_then(|frame| frame.frame) {
+            Some(Frame::Joined(joined)) => joined,
+            other => panic!("expected joined, not {other:?}"),
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use rialto_proto::v1::{Accepted, Durability, Event, RefusalCode, Sender, server_frame::Frame as Body};
 
-use super::{Router, dispatch::forbidden, reply::Asker};
+use super::{Router, asker::Asker, dispatch::forbidden};
 use crate::{
     auth::{Identity, Right},
     base::{
@@ -232,7 +232,7 @@ fn timestamp(at: SystemTime) -> prost_types::Timestamp {
 }
 
 /// Nothing is kept: the event is in the memory of its receivers' outboxes.
-fn accepted(id: EventId, recipients_here: u32) -> Accepted {
+pub(super) fn accepted(id: EventId, recipients_here: u32) -> Accepted {
     Accepted {
         event_id: id.to_string(),
         recipients_here,
