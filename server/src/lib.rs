@@ -3,7 +3,9 @@
 //!
 //! | floor | folder | what it is |
 //! |---|---|---|
-//! | 6 | [`node`], [`cli`] | the node put together and its stages of stopping; the command line |
+//! | 8 | `main` | arguments → command → exit code |
+//! | 7 | [`cli`] | the command line, one file a subcommand |
+//! | 6 | [`node`] | the node put together, and its stages of stopping |
 //! | 5 | [`grpc`] | the edge: connections, HTTP, gRPC services, status codes |
 //! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
 //! | 3 | [`hub`] | who is where on this node; local fan-out |

@@ -91,6 +91,17 @@ async fn an_event_to_another_room_does_not_overtake_what_its_sender_has_said_in_
 }
 
 #[tokio::test]
+async fn an_event_counts_its_own_receivers_and_not_those_of_what_was_gathered_before() {
+    let (_node, mut ann, others) = busy_room().await;
+    let direct = Target { sessions: vec![others[0].id()], ..Target::default() };
+
+    ann.say_all(emits(&["1", "2"])).await;
+    assert_eq!(ann.try_emit(emit_to(direct, "whisper", "3")).await.unwrap().recipients_here, 1);
+    ann.say_all(emits(&["4", "5"])).await;
+    assert_eq!(ann.emit("deserted", "whisper", "6").await.recipients_here, 0);
+}
+
+#[tokio::test]
 async fn a_member_who_parts_hears_before_that_what_was_gathered_and_nothing_after() {
     let (_node, mut ann, mut others) = busy_room().await;
     let mut bob = others.remove(0);

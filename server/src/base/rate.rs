@@ -53,6 +53,15 @@ impl Bucket {
 
     /// Takes `tokens` tokens, or none and says how long to wait for them. More than the burst are never there at once.
     pub fn take_many(&mut self, rate: Rate, tokens: u32, now: Instant) -> Result<(), Duration> {
+        self.ready(rate, tokens, now)?;
+        if rate.count != 0 {
+            self.level -= u64::from(tokens).saturating_mul(rate.token());
+        }
+        Ok(())
+    }
+
+    /// Whether `tokens` tokens could be taken now, or how long to wait for them.
+    pub fn ready(&mut self, rate: Rate, tokens: u32, now: Instant) -> Result<(), Duration> {
         if rate.count == 0 {
             return Ok(());
         }
@@ -63,12 +72,9 @@ impl Bucket {
         self.level = self.level.saturating_add(gained).min(full);
         self.filled = now;
         let wanted = u64::from(tokens).saturating_mul(rate.token());
-        match self.level.checked_sub(wanted) {
-            Some(level) => {
-                self.level = level;
-                Ok(())
-            }
-            None => Err(Duration::from_nanos((wanted - self.level).div_ceil(u64::from(rate.count)))),
+        match wanted.checked_sub(self.level) {
+            None | Some(0) => Ok(()),
+            Some(missing) => Err(Duration::from_nanos(missing.div_ceil(u64::from(rate.count)))),
         }
     }
 }

@@ -90,7 +90,7 @@ impl Hub {
         let before = self.close_other_window(emission, Some(address));
         let mut shard = self.shards.lock_one(&address);
         let Some((key, room)) = shard.get_full_mut(&address).map(|(_, key, room)| (key, room)) else {
-            return Ok(before);
+            return Ok(FanOut::after(before));
         };
         if let Err(refusal) = take(room, emission) {
             return Err(Held { refusal, before: before.into() });
@@ -110,13 +110,20 @@ impl Hub {
         emission: Emission<'_>,
         asked: impl FnOnce(&[Arc<Session>]),
     ) -> Result<FanOut, Held> {
-        let mut fan_out = self.close_other_window(emission, None);
+        let mut fan_out = FanOut::after(self.close_other_window(emission, None));
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
-        for room in emission.target.rooms() {
-            if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
-                if let Err(refusal) = take(room, emission) {
+        // All rooms are asked before the first is charged: a refused event has cost nothing.
+        for charge in [ready, take] {
+            for room in emission.target.rooms() {
+                if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str()))
+                    && let Err(refusal) = charge(room, emission)
+                {
                     return Err(Held { refusal, before: fan_out.into() });
                 }
+            }
+        }
+        for room in emission.target.rooms() {
+            if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
                 fan_out.absorb(room.close_window(emission.policy(), self.pace(emission)));
             }
         }
@@ -165,6 +172,12 @@ impl Hub {
 /// A room, or everyone where `room` is empty.
 fn place<'a>(namespace: &'a str, room: &'a str) -> Address<'a> {
     if room.is_empty() { Address::everyone(namespace) } else { Address::room(namespace, room) }
+}
+
+/// Whether a room takes one more event now.
+fn ready(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
+    let rate = room::rate(emission.settings.room_emits_per_second);
+    room.rate.ready(rate, 1, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
 }
 
 /// Takes one event from the rate of a room.

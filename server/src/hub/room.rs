@@ -47,6 +47,13 @@ pub struct FanOut {
 }
 
 impl FanOut {
+    /// The fan-out of an event that has reached nobody yet, with what the hand-over before it has led to.
+    pub(super) fn after(before: FanOut) -> Self {
+        let mut fan_out = Self::default();
+        fan_out.absorb(before);
+        fan_out
+    }
+
     /// Adds what another hand-over has led to, but not whom it has reached: that was said when it was gathered.
     pub(super) fn absorb(&mut self, other: FanOut) {
         self.dropped += other.dropped;

@@ -156,7 +156,7 @@ impl Session {
         bool::from(said.ct_eq(&self.secret))
     }
 
-    /// Takes the number of the next command. 0 asks for no answer and is not counted.
+    /// Takes the number of the next command. 0 is not counted.
     pub fn take_ref(&self, reference: u32) -> Result<(), Refusal> {
         if reference == 0 {
             return Ok(());

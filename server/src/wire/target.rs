@@ -110,10 +110,17 @@ pub fn room(field: &'static str, name: String) -> Result<RoomName, Refusal> {
     RoomName::try_from(name).map_err(|error| Refusal::name(field, error))
 }
 
-/// Checks room names and that there are not too many.
+/// Checks room names and that there are not too many. A room that is named twice counts once.
 pub fn rooms(field: &'static str, names: Vec<String>) -> Result<Vec<RoomName>, Refusal> {
     count(field, names.len(), ROOMS_PER_COMMAND_MAX)?;
-    names.into_iter().map(|name| room(field, name)).collect()
+    let mut rooms = Vec::with_capacity(names.len());
+    for name in names {
+        let room = room(field, name)?;
+        if !rooms.contains(&room) {
+            rooms.push(room);
+        }
+    }
+    Ok(rooms)
 }
 
 fn sessions(field: &'static str, ids: &[String]) -> Result<Vec<SessionId>, Refusal> {
