@@ -1,18 +1,19 @@
 //! A client that says exactly what a test wants said, frame by frame, over either shape of a session. It has no
 //! behaviour of its own: no reconnect, no heartbeat, no memory.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use rialto_proto::v1::{
-    Accepted, AttachRequest, Bye, ClientFrame, Close, Content, Emit, Enter, Event, Hello, Join, Joined,
-    Leave, Left, ListenRequest, Part, Parted, Presence, PushRequest, Refresh, Refreshed, Refused, Reply,
-    ServerFrame, Target, Welcome, client_frame::Command, content,
-    messaging_service_client::MessagingServiceClient, reply, server_frame::Frame,
+    Accepted, AttachRequest, Bye, ClientFrame, Close, Emit, Enter, Event, Hello, Join, Joined, Leave, Left,
+    ListenRequest, Part, Parted, Presence, PushRequest, Refresh, Refreshed, Refused, Reply, ServerFrame,
+    Welcome, client_frame::Command, messaging_service_client::MessagingServiceClient, reply,
+    server_frame::Frame,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, transport::Channel};
 
+pub use crate::words::{content, duration, emit_in, emit_to, everyone, rooms, sessions, text, users};
 use crate::{node::TestNode, within};
 
 /// How a session travels.
@@ -268,6 +269,21 @@ impl Talker {
         }
     }
 
+    /// The events that were sent to this session before now, and nothing else was.
+    pub async fn events_until_now(&mut self) -> Vec<Event> {
+        let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
+        let mut events = Vec::new();
+        loop {
+            match self.next().await {
+                Some(ServerFrame { frame: Some(Frame::Event(event)), .. }) => events.push(event),
+                Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {
+                    return events;
+                }
+                other => panic!("expected an event, not {other:?}"),
+            }
+        }
+    }
+
     /// Joins rooms without presence.
     pub async fn join(&mut self, namespace: &str, rooms: &[&str]) -> Joined {
         match self.try_join(namespace, rooms, false).await {
@@ -370,61 +386,4 @@ impl Talker {
         };
         self.say(0, Command::Reply(reply)).await;
     }
-}
-
-/// An event with a text for a target in `chat`.
-pub fn emit_to(target: Target, event: &str, text: &str) -> Emit {
-    emit_in("chat", target, event, text)
-}
-
-/// An event with a text for a target in any namespace.
-pub fn emit_in(namespace: &str, target: Target, event: &str, text: &str) -> Emit {
-    Emit {
-        namespace: namespace.to_owned(),
-        target: Some(target),
-        content: Some(content(event, text)),
-        ..Emit::default()
-    }
-}
-
-/// An event's content.
-pub fn content(event: &str, text: &str) -> Content {
-    Content {
-        event: event.to_owned(),
-        body: Some(content::Body::Text(text.to_owned())),
-        ..Content::default()
-    }
-}
-
-/// A target of rooms.
-pub fn rooms(names: &[&str]) -> Target {
-    Target { rooms: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
-}
-
-/// A target of sessions.
-pub fn sessions(ids: &[String]) -> Target {
-    Target { sessions: ids.to_vec(), ..Target::default() }
-}
-
-/// A target of users.
-pub fn users(names: &[&str]) -> Target {
-    Target { users: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
-}
-
-/// Everyone in the namespace.
-pub fn everyone() -> Target {
-    Target { everyone: true, ..Target::default() }
-}
-
-/// The text of an event.
-pub fn text(event: &Event) -> String {
-    match event.content.as_ref().and_then(|content| content.body.as_ref()) {
-        Some(content::Body::Text(text)) => text.clone(),
-        other => panic!("expected text, not {other:?}"),
-    }
-}
-
-/// A duration for requests.
-pub fn duration(duration: Duration) -> prost_types::Duration {
-    prost_types::Duration::try_from(duration).expect("a short duration")
 }

@@ -1,8 +1,6 @@
 //! A session in two halves, as browsers hold it: everything that `Attach` gives, each push once and in order, and
 //! nothing left behind when the lower half is gone.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::time::Duration;
 
 use rialto_proto::v1::{
