@@ -1,8 +1,6 @@
 //! Receivers that do not read: what waits for them is bounded, they are told, and others do not notice. Their windows
 //! are those with which HTTP/2 begins, so that what a stalled one costs is its outbox.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{

@@ -1,8 +1,6 @@
 //! One more than there may be, and what rules forbid for one message: each is refused to its sender with the name of the
 //! limit and when to come back, the session lives on, and just within the bounds all is well.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{

@@ -1,7 +1,5 @@
 //! Asking and telling without a session: `Call`, `Publish`, `PublishBatch`.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::{collections::BTreeSet, time::Duration};
 
 use rialto_proto::v1::{

@@ -1,8 +1,6 @@
 //! What clients get wrong, row by row of the table in the security design: each row has its answer, a counter moves,
 //! and the next valid call works. What only bytes can get wrong is in `malformed`.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{

@@ -1,8 +1,6 @@
 //! Messages that are no messages, as bytes on real streams: each ends its own stream with INVALID_ARGUMENT and nothing
 //! else, and the node counts on.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use bytes::Bytes;
 use prost::Message;
 use rialto_proto::v1::{

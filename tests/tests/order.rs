@@ -1,7 +1,5 @@
 //! Messages of one session arrive in the order in which they were sent, both ways, in both shapes of a session.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use rialto_proto::v1::{ClientFrame, Ping, Target, client_frame::Command, server_frame::Frame};
 use rialto_tests::{
     asking::numbered,

@@ -1,7 +1,5 @@
 //! Replies to events: one and many, in time and late, from those who were asked and from others.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::{collections::BTreeSet, time::Duration};
 
 use rialto_proto::v1::{

@@ -1,8 +1,6 @@
 //! A node that stops: everybody is told, each with a moment of its own; what was accepted is delivered; nothing new is
 //! taken; and it ends in its time, whatever its clients do.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;

@@ -35,6 +35,9 @@ use crate::{
 use memberships::Memberships;
 use outbox::Outbox;
 
+/// Digits of a secret as text. Fewer or more are another text, even if they are the same number.
+const SECRET_DIGITS: usize = 26;
+
 /// Ends the connection under a session. The edge's to give: nothing below knows connections.
 pub type Cut = Box<dyn Fn() + Send + Sync>;
 
@@ -145,15 +148,15 @@ impl Session {
 
     /// The secret that proves a `Push`, as text.
     pub fn secret(&self) -> String {
-        let mut text = String::with_capacity(26);
-        write_base32(&mut text, u128::from_be_bytes(self.secret), 26).unwrap_or_default();
+        let mut text = String::with_capacity(SECRET_DIGITS);
+        write_base32(&mut text, u128::from_be_bytes(self.secret), SECRET_DIGITS as u32).unwrap_or_default();
         text
     }
 
     /// Whether `text` is the secret; takes the same time whatever is wrong with it.
     pub fn knows(&self, text: &str) -> bool {
         let said = read_base32(text).unwrap_or_default().to_be_bytes();
-        bool::from(said.ct_eq(&self.secret))
+        text.len() == SECRET_DIGITS && bool::from(said.ct_eq(&self.secret))
     }
 
     /// Takes the number of the next command. 0 is not counted.
