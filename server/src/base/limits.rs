@@ -34,6 +34,9 @@ pub const REPLY_ERROR_BYTES_MAX: usize = 1024;
 pub const STATUS_MESSAGE_BYTES_MAX: usize = 1024;
 /// Bytes of a status' details, for the same reason.
 pub const STATUS_DETAILS_BYTES_MAX: usize = 4096;
+/// How long a sender pauses when an event of its fills a receiver's outbox beyond half. A receiver asks for that at most
+/// 20 times before it reads, so one that has stopped holds a sender up for 100 ms in all.
+pub const PRESSED_PAUSE: Duration = Duration::from_millis(5);
 /// Entries of one page of a list.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 /// How long replies are waited for when the emit does not say.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::{
-        limits::BATCH_ENTRIES_MAX,
+        limits::{BATCH_ENTRIES_MAX, PRESSED_PAUSE},
         refusal::{Closing, Refusal},
     },
     router::{Router, life::Peer},
@@ -92,6 +92,9 @@ async fn carry_out(seat: &Seat, session: &Arc<Session>, frames: Vec<ClientFrame>
     for frame in frames {
         seat.room().await;
         seat.router.dispatch(session, frame);
+        if session.take_pressed() {
+            tokio::time::sleep(PRESSED_PAUSE).await;
+        }
     }
 }
 

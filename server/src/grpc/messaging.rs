@@ -56,12 +56,12 @@ impl MessagingService for Messaging {
     }
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {
-        web::push(&self.router, request.into_inner()).map(Response::new)
+        web::push(&self.router, request.into_inner()).await.map(Response::new)
     }
 
     async fn publish(&self, request: Request<PublishRequest>) -> Result<Response<PublishResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
-        let published = unary::publish(&self.router, &identity, request.into_inner());
+        let published = unary::publish(&self.router, &identity, request.into_inner()).await;
         published.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 
@@ -70,7 +70,7 @@ impl MessagingService for Messaging {
         request: Request<PublishBatchRequest>,
     ) -> Result<Response<PublishBatchResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
-        let published = unary::publish_batch(&self.router, &identity, request.into_inner());
+        let published = unary::publish_batch(&self.router, &identity, request.into_inner()).await;
         published.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 

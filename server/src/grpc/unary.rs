@@ -7,25 +7,34 @@ use rialto_proto::v1::{
     PublishResponse, publish_outcome::Outcome,
 };
 
+use tokio::task::coop;
+
 use crate::{
     auth::Identity,
-    base::{limits::BATCH_ENTRIES_MAX, refusal::Refusal},
+    base::{
+        limits::{BATCH_ENTRIES_MAX, PRESSED_PAUSE},
+        refusal::Refusal,
+    },
     router::Router,
     wire::{command::Emit, frame},
 };
 
 /// Publishes one event.
-pub(super) fn publish(
+pub(super) async fn publish(
     router: &Router,
     identity: &Identity,
     request: PublishRequest,
 ) -> Result<PublishResponse, Refusal> {
     let emit = Emit::publish(request, &router.limits.session)?;
-    router.publish(identity, emit).map(|accepted| PublishResponse { accepted: Some(accepted) })
+    let (accepted, pressed) = router.publish(identity, emit)?;
+    if pressed {
+        tokio::time::sleep(PRESSED_PAUSE).await;
+    }
+    Ok(PublishResponse { accepted: Some(accepted) })
 }
 
 /// Publishes events in order, each taken or refused by itself.
-pub(super) fn publish_batch(
+pub(super) async fn publish_batch(
     router: &Router,
     identity: &Identity,
     request: PublishBatchRequest,
@@ -34,14 +43,20 @@ pub(super) fn publish_batch(
     if entries == 0 || entries > BATCH_ENTRIES_MAX {
         return Err(Refusal::invalid("entries", format_args!("are not between 1 and {BATCH_ENTRIES_MAX}")));
     }
-    let outcome = |entry: PublishRequest| match publish(router, identity, entry) {
-        Ok(response) => PublishOutcome { outcome: response.accepted.map(Outcome::Accepted) },
-        Err(refusal) => {
-            let refusal = router.count_refusal(refusal);
-            PublishOutcome { outcome: Some(Outcome::Refused(frame::refused(&refusal))) }
-        }
+    let mut outcomes = Vec::with_capacity(entries);
+    for entry in request.entries {
+        outcomes.push(outcome(router, identity, entry).await);
+        coop::consume_budget().await;
+    }
+    Ok(PublishBatchResponse { outcomes })
+}
+
+async fn outcome(router: &Router, identity: &Identity, entry: PublishRequest) -> PublishOutcome {
+    let outcome = match publish(router, identity, entry).await {
+        Ok(response) => response.accepted.map(Outcome::Accepted),
+        Err(refusal) => Some(Outcome::Refused(frame::refused(&router.count_refusal(refusal)))),
     };
-    Ok(PublishBatchResponse { outcomes: request.entries.into_iter().map(outcome).collect() })
+    PublishOutcome { outcome }
 }
 
 /// Asks one session. `deadline` is what the call itself allows.

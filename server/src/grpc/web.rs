@@ -12,7 +12,10 @@ use super::{
     status,
 };
 use crate::{
-    base::refusal::{Refusal, Retry},
+    base::{
+        limits::PRESSED_PAUSE,
+        refusal::{Refusal, Retry},
+    },
     router::{Router, life::Peer},
     wire::command::Hello,
 };
@@ -36,25 +39,30 @@ pub(super) fn listen(
 }
 
 /// Takes commands from the upper half, in order and each once.
-pub(super) fn push(router: &Router, request: PushRequest) -> Result<PushResponse, Status> {
-    take(router, request).map_err(|refusal| status::refused(&router.count_refusal(refusal)))
+pub(super) async fn push(router: &Router, request: PushRequest) -> Result<PushResponse, Status> {
+    take(router, request).await.map_err(|refusal| status::refused(&router.count_refusal(refusal)))
 }
 
-fn take(router: &Router, request: PushRequest) -> Result<PushResponse, Refusal> {
+async fn take(router: &Router, request: PushRequest) -> Result<PushResponse, Refusal> {
     let session = router.proven(&request.session_id, &request.session_secret)?;
     check_count(request.frames.len())?;
     if request.first_seq == 0 {
         return Err(Refusal::invalid("first_seq", "is 0; the first frame of a session has 1"));
     }
     let frames_max = router.limits.session.outbox_frames_max;
-    let mut full = false;
+    let (mut full, mut pressed) = (false, false);
     let accepted_seq = session.take_pushed(request.first_seq, request.frames, |frame| {
         full = session.outbox.waiting().0 >= frames_max;
-        if !full {
+        let wanted = !full && !pressed;
+        if wanted {
             router.dispatch(&session, frame);
+            pressed = session.take_pressed();
         }
-        !full
+        wanted
     });
+    if pressed {
+        tokio::time::sleep(PRESSED_PAUSE).await;
+    }
     // Some were taken: the rest is sent again in its own time. None was: not at once.
     if full && accepted_seq < request.first_seq {
         let refusal = Refusal::new(RefusalCode::RateLimited, "the answers on Listen are not read");

@@ -361,14 +361,17 @@ fn states(
     memberships: &Memberships,
 ) -> Vec<RoomState> {
     let Joining { session, rooms, presence, .. } = joining;
+    // The bound holds for the whole answer, not for each of its rooms: it must fit an outbox.
+    let mut named_max = room::MEMBERS_NAMED_MAX;
     let state = |name: &RoomName| {
         let fresh = !memberships.holds(namespace, name.as_str());
         let room = locked.room(&Address::room(namespace, name.as_str()));
         let count = room.as_ref().map_or(0, |room| room.count()) + u32::from(fresh);
         let mut members = Vec::new();
-        if presence && count as usize <= room::MEMBERS_NAMED_MAX {
+        if presence && count as usize <= named_max {
             members = room.map(|room| room.named()).unwrap_or_default();
             members.extend(fresh.then(|| room::info(session)));
+            named_max -= members.len();
         }
         RoomState { room: name.as_str().to_owned(), member_count: count, members }
     };

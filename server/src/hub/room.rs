@@ -38,6 +38,8 @@ pub struct FanOut {
     pub delivered: u32,
     /// Sessions that it was dropped for, and events that it displaced.
     pub dropped: u32,
+    /// A receiver needs time to read: the sender should pause.
+    pub pressed: bool,
     /// Sessions that fell behind by it and must be closed.
     pub behind: Vec<Arc<Session>>,
     /// Sessions that it was meant for and did not reach.
@@ -57,18 +59,20 @@ impl FanOut {
     /// Adds what another hand-over has led to, but not whom it has reached: that was said when it was gathered.
     pub(super) fn absorb(&mut self, other: FanOut) {
         self.dropped += other.dropped;
+        self.pressed |= other.pressed;
         self.behind.extend(other.behind);
     }
 
     /// Puts `frame` in the outbox of one session.
     pub(super) fn put(&mut self, session: &Arc<Session>, frame: &Frame, policy: BehindPolicy) {
         match session.outbox.put(frame, policy) {
-            Put::Waits { displaced } => {
+            Put::Waits { displaced, pressed } => {
                 self.delivered += 1;
                 self.dropped += displaced;
+                self.pressed |= pressed;
                 return;
             }
-            Put::Dropped => self.dropped += 1,
+            Put::Dropped => self.dropped += frame.count(),
             Put::Behind => self.behind.push(Arc::clone(session)),
             Put::Closed => {}
         }

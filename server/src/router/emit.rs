@@ -67,17 +67,20 @@ impl Router {
             return self.emit_for_replies(session, reference, emit, &settings);
         }
         let (id, fan_out) = self.send(Origin::Session(session), emit, &settings)?;
+        if fan_out.pressed {
+            session.press();
+        }
         self.accept(session, reference, id, fan_out);
         Ok(())
     }
 
-    /// Emits without a session.
-    pub fn publish(&self, identity: &Identity, emit: Emit) -> Result<Accepted, Refusal> {
+    /// Emits without a session. Also says whether a receiver needs time to read before the next one.
+    pub fn publish(&self, identity: &Identity, emit: Emit) -> Result<(Accepted, bool), Refusal> {
         let settings = self.allow(identity, &emit)?;
         let (id, fan_out) = self.send(Origin::Identity(identity), emit, &settings)?;
-        let recipients = fan_out.delivered;
+        let (recipients, pressed) = (fan_out.delivered, fan_out.pressed);
         self.settle_fan_out(fan_out);
-        Ok(accepted(id, recipients))
+        Ok((accepted(id, recipients), pressed))
     }
 
     /// Whether an identity may send this, and what holds in the namespace.

@@ -19,7 +19,7 @@ pub mod timers;
 
 use std::sync::{Arc, Weak, atomic::AtomicU64};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::{
@@ -56,10 +56,18 @@ pub struct Router {
     authenticator: Authenticator,
     replies: Mutex<Replies<Asker>>,
     expiries: Mutex<Expiries>,
+    behind: Mutex<Behind>,
     timers_changed: Notify,
     emptied: Notify,
     next_event: AtomicU64,
     hellos: Mutex<Bucket>,
+}
+
+/// Sessions that fell behind and are to be closed.
+#[derive(Debug, Default)]
+struct Behind {
+    sessions: Vec<Arc<Session>>,
+    busy: bool,
 }
 
 impl Router {
@@ -78,6 +86,7 @@ impl Router {
             authenticator,
             replies: Mutex::default(),
             expiries: Mutex::default(),
+            behind: Mutex::default(),
             timers_changed: Notify::new(),
             emptied: Notify::new(),
             next_event: AtomicU64::new(EventId::first_number(clock::unix_ms(clock::wall()))),
@@ -88,11 +97,21 @@ impl Router {
         })
     }
 
-    /// Closes the sessions that fell behind.
+    /// Closes the sessions that fell behind, and those that fall behind by being told of that. One after the other and
+    /// by one caller at a time, so that a chain of them is a loop and not a recursion.
     fn close_behind(&self, behind: Vec<Arc<Session>>) {
-        for session in behind {
-            self.close(&session, &life::fell_behind());
+        if behind.is_empty() {
+            return;
         }
+        let mut queue = self.behind.lock();
+        queue.sessions.extend(behind);
+        if std::mem::replace(&mut queue.busy, true) {
+            return;
+        }
+        while let Some(session) = queue.sessions.pop() {
+            MutexGuard::unlocked(&mut queue, || self.close(&session, &life::fell_behind()));
+        }
+        queue.busy = false;
     }
 
     /// Counts a refusal and gives it back.

@@ -10,7 +10,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -59,6 +59,7 @@ pub struct Session {
     identity: ArcSwap<Identity>,
     attributes: ArcSwap<BTreeMap<String, String>>,
     replies_outstanding: AtomicU32,
+    pressed: AtomicBool,
     progress: Mutex<Progress>,
     gathering: Mutex<Option<(Arc<str>, Arc<str>)>>,
     // Held while pushed frames are carried out, so not part of `progress`.
@@ -88,6 +89,7 @@ impl Session {
             identity: ArcSwap::from_pointee(identity),
             attributes: ArcSwap::default(),
             replies_outstanding: AtomicU32::new(0),
+            pressed: AtomicBool::new(false),
             progress: Mutex::new(Progress { last_ref: 0, emits }),
             pushed_seq: Mutex::new(0),
             gathering: Mutex::default(),
@@ -197,6 +199,16 @@ impl Session {
     /// Takes one emit from the session's rate.
     pub fn take_emit(&self, limits: &SessionLimits, now: Instant) -> Result<(), Duration> {
         self.progress.lock().emits.take(emit_rate(limits), now)
+    }
+
+    /// Notes that a receiver of what this session has sent needs time to read.
+    pub fn press(&self) {
+        self.pressed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the session should pause before it says more. Forgotten by being asked.
+    pub fn take_pressed(&self) -> bool {
+        self.pressed.swap(false, Ordering::Relaxed)
     }
 
     /// Notes the namespace and room in whose delivery window something of this session waits, and returns the one

@@ -8,6 +8,10 @@
 //! reliable and latest events is told by one `Missed` for each target, at the place in the stream where they are missing.
 //! Answers are never dropped; a client that asks for more answers than it reads is closed.
 //!
+//! # Pressure
+//! A sender may have more to say at once than an outbox holds. When an event fills a receiver's outbox beyond half, its
+//! sender is asked to pause, so that a receiver that reads is never closed for what it was not given time to read.
+//!
 //! # Order
 //! Frames leave in the order in which they were put in. Sequence numbers are given when they leave.
 
@@ -28,6 +32,10 @@ use crate::{
 const VOLATILE_SHARE: u32 = 4;
 /// Answers may fill the outbox this many times before the client is closed: it asks without reading.
 const ANSWERS_FACTOR: u32 = 2;
+/// Part of the outbox beyond which senders are asked to let the receiver read.
+const PRESSED_SHARE: u32 = 2;
+/// How often senders are asked that before the receiver reads again.
+const PATIENCE: u32 = 20;
 /// Targets for which drops are told one by one; more are told together.
 const MISSED_TARGETS_MAX: usize = 128;
 
@@ -53,6 +61,9 @@ pub enum Put {
     Waits {
         /// How many events were dropped to make room.
         displaced: u32,
+        /// The outbox is more than half full, so the sender should let its receiver read. Said only [`PATIENCE`] times
+        /// until the receiver reads: one that has stopped holds nobody up.
+        pressed: bool,
     },
     /// It was dropped.
     Dropped,
@@ -78,6 +89,7 @@ struct State {
     missed: BTreeMap<(String, Vec<String>), u32>,
     sent_seq: u32,
     waker: Option<Waker>,
+    asked: u32,
     behind: bool,
     closed: Option<CloseCode>,
 }
@@ -214,13 +226,11 @@ impl State {
             Class::Reliable => {}
         }
         if self.fits(frame, bounds) {
-            self.append(frame.clone());
-            return Put::Waits { displaced: 0 };
+            return self.waits(frame.clone(), 0, bounds);
         }
         let dropped = self.make_room(frame, bounds);
         if self.fits(frame, bounds) {
-            self.append(frame.clone());
-            return Put::Waits { displaced: dropped };
+            return self.waits(frame.clone(), dropped, bounds);
         }
         match policy {
             BehindPolicy::Close => {
@@ -243,7 +253,7 @@ impl State {
             return Put::Dropped;
         }
         self.append(frame.clone());
-        Put::Waits { displaced: 0 }
+        Put::Waits { displaced: 0, pressed: false }
     }
 
     /// Drops older events, those of the same topic first, until `frame` fits.
@@ -259,8 +269,7 @@ impl State {
             displaced += removed.count();
             self.miss(&removed);
         }
-        self.append(frame.clone());
-        Put::Waits { displaced }
+        self.waits(frame.clone(), displaced, bounds)
     }
 
     fn answer(&mut self, frame: Frame, bounds: Bounds) -> Put {
@@ -276,7 +285,16 @@ impl State {
             return Put::Behind;
         }
         self.append(frame);
-        Put::Waits { displaced: 0 }
+        Put::Waits { displaced: 0, pressed: false }
+    }
+
+    /// Takes an event in, and says whether its sender should pause.
+    fn waits(&mut self, frame: Frame, displaced: u32, bounds: Bounds) -> Put {
+        self.append(frame);
+        let full = self.frames > bounds.frames / PRESSED_SHARE || self.bytes > bounds.bytes / PRESSED_SHARE;
+        let pressed = full && self.asked < PATIENCE;
+        self.asked += u32::from(pressed);
+        Put::Waits { displaced, pressed }
     }
 
     fn fits(&self, frame: &Frame, bounds: Bounds) -> bool {
@@ -348,7 +366,7 @@ impl State {
         self.note_missed();
         let first_seq = self.sent_seq.wrapping_add(1);
         self.sent_seq = self.sent_seq.wrapping_add(self.frames);
-        (self.frames, self.bytes, self.droppable) = (0, 0, 0);
+        (self.frames, self.bytes, self.droppable, self.asked) = (0, 0, 0, 0);
         match self.queue.len() {
             0 => None,
             1 => self.queue.pop_front().map(|frame| Burst::one(first_seq, frame.into_record())),

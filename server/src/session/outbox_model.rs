@@ -97,7 +97,7 @@ impl Model {
         if frame.class() == Class::Volatile {
             if self.fits(frame, 1) || (self.queue.is_empty() && self.fits(frame, 4)) {
                 self.queue.push(new.clone());
-                return Put::Waits { displaced };
+                return Put::Waits { displaced, pressed: false };
             }
             return Put::Dropped;
         }
@@ -124,7 +124,7 @@ impl Model {
         }
         if self.fits(frame, 4) {
             self.queue.push(new.clone());
-            Put::Waits { displaced }
+            Put::Waits { displaced, pressed: false }
         } else if policy == BehindPolicy::Close {
             self.behind = true;
             Put::Behind
@@ -143,7 +143,7 @@ impl Model {
             return Put::Behind;
         }
         self.queue.push(new);
-        Put::Waits { displaced: 0 }
+        Put::Waits { displaced: 0, pressed: false }
     }
 
     fn close(&mut self) {
@@ -250,7 +250,7 @@ impl Pair {
                     (frames.remove(0), words[..1].to_vec())
                 };
                 let expected = self.model.put(&Waiting { frame: frame.clone(), words }, policy);
-                assert_eq!(self.outbox.put(&frame, policy), expected);
+                assert_eq!(unpressed(self.outbox.put(&frame, policy)), expected);
             }
             Step::Answer { bytes } => {
                 let word = format!("{id}{}", "-".repeat(bytes));
@@ -365,4 +365,29 @@ fn drops_for_very_many_targets_are_told_together() {
     let missed: BTreeMap<_, _> = missed.collect();
     assert_eq!(missed.len(), MISSED_TARGETS_MAX + 1);
     assert_eq!(missed[&Vec::new()], 299 - MISSED_TARGETS_MAX as u32);
+}
+
+/// The same without the wish that the sender pause, which has a test of its own.
+fn unpressed(put: Put) -> Put {
+    match put {
+        Put::Waits { displaced, .. } => Put::Waits { displaced, pressed: false },
+        other => other,
+    }
+}
+
+#[test]
+fn a_receiver_asks_its_senders_to_pause_so_often_and_again_after_it_has_read() {
+    let outbox = Outbox::new(Bounds { frames: 100, bytes: 1 << 20 });
+    let event = || Frame::event(Default::default(), Class::Reliable);
+    let pressed = |outbox: &Outbox| {
+        let put = outbox.put(&event(), BehindPolicy::Close);
+        matches!(put, Put::Waits { pressed: true, .. })
+    };
+    let asked = |outbox: &Outbox| (0..100).map(|_| pressed(outbox)).collect::<Vec<_>>();
+
+    let first = asked(&outbox);
+    assert!(!first[..50].contains(&true) && !first[50..70].contains(&false) && !first[70..].contains(&true));
+    let burst = outbox.poll_burst(&mut Context::from_waker(Waker::noop()));
+    assert!(burst.is_ready());
+    assert_eq!(asked(&outbox), first);
 }
