@@ -1,0 +1,52 @@
+# The commands of this repository; `make` alone lists them.
+# A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help run test check fmt lint deny bench clean tools rust-tests node-tests
+
+BUF := .tools/bin/buf
+export RIALTO_BIN := $(CURDIR)/target/debug/rialto
+
+help: ## lists the commands
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+run: ## builds Rialto and starts it; the chat is at http://127.0.0.1:7400/
+	cargo build --locked --release --bin rialto
+	exec target/release/rialto serve
+
+test: tools lint rust-tests node-tests ## installs what tests need and runs all of them
+
+check: test deny ## everything: what `make test` runs, and the rules about dependencies
+
+fmt: tools ## formats Rust and protos
+	cargo fmt --all
+	$(BUF) format --write
+
+lint: tools ## formatting, clippy, protos
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+
+# One build for all: the tests start the binary that they find in target/debug.
+rust-tests: tools
+	cargo build --locked --workspace --all-targets
+	cargo test --locked --workspace
+	cargo test --locked --workspace --features rialto-server/loom --lib outbox_loom
+
+node-tests: tools
+
+deny: ## licences, sources and bans of dependencies
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
+	cargo deny check licenses bans sources
+
+bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, about 10 minutes
+	cargo build --locked --release --bin rialto --bin rialto-load
+	target/release/rialto-load
+
+clean: ## removes what was built and installed here
+	cargo clean
+	rm -rf .tools node_modules
+
+tools:
+	@tests/tools/install
