@@ -1,0 +1,122 @@
+//! `rialto-load`: the fan-out benchmark. One sender, many members, one room; Rialto, nats-server and Socket.IO get the
+//! same load one after the other, each from a fresh process on loopback. What counts is the server's own CPU per
+//! delivery, because the load generator shares the machine. This file reads the arguments and walks the grid.
+
+mod cell;
+mod dialect;
+mod grid;
+mod http2;
+mod member;
+mod process;
+mod report;
+mod sender;
+mod server;
+
+use std::{error::Error, io::Write, path::PathBuf};
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use crate::{report::Report, server::Kind};
+
+/// What went wrong, for a person at a terminal.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Descriptors for the connections of both ends and some more.
+const DESCRIPTORS_SPARE: u64 = 1024;
+
+fn main() -> Result<(), Failure> {
+    let arguments = arguments().get_matches();
+    let full = arguments.get_flag("full");
+    let sessions = *arguments.get_one::<usize>("idle").unwrap_or(&5_000);
+    let seconds = *arguments.get_one::<u64>("seconds").unwrap_or(&8);
+    let kinds = match arguments.get_many::<String>("target") {
+        Some(names) => names.map(|name| name.parse()).collect::<Result<Vec<Kind>, _>>()?,
+        None => Kind::all(full),
+    };
+    let cells = match arguments.get_one::<String>("cell") {
+        Some(cell) => vec![cell.parse()?],
+        None => grid::cells(full),
+    };
+    raise_descriptors(sessions.max(grid::members_max(&cells)))?;
+    let mut report = Report::new(
+        kinds
+            .iter()
+            .map(|kind| kind.version())
+            .collect::<Result<_, _>>()?,
+    );
+
+    for cell in &cells {
+        for kind in &kinds {
+            say(&format!("{cell} on {kind} …"))?;
+            let outcome = cell::run(*kind, *cell, seconds)?;
+            say(&format!("    {outcome}"))?;
+            report.add(*kind, *cell, outcome);
+        }
+    }
+    if sessions > 0 {
+        for kind in kinds.iter().filter(|kind| kind.counts_when_idle()) {
+            say(&format!("{sessions} idle sessions on {kind} …"))?;
+            let outcome = cell::idle(*kind, sessions)?;
+            say(&format!("    {outcome}"))?;
+            report.add_idle(*kind, outcome);
+        }
+    }
+    say(&report.table()?)?;
+    if let Some(path) = arguments.get_one::<PathBuf>("json") {
+        std::fs::write(path, report.json()?)?;
+    }
+    Ok(())
+}
+
+fn arguments() -> Command {
+    let number = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help);
+    Command::new("rialto-load")
+        .about(
+            "Fan-out to many members: the server's CPU per delivery, latency, idle memory, beside its peers",
+        )
+        .arg(
+            Arg::new("full")
+                .long("full")
+                .action(ArgAction::SetTrue)
+                .help("The whole grid, about 25 minutes"),
+        )
+        .arg(
+            Arg::new("target")
+                .long("target")
+                .action(ArgAction::Append)
+                .help("Only these: rialto, rialto-5ms, rialto-20ms, nats, socketio"),
+        )
+        .arg(
+            Arg::new("cell")
+                .long("cell")
+                .help("Only this cell, as MEMBERSxRATE, for example 1000x50"),
+        )
+        .arg(number("seconds", "Seconds measured in each cell [default: 8]").value_parser(value_parser!(u64)))
+        .arg(number("idle", "Idle sessions, 0 for none [default: 5000]").value_parser(value_parser!(usize)))
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where to write the figures"),
+        )
+}
+
+/// Raises the limit of open files for this process and those that it starts.
+fn raise_descriptors(connections: usize) -> Result<(), Failure> {
+    let wanted = connections as u64 + DESCRIPTORS_SPARE;
+    let raised = rlimit::increase_nofile_limit(wanted)?;
+    if raised < wanted {
+        return Err(
+            format!("{wanted} open files are needed, the system allows {raised}: raise `ulimit -n`").into(),
+        );
+    }
+    Ok(())
+}
+
+/// Says a line to the person at the terminal.
+fn say(line: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}

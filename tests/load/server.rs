@@ -1,0 +1,162 @@
+//! The servers that are compared: how each is started and which dialect its clients speak. All limits that would
+//! refuse a load generator (many connections and a high rate from one address) are lifted; everything else is as
+//! shipped.
+
+use std::{fmt, path::PathBuf, process::Command, str::FromStr};
+
+use crate::{
+    Failure,
+    process::{Process, free_address},
+};
+
+/// A server, or a way to run one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Rialto with this many milliseconds of room window.
+    Rialto(u32),
+    /// nats-server, core.
+    Nats,
+    /// Socket.IO on Node, WebSocket only.
+    SocketIo,
+}
+
+impl Kind {
+    /// What a run compares.
+    pub(crate) fn all(full: bool) -> Vec<Self> {
+        let windows: &[u32] = if full { &[0, 5, 20] } else { &[0, 5] };
+        windows
+            .iter()
+            .map(|window| Self::Rialto(*window))
+            .chain([Self::Nats, Self::SocketIo])
+            .collect()
+    }
+
+    /// Whether idle memory is measured for it; a window does not change it.
+    pub(crate) fn counts_when_idle(self) -> bool {
+        !matches!(self, Self::Rialto(1..))
+    }
+
+    /// Name and version, as the program tells it.
+    pub(crate) fn version(self) -> Result<String, Failure> {
+        let (command, what) = match self {
+            Self::Rialto(_) => (vec![program("rialto")?, "--version".into()], "rialto"),
+            Self::Nats => (vec![tool("bin/nats-server")?, "--version".into()], "nats-server"),
+            Self::SocketIo => {
+                let print = "console.log('socket.io', require('socket.io/package.json').version, 'on node', process.version)";
+                (vec!["node".into(), "-e".into(), print.into()], "node")
+            }
+        };
+        let mut process = Command::new(&command[0]);
+        process
+            .args(&command[1..])
+            .env("NODE_PATH", tools()?.join("node/node_modules"));
+        let output = process.output().map_err(|error| format!("{what}: {error}"))?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Starts a fresh one.
+    pub(crate) fn start(self) -> Result<Process, Failure> {
+        let address = free_address()?;
+        let mut command = match self {
+            Self::Rialto(_) => Command::new(program("rialto")?),
+            Self::Nats => Command::new(tool("bin/nats-server")?),
+            Self::SocketIo => Command::new("node"),
+        };
+        match self {
+            Self::Rialto(window) => {
+                let folder = std::env::temp_dir().join(format!("rialto-load-{}", address.port()));
+                std::fs::create_dir_all(&folder)?;
+                let config = folder.join("rialto.toml");
+                std::fs::write(&config, configuration(window))?;
+                command.arg("serve").arg("--listen").arg(address.to_string());
+                command
+                    .arg("--config")
+                    .arg(config)
+                    .arg("--data")
+                    .arg(folder.join("data"));
+            }
+            Self::Nats => {
+                command
+                    .args(["--addr", "127.0.0.1", "--port"])
+                    .arg(address.port().to_string());
+            }
+            Self::SocketIo => {
+                let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("load/socketio.cjs");
+                command.arg(script).arg(address.port().to_string());
+                command
+                    .env("NODE_PATH", tools()?.join("node/node_modules"))
+                    .env("NODE_ENV", "production");
+            }
+        }
+        Process::start(command, address)
+    }
+}
+
+/// Rialto's configuration for a load generator.
+fn configuration(window: u32) -> String {
+    let many = 1_000_000;
+    format!(
+        "[[namespace]]\nname = \"bench\"\nroom_emits_per_second = 0\ndelivery_window = \"{window}ms\"\n\
+         [limits.session]\nemits_per_second = 0\n\
+         [limits.connection]\nconnections_per_address_max = {many}\nnew_per_address_per_second = {many}\n\
+         [limits.node]\nsessions_per_user_max = {many}\nsessions_per_address_max = {many}\n\
+         hellos_per_second = {many}\nrooms_created_per_minute = {many}\n"
+    )
+}
+
+/// A program that cargo built, beside this one.
+fn program(name: &str) -> Result<PathBuf, Failure> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{} is not built: run `make bench`", path.display()).into())
+    }
+}
+
+fn tools() -> Result<PathBuf, Failure> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let path = root.parent().ok_or("the repository has no root")?.join(".tools");
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(".tools/ is missing: run `make bench`, which installs it".into())
+    }
+}
+
+fn tool(name: &str) -> Result<PathBuf, Failure> {
+    Ok(tools()?.join(name))
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rialto(0) => f.write_str("rialto"),
+            Self::Rialto(window) => write!(f, "rialto-{window}ms"),
+            Self::Nats => f.write_str("nats"),
+            Self::SocketIo => f.write_str("socketio"),
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        match text {
+            "rialto" => Ok(Self::Rialto(0)),
+            "nats" => Ok(Self::Nats),
+            "socketio" => Ok(Self::SocketIo),
+            other => {
+                let window = other
+                    .strip_prefix("rialto-")
+                    .and_then(|rest| rest.strip_suffix("ms"));
+                Ok(Self::Rialto(
+                    window
+                        .ok_or_else(|| format!("no target is called {other}"))?
+                        .parse()?,
+                ))
+            }
+        }
+    }
+}
