@@ -16,10 +16,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let descriptors = compiler.file_descriptor_set();
     debug_assert!(descriptors.encoded_len() > 0);
-    tonic_prost_build::configure()
-        .build_server(false)
-        .bytes(".")
-        .btree_map(".")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().build_server(false).bytes(".").btree_map(".").compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,13 +3,7 @@
 //! same files, so that responses leave already encoded.
 
 /// Messages, enums and client stubs of the package `rialto.v1`.
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::disallowed_types,
-    clippy::wildcard_imports
-)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::disallowed_types, clippy::wildcard_imports)]
 pub mod v1 {
     tonic::include_proto!("rialto.v1");
 }

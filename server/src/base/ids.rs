@@ -172,10 +172,7 @@ pub struct SessionId {
 impl SessionId {
     /// A new session of `node`.
     pub fn random(node: NodeId) -> Self {
-        Self {
-            node,
-            key: clock::random_u64(),
-        }
+        Self { node, key: clock::random_u64() }
     }
 }
 
@@ -195,10 +192,7 @@ impl FromStr for SessionId {
             return Err(MalformedId);
         }
         let bits = read_base32(key).ok_or(MalformedId)?;
-        Ok(Self {
-            node: node.parse()?,
-            key: u64::try_from(bits).map_err(|_| MalformedId)?,
-        })
+        Ok(Self { node: node.parse()?, key: u64::try_from(bits).map_err(|_| MalformedId)? })
     }
 }
 
@@ -226,25 +220,26 @@ impl fmt::Display for EventId {
     }
 }
 
+impl FromStr for EventId {
+    type Err = MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let (node, number) = text.split_at_checked(8).ok_or(MalformedId)?;
+        if number.len() != 13 {
+            return Err(MalformedId);
+        }
+        let bits = read_base32(number).ok_or(MalformedId)?;
+        Ok(Self { node: node.parse()?, number: u64::try_from(bits).map_err(|_| MalformedId)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_that_people_use_are_names() {
-        for text in [
-            "general",
-            "a.b",
-            "*",
-            ">",
-            "a b",
-            "..",
-            "тест",
-            "日本語",
-            "x$y_",
-            "é",
-            "👋",
-        ] {
+        for text in ["general", "a.b", "*", ">", "a b", "..", "тест", "日本語", "x$y_", "é", "👋"] {
             assert_eq!(check_name(text, 128), Ok(()), "{text:?}");
         }
     }

@@ -40,8 +40,10 @@ pub const PAGE_ENTRIES_MAX: usize = 1000;
 pub const REPLY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long replies may be waited for.
 pub const REPLY_TIMEOUT_MAX: Duration = Duration::from_secs(60);
-/// Room for names, headers and ids around the payload of one request message, in bytes.
+/// Room for names, headers and ids around the payload of one event, in bytes.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 16 << 10;
+/// Bytes of one request message: the largest payload, and room for names, headers and other frames beside it.
+pub const REQUEST_BYTES_MAX: usize = PAYLOAD_BYTES_CEILING as usize + (64 << 10);
 
 // A single event always fits the smallest outbox that the configuration may set.
 const _: () = assert!(OUTBOX_BYTES_FLOOR as usize > NAME_BYTES_MAX * ROOMS_PER_COMMAND_MAX);
@@ -112,16 +114,18 @@ impl Default for SessionLimits {
     }
 }
 
-/// What one connection may do and hold. Enforced by `grpc/serve.rs` and the layers beside it.
+/// What one connection may do and hold. Enforced by `grpc/edge`. A time of zero is without bound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectionLimits {
     /// Connections of the node at once; accepting pauses beyond. 0: what the descriptor limit allows, less 512.
     pub connections_max: u32,
-    /// Connections at once from one IPv4 address or IPv6 /64.
+    /// Connections at once from one IPv4 address or IPv6 /64; 0 is without bound.
     pub connections_per_address_max: u32,
-    /// New connections per second from one address.
+    /// New connections per second from one address; 0 is without bound.
     pub new_per_address_per_second: u32,
+    /// Whether the two bounds above count loopback, which all users of a local reverse proxy share.
+    pub loopback_counted: bool,
     /// Concurrent HTTP/2 streams on one connection.
     pub streams_max: u32,
     /// Time for a TLS handshake.
@@ -138,7 +142,7 @@ pub struct ConnectionLimits {
     pub message_timeout: Duration,
     /// Bytes of a request's header list.
     pub header_list_bytes_max: u32,
-    /// Fields of a request's header list.
+    /// Fields of a request's header list; 0 is without bound.
     pub header_fields_max: u32,
     /// HTTP/2 receive window of a connection, in bytes.
     pub window_bytes: u32,
@@ -156,7 +160,8 @@ pub struct ConnectionLimits {
     /// Time for the answer to it.
     #[serde(with = "duration")]
     pub keepalive_timeout: Duration,
-    /// PING, SETTINGS, WINDOW_UPDATE, PRIORITY and RST_STREAM frames without data between them, in 10 s.
+    /// PING, SETTINGS, WINDOW_UPDATE, PRIORITY, RST_STREAM and empty frames in 10 s beyond those that what the node
+    /// has sent explains; 0 is without bound.
     pub control_frames_max: u32,
 }
 
@@ -166,6 +171,7 @@ impl Default for ConnectionLimits {
             connections_max: 0,
             connections_per_address_max: 64,
             new_per_address_per_second: 20,
+            loopback_counted: false,
             streams_max: 16,
             tls_timeout: Duration::from_secs(5),
             preface_timeout: Duration::from_secs(5),

@@ -51,6 +51,8 @@ metrics! {
     connections_cut: Family<CauseLabel, Counter> = "connections_cut",
     /// Requests that the edge turned away before a service saw them, by cause.
     requests_refused: Family<CauseLabel, Counter> = "requests_refused",
+    /// Calls that ended in a panic of the server.
+    panics: Counter = "panics",
     /// Sessions that are open.
     sessions: Gauge = "sessions",
     /// Sessions that were opened.

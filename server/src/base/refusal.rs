@@ -36,74 +36,45 @@ pub enum Retry {
 impl Refusal {
     /// A refusal that will not change by itself.
     pub fn new(code: RefusalCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-            retry: Retry::Never,
-            limit: "",
-            field: "",
-        }
+        Self { code, reason: reason.into(), retry: Retry::Never, limit: "", field: "" }
     }
 
     /// `field` is missing, malformed or contradicts another one.
     pub fn invalid(field: &'static str, what: impl std::fmt::Display) -> Self {
-        Self {
-            field,
-            ..Self::new(RefusalCode::Invalid, format!("{field} {what}"))
-        }
+        Self { field, ..Self::new(RefusalCode::Invalid, format!("{field} {what}")) }
     }
 
     /// The name in `field` breaks the rules of names.
     pub fn name(field: &'static str, error: super::ids::NameError) -> Self {
-        Self {
-            field,
-            ..Self::new(RefusalCode::NameInvalid, format!("{field} {error}"))
-        }
+        Self { field, ..Self::new(RefusalCode::NameInvalid, format!("{field} {error}")) }
     }
 
     /// The count `limit`, which is `max`, is reached.
     pub fn limit(limit: &'static str, max: impl std::fmt::Display) -> Self {
         let reason = format!("{limit} is {max}");
-        Self {
-            limit,
-            retry: Retry::AfterChange,
-            ..Self::new(RefusalCode::LimitReached, reason)
-        }
+        Self { limit, retry: Retry::AfterChange, ..Self::new(RefusalCode::LimitReached, reason) }
     }
 
     /// The rate `limit` is exceeded; there is room again in `after`.
     pub fn rate(limit: &'static str, after: Duration) -> Self {
         let reason = format!("{limit} is exceeded");
-        Self {
-            limit,
-            retry: Retry::After(after),
-            ..Self::new(RefusalCode::RateLimited, reason)
-        }
+        Self { limit, retry: Retry::After(after), ..Self::new(RefusalCode::RateLimited, reason) }
     }
 
     /// The right is missing, or the thing may not be known: both are answered alike.
     pub fn forbidden(reason: &'static str) -> Self {
-        Self {
-            retry: Retry::AfterChange,
-            ..Self::new(RefusalCode::Forbidden, reason)
-        }
+        Self { retry: Retry::AfterChange, ..Self::new(RefusalCode::Forbidden, reason) }
     }
 
     /// The credentials are not accepted.
     pub fn unauthenticated(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            retry: Retry::AfterChange,
-            ..Self::new(RefusalCode::Unauthenticated, reason)
-        }
+        Self { retry: Retry::AfterChange, ..Self::new(RefusalCode::Unauthenticated, reason) }
     }
 
     /// The node is stopping.
     pub fn draining() -> Self {
         let retry = Retry::After(Duration::from_secs(1));
-        Self {
-            retry,
-            ..Self::new(RefusalCode::Draining, "the node is stopping")
-        }
+        Self { retry, ..Self::new(RefusalCode::Draining, "the node is stopping") }
     }
 }
 
@@ -123,12 +94,7 @@ pub struct Closing {
 impl Closing {
     /// An ending whose advice follows from the range of `code`.
     pub fn new(code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-            then: advice(code),
-            after: Duration::ZERO,
-        }
+        Self { code, reason: reason.into(), then: advice(code), after: Duration::ZERO }
     }
 }
 

@@ -1,3 +1,57 @@
-//! Floor 5: the edge.
+//! Floor 5: the edge. gRPC services, each thin over the router; statuses; and under [`edge`] the connections.
+//!
+//! * [`attach`]: a session on one stream, both ways
+//! * [`web`]: the same session in two halves
+//! * [`unary`]: publishing and calling without a session
+//! * [`directory`]: looking inside
+//! * [`conversation`]: what `attach` and `web` share: commands in, bursts out
+//! * [`line`]: the connection under a session
+//! * [`status`]: the only place that turns refusals and closes into gRPC statuses
 
+pub mod attach;
+pub mod conversation;
+pub mod directory;
 pub mod edge;
+pub mod line;
+pub mod messaging;
+pub mod status;
+pub mod unary;
+pub mod web;
+
+/// Service traits of `rialto.v1`, generated at build time; response messages of streams are bursts of encoded frames.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::disallowed_types, clippy::wildcard_imports)]
+pub mod services {
+    tonic::include_proto!("rialto.v1");
+}
+
+use std::sync::Arc;
+
+use tonic::{codec::CompressionEncoding, service::Routes};
+
+use crate::{base::limits::REQUEST_BYTES_MAX, router::Router};
+use services::{
+    directory_service_server::DirectoryServiceServer, messaging_service_server::MessagingServiceServer,
+};
+
+/// The services of Rialto, without health and reflection; the directory only when `inspection` is wanted.
+pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
+    let gzip = CompressionEncoding::Gzip;
+    let zstd = CompressionEncoding::Zstd;
+    let messaging = MessagingServiceServer::new(messaging::Messaging::new(Arc::clone(router)))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .accept_compressed(gzip)
+        .accept_compressed(zstd)
+        .send_compressed(gzip)
+        .send_compressed(zstd);
+    let mut routes = Routes::new(messaging);
+    if inspection {
+        let directory = DirectoryServiceServer::new(directory::Directory::new(Arc::clone(router)))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .accept_compressed(gzip)
+            .accept_compressed(zstd)
+            .send_compressed(gzip)
+            .send_compressed(zstd);
+        routes = routes.add_service(directory);
+    }
+    routes
+}

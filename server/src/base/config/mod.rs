@@ -1,5 +1,6 @@
-//! What an operator may set: defaults, then the TOML file, then flags and `RIALTO_*` variables. A configuration that
-//! has been built is valid.
+//! What an operator may set: defaults, then the TOML file, then `RIALTO_*` variables, then flags. This file holds the
+//! shape and the defaults, `check.rs` the rules, `config.default.toml` what an operator reads. Nothing here acts on a
+//! setting. Whoever starts a node calls [`Config::check`] first.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -7,6 +8,15 @@ use rialto_proto::v1::FallingBehind;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
+
+mod auth;
+mod check;
+pub mod duration;
+mod source;
+
+pub use auth::{ApiKeyConfig, AuthConfig, GrantConfig, Secret, TokenAlgorithm, TokenConfig, TokenKeyConfig};
+pub use check::is_public;
+pub use source::{ConfigError, DEFAULT_TOML};
 
 /// The whole configuration of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +41,8 @@ pub struct Config {
     pub web: WebConfig,
     /// Stopping.
     pub stop: StopConfig,
+    /// What the node writes about itself.
+    pub log: LogConfig,
 }
 
 impl Default for Config {
@@ -45,6 +57,7 @@ impl Default for Config {
             tls: None,
             web: WebConfig::default(),
             stop: StopConfig::default(),
+            log: LogConfig::default(),
         }
     }
 }
@@ -63,10 +76,7 @@ pub struct NamespaceConfig {
 impl NamespaceConfig {
     /// A namespace with default settings.
     pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            settings: NamespaceSettings::default(),
-        }
+        Self { name: name.to_owned(), settings: NamespaceSettings::default() }
     }
 }
 
@@ -124,11 +134,6 @@ impl From<BehindPolicy> for FallingBehind {
     }
 }
 
-/// Who may do what. Without keys of either kind nothing is authenticated and everything is allowed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AuthConfig {}
-
 /// Encryption of connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,11 +158,7 @@ pub struct WebConfig {
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self {
-            pages: true,
-            origins: Vec::new(),
-            inspection: true,
-        }
+        Self { pages: true, origins: Vec::new(), inspection: true }
     }
 }
 
@@ -175,27 +176,32 @@ pub struct StopConfig {
 
 impl Default for StopConfig {
     fn default() -> Self {
-        Self {
-            drain: Duration::from_secs(2),
-            flush: Duration::from_secs(5),
-        }
+        Self { drain: Duration::from_secs(2), flush: Duration::from_secs(5) }
     }
 }
 
-/// Durations in the configuration are written like `250ms`, `5s` or `2m`.
-pub mod duration {
-    use std::time::Duration;
+/// What the node writes about itself, to standard error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug` or `trace`, also by module: `info,rialto_server::grpc=debug`.
+    pub level: String,
+    /// The shape of a line.
+    pub format: LogFormat,
+}
 
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes a duration.
-    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(*value))
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Human }
     }
+}
 
-    /// Reads a duration.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| D::Error::custom(format_args!("{text:?}: {error}")))
-    }
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people, in colour on a terminal.
+    Human,
+    /// One JSON object a line.
+    Json,
 }

@@ -1,0 +1,250 @@
+//! The owner of a session's connection: connects, greets, converses, and after an ending waits or stops as `step.rs`
+//! says. One task per session. Handles reach it through `link.rs` only.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rialto_proto::v1::{
+    AttachRequest, ClientFrame, Hello, ServerFrame, client_frame::Command as Wire,
+    messaging_service_client::MessagingServiceClient, server_frame::Frame,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Streaming, transport::Endpoint};
+
+use crate::{
+    backoff::{Backoff, STABLE},
+    conversation::{Kept, MESSAGES_WAITING, Opening, converse},
+    error::{Closing, Error, deepest},
+    link::FarEnd,
+    settings::{MESSAGE_BYTES_MAX, Settings},
+    status::{Incident, Status},
+    step::{Credentials, Ending, Step, next_step},
+    token::{Renewal, Token},
+};
+
+type Inbound = Streaming<rialto_proto::v1::AttachResponse>;
+
+/// One session's life.
+pub(crate) struct Actor {
+    settings: Settings,
+    endpoint: Endpoint,
+    far: FarEnd,
+    kept: Kept,
+    backoff: Backoff,
+    turned_down: bool,
+    /// Id of the session before.
+    before: Option<String>,
+    /// Who waits for the session to be attached for the first time.
+    first: Option<oneshot::Sender<Result<(), Error>>>,
+}
+
+impl Actor {
+    pub(crate) fn new(
+        settings: Settings,
+        endpoint: Endpoint,
+        far: FarEnd,
+        first: oneshot::Sender<Result<(), Error>>,
+    ) -> Self {
+        Self {
+            settings,
+            endpoint,
+            far,
+            kept: Kept::default(),
+            backoff: Backoff::default(),
+            turned_down: false,
+            before: None,
+            first: Some(first),
+        }
+    }
+
+    /// Lives until the session is closed for good.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.far.status.send_replace(Status::Connecting);
+            let ending = self.attempt().await;
+            let ending = if self.far.stop.is_wanted() {
+                stopped_by(ending)
+            } else {
+                ending
+            };
+            let cause = cause_of(&ending);
+            let credentials = Credentials {
+                renewable: self.settings.token.renewable(),
+                turned_down: self.turned_down,
+            };
+            let (not_before, turned_down) = match next_step(ending, credentials) {
+                Step::Stop(error) => return self.finish(error),
+                Step::Again {
+                    not_before,
+                    turned_down,
+                } => (not_before, turned_down),
+            };
+            // Who connects for the first time learns at once that nobody is there, unless it asked for patience.
+            if self.first.is_some() && !self.settings.patient && !turned_down {
+                return self.finish(cause);
+            }
+            self.turned_down |= turned_down;
+            let delay = self.backoff.next(rand::random()).max(not_before);
+            tracing::debug!(%cause, ?delay, "session waits before it connects again");
+            self.wait(delay, &cause).await;
+        }
+    }
+
+    /// One stream: opens it and uses it until it ends.
+    async fn attempt(&mut self) -> Ending {
+        let opened = tokio::select! {
+            opened = timeout(self.settings.connect_timeout, open(&self.settings, &self.endpoint)) => opened,
+            () = self.far.stop.wanted() => return Ending::Stopped,
+        };
+        let opening = match opened {
+            Ok(Ok(opening)) => opening,
+            Ok(Err(error)) => return Ending::Failed(error),
+            Err(_) => {
+                let within = self.settings.connect_timeout;
+                return Ending::Failed(Error::Unavailable(format!("no welcome within {within:?}")));
+            }
+        };
+        let attached_at = Instant::now();
+        self.attached(&opening);
+        let ending = converse(opening, &mut self.far, &mut self.kept).await;
+        self.backoff.ended_after(attached_at.elapsed());
+        if attached_at.elapsed() >= STABLE {
+            self.turned_down = false;
+        }
+        ending
+    }
+
+    fn attached(&mut self, opening: &Opening<Inbound>) {
+        let welcome = &opening.welcome;
+        tracing::debug!(
+            session = welcome.session_id,
+            node = welcome.node,
+            "session attached"
+        );
+        self.far.status.send_replace(Status::Attached {
+            session: welcome.session_id.clone(),
+            user: welcome.user.clone(),
+            node: welcome.node.clone(),
+        });
+        if let Some(before) = self.before.replace(welcome.session_id.clone()) {
+            let now = welcome.session_id.clone();
+            self.far.audience.tell(Incident::Reconnected {
+                before,
+                now,
+                resumed: welcome.resumed,
+            });
+        }
+        if let Some(first) = self.first.take() {
+            // Nobody waits any more: then the last handle is gone too, and the session ends by that.
+            first.send(Ok(())).ok();
+        }
+    }
+
+    async fn wait(&mut self, delay: Duration, cause: &Error) {
+        self.far.status.send_replace(Status::Waiting {
+            until: Instant::now() + delay,
+            cause: cause.to_string(),
+        });
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = self.far.stop.wanted() => {}
+        }
+    }
+
+    fn finish(mut self, error: Error) {
+        let closing = match &error {
+            Error::Closed(closing) => closing.clone(),
+            other => Closing::unannounced(other.to_string()),
+        };
+        tracing::debug!(%closing, "session is over");
+        self.far.status.send_replace(Status::Closed(closing));
+        self.far.audience.dismiss();
+        if let Some(first) = self.first.take() {
+            first.send(Err(error)).ok();
+        }
+    }
+}
+
+/// An ending by the server's own word is worth telling even if the application wanted to end as well.
+fn stopped_by(ending: Ending) -> Ending {
+    match ending {
+        Ending::Closed(closing) if closing.then == rialto_proto::v1::Then::StayAway => {
+            Ending::Closed(closing)
+        }
+        _ => Ending::Stopped,
+    }
+}
+
+fn cause_of(ending: &Ending) -> Error {
+    match ending {
+        Ending::Closed(closing) => Error::Closed(closing.clone()),
+        Ending::Failed(error) => error.clone(),
+        Ending::Moved => Error::Unavailable("the server asked to connect again".to_owned()),
+        Ending::Stopped => Error::Closed(Closing::unannounced("closed by the application")),
+    }
+}
+
+/// Connects and greets; done when the welcome has come.
+async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Opening<Inbound>, Error> {
+    let token = settings.token.fetch().await?;
+    let renewal = Renewal::new(settings.token.clone(), token.as_ref().and_then(Token::life));
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| Error::Unavailable(deepest(&error)))?;
+    let mut client = MessagingServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let (outbound, requests) = mpsc::channel(MESSAGES_WAITING);
+    if outbound.try_send(greeting(settings, token)).is_err() {
+        return Err(Error::Invalid("the greeting found no place".to_owned()));
+    }
+    let mut inbound = client.attach(ReceiverStream::new(requests)).await?.into_inner();
+    loop {
+        let Some(message) = inbound.message().await? else {
+            return Err(Error::Unavailable(
+                "the server ended the stream before its welcome".to_owned(),
+            ));
+        };
+        let seen = message
+            .first_seq
+            .wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
+        let mut rest = VecDeque::from(message.frames);
+        let Some(first) = rest.pop_front() else { continue };
+        let welcome = welcome(first)?;
+        return Ok(Opening {
+            inbound,
+            outbound,
+            welcome,
+            rest,
+            seen: seen.wrapping_sub(1),
+            renewal,
+        });
+    }
+}
+
+fn greeting(settings: &Settings, token: Option<Token>) -> AttachRequest {
+    let hello = Hello {
+        token: token.map(Token::into_text).unwrap_or_default(),
+        user: settings.user.clone(),
+        attributes: settings.attributes.clone(),
+        client: Some(settings.program.clone()),
+        ..Hello::default()
+    };
+    AttachRequest {
+        frames: vec![ClientFrame {
+            r#ref: 0,
+            command: Some(Wire::Hello(hello)),
+        }],
+    }
+}
+
+fn welcome(first: ServerFrame) -> Result<rialto_proto::v1::Welcome, Error> {
+    match first.frame {
+        Some(Frame::Welcome(welcome)) => Ok(welcome),
+        Some(Frame::Close(close)) => Err(Error::Closed(close.into())),
+        Some(Frame::Refused(refused)) => Err(Error::Refused(refused.into())),
+        _ => Err(Error::unexpected("the greeting")),
+    }
+}

@@ -1,0 +1,272 @@
+//! Who in the application listens to what, and the way of events to them. Every queue is bounded; when one is full its
+//! next item is *parked* and the conversation stops reading until there is room, so a slow application slows its own
+//! session, down to HTTP/2, and nothing else. Knows no commands.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use rialto_proto::v1;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::status::Incident;
+
+const INCIDENTS_KEPT: usize = 64;
+
+/// What waits in the queue of a listener.
+#[derive(Debug, Clone)]
+pub(crate) enum Delivery {
+    /// An event.
+    Event(Arc<v1::Event>),
+    /// Members came or went.
+    Presence(Arc<v1::Presence>),
+    /// An answer.
+    Reply(Box<v1::ReplyItem>),
+    /// No more answers.
+    Done(v1::RepliesDone),
+}
+
+/// What a listener wants to hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interest {
+    /// Only from this namespace.
+    pub(crate) namespace: Option<String>,
+    /// Only from this room.
+    pub(crate) room: Option<String>,
+    /// What kind of thing.
+    pub(crate) kind: Kind,
+}
+
+/// Kinds of things to listen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Events, or only those of one name.
+    Events(Option<String>),
+    /// Presence.
+    Presence,
+}
+
+impl Interest {
+    fn covers_event(&self, event: &v1::Event) -> bool {
+        let name = event
+            .content
+            .as_ref()
+            .map_or("", |content| content.event.as_str());
+        let Kind::Events(wanted) = &self.kind else {
+            return false;
+        };
+        self.namespace
+            .as_ref()
+            .is_none_or(|namespace| *namespace == event.namespace)
+            && self.room.as_ref().is_none_or(|room| event.rooms.contains(room))
+            && wanted.as_ref().is_none_or(|wanted| wanted == name)
+    }
+
+    fn covers_presence(&self, presence: &v1::Presence) -> bool {
+        self.kind == Kind::Presence
+            && self
+                .namespace
+                .as_ref()
+                .is_none_or(|namespace| *namespace == presence.namespace)
+            && self.room.as_ref().is_none_or(|room| *room == presence.room)
+    }
+}
+
+/// Items that found their listener's queue full, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    items: VecDeque<(mpsc::Sender<Delivery>, Delivery)>,
+}
+
+impl Parked {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Hands `delivery` over, or parks it when the queue is full or others wait before it. False when nobody listens.
+    pub(crate) fn offer(&mut self, listener: &mpsc::Sender<Delivery>, delivery: Delivery) -> bool {
+        if !self.items.is_empty() {
+            self.items.push_back((listener.clone(), delivery));
+            return !listener.is_closed();
+        }
+        match listener.try_send(delivery) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(delivery)) => {
+                self.items.push_back((listener.clone(), delivery));
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Waits until the oldest item has found room, or its listener has gone.
+    ///
+    /// *Cancel safety*: the item stays until it is handed over.
+    pub(crate) async fn hand_over(&mut self) {
+        let Some((listener, _)) = self.items.front() else {
+            return;
+        };
+        let listener = listener.clone();
+        let place = listener.reserve().await;
+        let Some((_, delivery)) = self.items.pop_front() else {
+            return;
+        };
+        if let Ok(place) = place {
+            place.send(delivery);
+        }
+    }
+}
+
+type Listeners = Vec<(Interest, mpsc::Sender<Delivery>)>;
+
+/// All listeners of one session. `None` once the session is over.
+#[derive(Debug)]
+pub(crate) struct Audience {
+    listeners: Mutex<Option<Listeners>>,
+    incidents: Mutex<Option<broadcast::Sender<Incident>>>,
+}
+
+impl Audience {
+    pub(crate) fn new() -> Self {
+        Self {
+            listeners: Mutex::new(Some(Vec::new())),
+            incidents: Mutex::new(Some(broadcast::Sender::new(INCIDENTS_KEPT))),
+        }
+    }
+
+    /// Begins to listen; in force when it returns. The queue holds `waiting` items.
+    pub(crate) fn listen(&self, interest: Interest, waiting: usize) -> mpsc::Receiver<Delivery> {
+        let (sender, receiver) = mpsc::channel(waiting.max(1));
+        if let Some(listeners) = self.listeners.lock().as_mut() {
+            listeners.retain(|(_, listener)| !listener.is_closed());
+            listeners.push((interest, sender));
+        }
+        receiver
+    }
+
+    /// Begins to listen to incidents.
+    pub(crate) fn incidents(&self) -> broadcast::Receiver<Incident> {
+        match self.incidents.lock().as_ref() {
+            Some(incidents) => incidents.subscribe(),
+            None => broadcast::Sender::new(1).subscribe(),
+        }
+    }
+
+    /// Gives an event to all who want it.
+    pub(crate) fn event(&self, event: v1::Event, parked: &mut Parked) {
+        let event = Arc::new(event);
+        self.give(parked, |interest| interest.covers_event(&event), &|| {
+            Delivery::Event(Arc::clone(&event))
+        });
+    }
+
+    /// Gives a change of membership to all who want it.
+    pub(crate) fn presence(&self, presence: v1::Presence, parked: &mut Parked) {
+        let presence = Arc::new(presence);
+        let copy = || Delivery::Presence(Arc::clone(&presence));
+        self.give(parked, |interest| interest.covers_presence(&presence), &copy);
+    }
+
+    fn give(&self, parked: &mut Parked, wants: impl Fn(&Interest) -> bool, copy: &dyn Fn() -> Delivery) {
+        let mut listeners = self.listeners.lock();
+        let Some(listeners) = listeners.as_mut() else {
+            return;
+        };
+        listeners.retain(|(interest, listener)| !wants(interest) || parked.offer(listener, copy()));
+    }
+
+    /// Tells an incident to those who want to know.
+    pub(crate) fn tell(&self, incident: Incident) {
+        tracing::debug!(?incident, "session incident");
+        if let Some(incidents) = self.incidents.lock().as_ref() {
+            // Nobody listening is no fault.
+            incidents.send(incident).ok();
+        }
+    }
+
+    /// Ends all streams: they give what they still hold, and then nothing.
+    pub(crate) fn dismiss(&self) {
+        self.listeners.lock().take();
+        self.incidents.lock().take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interest(namespace: &str, room: Option<&str>) -> Interest {
+        Interest {
+            namespace: Some(namespace.into()),
+            room: room.map(Into::into),
+            kind: Kind::Events(None),
+        }
+    }
+
+    fn event(namespace: &str, rooms: &[&str], name: &str) -> v1::Event {
+        v1::Event {
+            namespace: namespace.into(),
+            rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
+            content: Some(v1::Content {
+                event: name.into(),
+                ..v1::Content::default()
+            }),
+            ..v1::Event::default()
+        }
+    }
+
+    #[test]
+    fn each_listener_hears_what_it_asked_for_once() {
+        let audience = Audience::new();
+        let mut room = audience.listen(interest("chat", Some("a")), 8);
+        let mut namespace = audience.listen(interest("chat", None), 8);
+        let named = Interest {
+            kind: Kind::Events(Some("typing".into())),
+            ..interest("chat", None)
+        };
+        let mut named = audience.listen(named, 8);
+        let mut parked = Parked::default();
+        audience.event(event("chat", &["a", "b"], "message"), &mut parked);
+        audience.event(event("chat", &["b"], "typing"), &mut parked);
+        audience.event(event("other", &["a"], "message"), &mut parked);
+        audience.dismiss();
+        let count =
+            |receiver: &mut mpsc::Receiver<Delivery>| std::iter::from_fn(|| receiver.try_recv().ok()).count();
+        assert_eq!(
+            (count(&mut room), count(&mut namespace), count(&mut named)),
+            (1, 2, 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_finds_a_queue_full_waits_in_order() {
+        let audience = Audience::new();
+        let mut slow = audience.listen(interest("chat", None), 1);
+        let mut parked = Parked::default();
+        for name in ["one", "two", "three"] {
+            audience.event(event("chat", &[], name), &mut parked);
+        }
+        let mut heard = Vec::new();
+        while !parked.is_empty() {
+            let Some(Delivery::Event(event)) = slow.recv().await else {
+                panic!("the queue has ended")
+            };
+            heard.push(event.content.clone().unwrap().event);
+            parked.hand_over().await;
+        }
+        assert_eq!(heard, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_has_gone_holds_nobody_up() {
+        let audience = Audience::new();
+        let slow = audience.listen(interest("chat", None), 1);
+        let mut parked = Parked::default();
+        audience.event(event("chat", &[], "one"), &mut parked);
+        audience.event(event("chat", &[], "two"), &mut parked);
+        drop(slow);
+        parked.hand_over().await;
+        assert!(parked.is_empty());
+        audience.event(event("chat", &[], "three"), &mut parked);
+        assert!(parked.is_empty());
+    }
+}

@@ -1,0 +1,281 @@
+//! Speaking without a session: publish and call, for services and scripts. One HTTP/2 connection, made when it is first
+//! needed and made again when it is lost.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    time::Duration,
+};
+
+use rialto_proto::v1::{
+    self, call_request, messaging_service_client::MessagingServiceClient, publish_outcome::Outcome,
+};
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::{Certificate, Channel},
+};
+
+use crate::{
+    content::{Payload, Reply},
+    directory::Directory,
+    emission::Accepted,
+    error::{Error, Refusal, carried},
+    namespace::Callee,
+    settings::Settings,
+    target::Target,
+    token::{Token, TokenSource},
+};
+
+/// How long a callee may take unless the caller says otherwise.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client without a session. Cheap to clone.
+///
+/// *Errors*: every call fails at its deadline (default 10 s) at the latest; none is repeated by itself.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) channel: Channel,
+    bearer: Option<MetadataValue<Ascii>>,
+    deadline: Duration,
+}
+
+/// A client under construction.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    settings: Settings,
+}
+
+impl ClientBuilder {
+    /// A token or API key.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.settings.token = TokenSource::Fixed(Token::new(token));
+        self
+    }
+
+    /// PEM of the authority that signs the server's certificate. Default: those that the public web trusts.
+    pub fn certificate_authority(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.settings.authority = Some(Certificate::from_pem(pem));
+        self
+    }
+
+    /// How long a call may take, connecting included. Default 10 s.
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.settings.deadline = within;
+        self
+    }
+
+    /// Makes the client. Connects when it is first used; must be called inside a tokio runtime.
+    pub fn build(self) -> Result<Client, Error> {
+        let bearer = match self.settings.token {
+            TokenSource::Fixed(ref token) => Some(bearer(token.clone())?),
+            _ => None,
+        };
+        let channel = self.settings.endpoint()?.connect_lazy();
+        Ok(Client {
+            channel,
+            bearer,
+            deadline: self.settings.deadline,
+        })
+    }
+}
+
+fn bearer(token: Token) -> Result<MetadataValue<Ascii>, Error> {
+    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.into_text())
+        .parse()
+        .map_err(|_| Error::Invalid("the token holds characters that no token has".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An event to publish, with its target; a value that can be kept and published again.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Publication {
+    raw: Box<v1::PublishRequest>,
+}
+
+impl Publication {
+    /// An event `event` with `payload` for `target` in `namespace`.
+    pub fn new(
+        namespace: impl Into<String>,
+        target: &Target,
+        event: impl Into<String>,
+        payload: impl Into<Payload>,
+    ) -> Self {
+        Self {
+            raw: Box::new(v1::PublishRequest {
+                namespace: namespace.into(),
+                target: Some(target.raw.clone()),
+                content: Some(payload.into().into_content(event.into())),
+                ..v1::PublishRequest::default()
+            }),
+        }
+    }
+
+    /// Adds a header. At most 16, together 1 KiB.
+    pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let content = self.raw.content.get_or_insert_default();
+        content.headers.insert(key.into(), value.into());
+        self
+    }
+
+    /// Dropped, and not waiting, for a receiver that is behind.
+    pub fn volatile(mut self) -> Self {
+        self.raw.set_delivery(v1::Delivery::Volatile);
+        self
+    }
+
+    /// Takes the place of the one before it, of the same rooms and name, for a receiver that is behind.
+    pub fn latest(mut self) -> Self {
+        self.raw.set_delivery(v1::Delivery::Latest);
+        self
+    }
+}
+
+impl Client {
+    /// A client of the server at `server`, `http://…` or `https://…`.
+    pub fn builder(server: impl Into<String>) -> ClientBuilder {
+        ClientBuilder {
+            settings: Settings::new(server.into()),
+        }
+    }
+
+    /// A client without credentials.
+    pub fn new(server: impl Into<String>) -> Result<Self, Error> {
+        Self::builder(server).build()
+    }
+
+    /// A request with credentials, and with its deadline for the server.
+    pub(crate) fn request<T>(&self, message: T, within: Duration) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(within);
+        self.sign(request)
+    }
+
+    /// A request with credentials that may stay open for ever.
+    pub(crate) fn sign<T>(&self, mut request: Request<T>) -> Request<T> {
+        if let Some(bearer) = &self.bearer {
+            request.metadata_mut().insert("authorization", bearer.clone());
+        }
+        request
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    fn messaging(&self) -> MessagingServiceClient<Channel> {
+        MessagingServiceClient::new(self.channel.clone())
+    }
+
+    /// Namespaces, rooms and members.
+    pub fn directory(&self) -> Directory {
+        Directory::new(self.clone())
+    }
+
+    /// Publishes one event.
+    pub async fn publish(&self, publication: Publication) -> Result<Accepted, Error> {
+        let request = self.request(*publication.raw, self.deadline);
+        let response = self.messaging().publish(request).await?.into_inner();
+        response
+            .accepted
+            .map(Accepted::from)
+            .ok_or_else(|| Error::unexpected("a publish"))
+    }
+
+    /// Publishes up to 256 events, in order. Each is taken or refused by itself.
+    pub async fn publish_batch(
+        &self,
+        publications: impl IntoIterator<Item = Publication>,
+    ) -> Result<Vec<Result<Accepted, Refusal>>, Error> {
+        let entries = publications
+            .into_iter()
+            .map(|publication| *publication.raw)
+            .collect();
+        let request = self.request(v1::PublishBatchRequest { entries }, self.deadline);
+        let response = self.messaging().publish_batch(request).await?.into_inner();
+        response
+            .outcomes
+            .into_iter()
+            .map(|outcome| match outcome.outcome {
+                Some(Outcome::Accepted(accepted)) => Ok(Ok(accepted.into())),
+                Some(Outcome::Refused(refused)) => Ok(Err(refused.into())),
+                None => Err(Error::unexpected("a batch")),
+            })
+            .collect()
+    }
+
+    /// Asks one session, or any one member of a room; sent when it is awaited, and gives its answer. An error that it
+    /// answers, its leaving, and the absence of anybody to ask are refusals: `RECIPIENT_FAILED`, `RECIPIENT_LEFT`,
+    /// `NO_RECIPIENT`.
+    pub fn call(
+        &self,
+        namespace: impl Into<String>,
+        callee: Callee,
+        event: impl Into<String>,
+        payload: impl Into<Payload>,
+    ) -> Call {
+        let raw = Box::new(v1::CallRequest {
+            namespace: namespace.into(),
+            callee: Some(match callee {
+                Callee::Session(session) => call_request::Callee::Session(session),
+                Callee::AnyOf(room) => call_request::Callee::AnyOf(room),
+            }),
+            content: Some(payload.into().into_content(event.into())),
+            timeout: None,
+        });
+        Call {
+            client: self.clone(),
+            raw,
+            timeout: CALL_TIMEOUT,
+        }
+    }
+}
+
+/// A question to one session, sent when it is awaited.
+#[derive(Debug, Clone)]
+#[must_use = "a call is sent when it is awaited"]
+pub struct Call {
+    client: Client,
+    raw: Box<v1::CallRequest>,
+    timeout: Duration,
+}
+
+impl Call {
+    /// Adds a header. At most 16, together 1 KiB.
+    pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let content = self.raw.content.get_or_insert_default();
+        content.headers.insert(key.into(), value.into());
+        self
+    }
+
+    /// How long the callee may take. Default 5 s, at most 60 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    async fn send(mut self) -> Result<Reply, Error> {
+        self.raw.timeout = Some(carried(self.timeout));
+        // The server says who did not answer; the longer deadline is for a server that says nothing.
+        let request = self
+            .client
+            .request(*self.raw, self.timeout.saturating_add(self.client.deadline));
+        let response = self.client.messaging().call(request).await?.into_inner();
+        response
+            .reply
+            .map(Reply::from)
+            .ok_or_else(|| Error::unexpected("a call"))
+    }
+}
+
+impl IntoFuture for Call {
+    type Output = Result<Reply, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

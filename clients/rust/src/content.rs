@@ -1,0 +1,147 @@
+//! What is said: payloads of text or bytes, on their way out and in. No transport, no names.
+
+use bytes::Bytes;
+use rialto_proto::v1::{self, content, reply, reply_item};
+
+/// What an event or an answer carries: text or bytes, and what kind of either.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Payload {
+    pub(crate) body: Body,
+    pub(crate) content_type: String,
+}
+
+/// Text and bytes stay apart, so that tools show text as text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// UTF-8 text.
+    Text(String),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Binary(Bytes::new())
+    }
+}
+
+impl Body {
+    /// The bytes, also of text.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+impl Payload {
+    /// Says what kind of payload it is, for example `application/json`.
+    #[must_use]
+    pub fn of_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = content_type.into();
+        self
+    }
+
+    pub(crate) fn into_content(self, event: String) -> v1::Content {
+        v1::Content {
+            event,
+            body: Some(match self.body {
+                Body::Text(text) => content::Body::Text(text),
+                Body::Binary(bytes) => content::Body::Binary(bytes),
+            }),
+            content_type: self.content_type,
+            ..v1::Content::default()
+        }
+    }
+
+    pub(crate) fn into_reply(self, reply_token: String) -> v1::Reply {
+        v1::Reply {
+            reply_token,
+            body: Some(match self.body {
+                Body::Text(text) => reply::Body::Text(text),
+                Body::Binary(bytes) => reply::Body::Binary(bytes),
+            }),
+            content_type: self.content_type,
+        }
+    }
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self {
+            body: Body::Text(text),
+            content_type: String::new(),
+        }
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<&String> for Payload {
+    fn from(text: &String) -> Self {
+        text.clone().into()
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            body: Body::Binary(bytes),
+            content_type: String::new(),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Self {
+        Bytes::copy_from_slice(bytes).into()
+    }
+}
+
+/// One receiver's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The session that answered.
+    pub session: String,
+    /// Its user.
+    pub user: String,
+    /// The answer, or the error that the receiver gave instead.
+    pub outcome: Result<Body, String>,
+    /// Media type of the answer.
+    pub content_type: String,
+}
+
+impl Reply {
+    /// The answer as text; `None` when it is an error or not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.outcome.as_ref().ok()?.as_bytes()).ok()
+    }
+}
+
+impl From<v1::ReplyItem> for Reply {
+    fn from(item: v1::ReplyItem) -> Self {
+        let from = item.from.unwrap_or_default();
+        Self {
+            session: from.session,
+            user: from.user,
+            outcome: match item.body {
+                Some(reply_item::Body::Text(text)) => Ok(Body::Text(text)),
+                Some(reply_item::Body::Binary(bytes)) => Ok(Body::Binary(bytes)),
+                Some(reply_item::Body::Error(error)) => Err(error),
+                None => Ok(Body::default()),
+            },
+            content_type: item.content_type,
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! Conversations with a server that is played by the test: what goes out, what comes in, and what is left at the end.
+
+use rialto_proto::v1::{self, RefusalCode, client_frame::Command as Wire, server_frame::Frame};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::*;
+use crate::{
+    error::Refusal,
+    link::{Link, link},
+    namespace::{JoinOptions, Namespace},
+    status::{Incident, Status as State},
+    step::Ending,
+    token::TokenSource,
+};
+
+/// The server's side of a stream.
+struct Stage {
+    down: mpsc::Sender<Result<AttachResponse, Status>>,
+    up: mpsc::Receiver<AttachRequest>,
+    waiting: VecDeque<ClientFrame>,
+    seq: u32,
+}
+
+impl Stage {
+    /// The next command of the client, with its number.
+    async fn hears(&mut self) -> (u32, Wire) {
+        while self.waiting.is_empty() {
+            self.waiting
+                .extend(self.up.recv().await.expect("the client goes on").frames);
+        }
+        let frame = self.waiting.pop_front().unwrap();
+        (frame.r#ref, frame.command.unwrap())
+    }
+
+    async fn says(&mut self, number: u32, frame: Frame) {
+        let frames = vec![ServerFrame {
+            r#ref: number,
+            frame: Some(frame),
+        }];
+        self.seq += 1;
+        self.down
+            .send(Ok(AttachResponse {
+                first_seq: self.seq,
+                frames,
+            }))
+            .await
+            .expect("the client listens");
+    }
+}
+
+fn stage(
+    life: Option<Duration>,
+    source: TokenSource,
+) -> (Stage, Opening<ReceiverStream<Result<AttachResponse, Status>>>) {
+    let (down, inbound) = mpsc::channel(1);
+    let (outbound, up) = mpsc::channel(MESSAGES_WAITING);
+    let opening = Opening {
+        inbound: ReceiverStream::new(inbound),
+        outbound,
+        welcome: Welcome::default(),
+        rest: VecDeque::new(),
+        seen: 1,
+        renewal: Renewal::new(source, life),
+    };
+    (
+        Stage {
+            down,
+            up,
+            waiting: VecDeque::new(),
+            seq: 1,
+        },
+        opening,
+    )
+}
+
+fn attached() -> (Link, FarEnd) {
+    let (link, far) = link(Duration::from_secs(10), 4);
+    far.status.send_replace(State::Attached {
+        session: "s".into(),
+        user: String::new(),
+        node: "n".into(),
+    });
+    (link, far)
+}
+
+fn chat(link: &Link) -> Namespace {
+    Namespace::new(link.clone(), "chat".into())
+}
+
+fn joined(rooms: &[&str]) -> Frame {
+    let rooms = rooms.iter().map(|room| v1::RoomState {
+        room: (*room).into(),
+        ..v1::RoomState::default()
+    });
+    Frame::Joined(v1::Joined {
+        namespace: "chat".into(),
+        rooms: rooms.collect(),
+    })
+}
+
+fn refused(retry: Option<v1::Retry>) -> Frame {
+    let code = RefusalCode::Forbidden.into();
+    Frame::Refused(v1::Refused {
+        code,
+        retry,
+        ..v1::Refused::default()
+    })
+}
+
+fn event(number: usize) -> Frame {
+    let content = v1::Content {
+        event: number.to_string(),
+        ..v1::Content::default()
+    };
+    Frame::Event(v1::Event {
+        namespace: "chat".into(),
+        rooms: vec!["general".into()],
+        content: Some(content),
+        ..v1::Event::default()
+    })
+}
+
+#[tokio::test]
+async fn rooms_are_joined_again_on_the_next_stream() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let first = async {
+        let room = chat(&link).room("general");
+        let serve = async {
+            let (number, _) = stage.hears().await;
+            stage.says(number, joined(&["general"])).await;
+        };
+        tokio::join!(room.join_with(JoinOptions { presence: true }), serve)
+            .0
+            .unwrap();
+        drop(stage);
+    };
+    let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), first);
+    assert!(
+        matches!(ending, Ending::Failed(Error::Unavailable(_))),
+        "{ending:?}"
+    );
+
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let second = async {
+        let (_, command) = stage.hears().await;
+        drop(stage);
+        command
+    };
+    let (_, command) = tokio::join!(converse(opening, &mut far, &mut kept), second);
+    let expected = v1::Join {
+        namespace: "chat".into(),
+        rooms: vec!["general".into()],
+        presence: true,
+    };
+    assert_eq!(command, Wire::Join(expected));
+}
+
+#[tokio::test]
+async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told() {
+    let (link, mut far) = attached();
+    let mut incidents = link.audience().incidents();
+    let mut kept = Kept::default();
+    let rooms = vec!["a".to_owned(), "b".to_owned()];
+    kept.membership.done(&Wire::Join(v1::Join {
+        namespace: "chat".into(),
+        rooms,
+        presence: false,
+    }));
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let server = async {
+        let (both, _) = stage.hears().await;
+        stage.says(both, refused(None)).await;
+        let (first, _) = stage.hears().await;
+        stage.says(first, refused(None)).await;
+        let (second, _) = stage.hears().await;
+        stage.says(second, joined(&["b"])).await;
+        let incident = incidents.recv().await.unwrap();
+        drop(stage);
+        incident
+    };
+    let (_, incident) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    let refusal = Refusal::from(v1::Refused {
+        code: RefusalCode::Forbidden.into(),
+        ..v1::Refused::default()
+    });
+    let expected = Incident::RejoinRefused {
+        namespace: "chat".into(),
+        room: "a".into(),
+        refusal,
+    };
+    assert_eq!(incident, expected);
+    let left = Wire::Join(v1::Join {
+        namespace: "chat".into(),
+        rooms: vec!["b".into()],
+        presence: false,
+    });
+    assert_eq!(kept.membership.commands(), [left]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_may_be_joined_later_is_joined_later() {
+    let (_link, mut far) = attached();
+    let mut kept = Kept::default();
+    let rooms = vec!["a".to_owned()];
+    let join = Wire::Join(v1::Join {
+        namespace: "chat".into(),
+        rooms,
+        presence: false,
+    });
+    kept.membership.done(&join);
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let server = async {
+        let after = prost_types::Duration { seconds: 3, nanos: 0 };
+        let retry = v1::Retry {
+            advice: v1::RetryAdvice::Later.into(),
+            after: Some(after),
+        };
+        let (number, _) = stage.hears().await;
+        stage.says(number, refused(Some(retry))).await;
+        let asked = Instant::now();
+        let (_, again) = stage.hears().await;
+        drop(stage);
+        (again, asked.elapsed())
+    };
+    let (_, (again, waited)) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    assert_eq!(again, join);
+    assert!(waited >= Duration::from_secs(3), "{waited:?}");
+}
+
+#[tokio::test]
+async fn an_emit_without_an_answer_at_the_end_of_the_stream_has_an_unknown_outcome() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let server = async {
+        stage.hears().await;
+        drop(stage);
+    };
+    let emit = chat(&link).room("general").emit("message", "hi").into_future();
+    let (_, (), outcome) = tokio::join!(converse(opening, &mut far, &mut kept), server, emit);
+    assert_eq!(outcome, Err(Error::UnknownOutcome));
+    assert!(kept.again.is_empty(), "it is not sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_application_stops_the_reading_and_loses_nothing() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let mut events = chat(&link).room("general").events();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let (ready, may_read) = tokio::sync::oneshot::channel();
+    let server = async move {
+        // Four wait in the queue, one is parked, one waits in the stream itself.
+        let mut sent = 0;
+        while tokio::time::timeout(Duration::from_millis(50), stage.says(0, event(sent)))
+            .await
+            .is_ok()
+        {
+            sent += 1;
+            assert!(sent <= 6, "the session goes on reading");
+        }
+        ready.send(()).unwrap();
+        sent
+    };
+    let application = async {
+        may_read.await.unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < 6 {
+            heard.push(events.next().await.unwrap().name().to_owned());
+        }
+        heard
+    };
+    let conversation = converse(opening, &mut far, &mut kept);
+    let (_, sent, heard) = tokio::join!(conversation, server, application);
+    assert_eq!(sent, 6);
+    assert_eq!(heard, ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn a_hole_in_the_numbers_ends_the_stream() {
+    let (_link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    stage.seq += 1;
+    let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), stage.says(0, event(1)));
+    assert!(
+        matches!(
+            ending,
+            Ending::Failed(Error::Failed {
+                code: Code::DataLoss,
+                ..
+            })
+        ),
+        "{ending:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_moves_the_session_in_the_time_it_was_given() {
+    let (_link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let second = prost_types::Duration {
+        seconds: 1,
+        nanos: 500_000_000,
+    };
+    let drain = Frame::Drain(v1::Drain {
+        delay: Some(second),
+        reconnect_within: None,
+    });
+    let began = Instant::now();
+    let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), stage.says(0, drain));
+    assert_eq!(
+        (ending, began.elapsed()),
+        (Ending::Moved, Duration::from_millis(1500))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_on_its_way_is_answered_before_the_session_moves() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let within = Some(prost_types::Duration { seconds: 5, nanos: 0 });
+    let drain = Frame::Drain(v1::Drain {
+        delay: None,
+        reconnect_within: within,
+    });
+    let server = async {
+        let (number, _) = stage.hears().await;
+        stage.says(0, drain).await;
+        stage.says(number, Frame::Accepted(v1::Accepted::default())).await;
+        stage
+    };
+    let emit = chat(&link).room("general").emit("message", "hi").into_future();
+    let (ending, _stage, outcome) = tokio::join!(converse(opening, &mut far, &mut kept), server, emit);
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(ending, Ending::Moved);
+}
+
+#[tokio::test]
+async fn the_last_handle_says_goodbye_after_what_was_handed_over_before() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    chat(&link)
+        .room("general")
+        .emit("message", "bye")
+        .post()
+        .await
+        .unwrap();
+    drop(link);
+    let server = async {
+        let said = [stage.hears().await.1, stage.hears().await.1];
+        let close = v1::Close {
+            code: v1::CloseCode::Bye.into(),
+            ..v1::Close::default()
+        };
+        stage.says(0, Frame::Close(close)).await;
+        said
+    };
+    let (ending, [first, second]) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    assert!(matches!((first, second), (Wire::Emit(_), Wire::Bye(_))));
+    assert!(matches!(ending, Ending::Closed(_)), "{ending:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_is_not_answered_is_not_waited_for_for_ever() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (_stage, opening) = self::stage(None, TokenSource::Absent);
+    drop(link);
+    assert_eq!(converse(opening, &mut far, &mut kept).await, Ending::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_token_is_handed_in_before_the_old_one_expires() {
+    let (_link, mut far) = attached();
+    let mut kept = Kept::default();
+    let source = TokenSource::callback(|| async { Ok(Token::new("next")) });
+    let (mut stage, opening) = self::stage(Some(Duration::from_secs(10)), source);
+    let server = async {
+        let (_, command) = stage.hears().await;
+        drop(stage);
+        command
+    };
+    let (_, command) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    assert_eq!(command, Wire::Refresh(Refresh { token: "next".into() }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_is_given_up() {
+    let (_link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (_stage, mut opening) = self::stage(None, TokenSource::Absent);
+    opening.welcome.ping_interval = Some(prost_types::Duration {
+        seconds: 10,
+        nanos: 0,
+    });
+    let began = Instant::now();
+    let ending = converse(opening, &mut far, &mut kept).await;
+    assert!(
+        matches!(ending, Ending::Failed(Error::Unavailable(_))),
+        "{ending:?}"
+    );
+    assert_eq!(began.elapsed(), Duration::from_secs(25));
+}

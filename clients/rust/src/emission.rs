@@ -1,0 +1,343 @@
+//! Emits under construction: what is said, to whom, how; sent when awaited. [`Question`] is an emit that asks every
+//! receiver for an answer, [`Replies`] the answers as they come in.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt};
+use rialto_proto::v1::{self, Durability, RefusalCode, client_frame::Command as Wire, server_frame::Frame};
+use tokio::sync::mpsc;
+
+use crate::{
+    audience::Delivery,
+    content::{Payload, Reply},
+    error::{Error, Refusal, Retry, carried},
+    link::Link,
+    target::Target,
+};
+
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The server has taken an event: it is in the outbox of each receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Identity of the event, unique for ever.
+    pub event_id: String,
+    /// How many sessions of the server's node it reaches.
+    pub recipients: u32,
+    /// Position in the history of the room, if it keeps one.
+    pub offset: Option<u64>,
+    /// How sure it is that the event survives.
+    pub durability: Durability,
+}
+
+impl From<v1::Accepted> for Accepted {
+    fn from(accepted: v1::Accepted) -> Self {
+        Self {
+            recipients: accepted.recipients_here,
+            offset: accepted.offset,
+            durability: accepted.durability(),
+            event_id: accepted.event_id,
+        }
+    }
+}
+
+/// An emit, sent when it is awaited: `room.emit("message", "hi").header("lang", "en").await?`
+///
+/// *Errors*: [`Error::Unavailable`] when the session was not attached before the deadline: nothing was sent.
+/// [`Error::UnknownOutcome`] when the connection broke before the answer. *Cancel safety*: dropping it while it is
+/// awaited does not take back what was sent.
+#[derive(Debug, Clone)]
+#[must_use = "an emit is sent when it is awaited"]
+pub struct Emission {
+    link: Link,
+    emit: Box<v1::Emit>,
+    within: Duration,
+}
+
+impl Emission {
+    pub(crate) fn new(link: Link, namespace: &str, target: Target, event: String, payload: Payload) -> Self {
+        let emit = v1::Emit {
+            namespace: namespace.to_owned(),
+            target: Some(target.raw),
+            content: Some(payload.into_content(event)),
+            ..v1::Emit::default()
+        };
+        Self {
+            within: link.deadline(),
+            link,
+            emit: Box::new(emit),
+        }
+    }
+
+    fn retarget(mut self, change: impl FnOnce(&mut v1::Target)) -> Self {
+        change(self.emit.target.get_or_insert_default());
+        self
+    }
+
+    /// Adds a header. At most 16, together 1 KiB.
+    pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let content = self.emit.content.get_or_insert_default();
+        content.headers.insert(key.into(), value.into());
+        self
+    }
+
+    /// Dropped, and not waiting, for a receiver that is behind.
+    pub fn volatile(mut self) -> Self {
+        self.emit.set_delivery(v1::Delivery::Volatile);
+        self
+    }
+
+    /// Takes the place of the one before it, of the same rooms and name, for a receiver that is behind.
+    pub fn latest(mut self) -> Self {
+        self.emit.set_delivery(v1::Delivery::Latest);
+        self
+    }
+
+    /// Reaches the sending session too.
+    pub fn include_sender(self) -> Self {
+        self.retarget(|target| target.include_sender = true)
+    }
+
+    /// Leaves out the members of a room.
+    pub fn except_room(self, room: impl Into<String>) -> Self {
+        self.retarget(|target| target.except_rooms.push(room.into()))
+    }
+
+    /// Leaves out a session.
+    pub fn except_session(self, session: impl Into<String>) -> Self {
+        self.retarget(|target| target.except_sessions.push(session.into()))
+    }
+
+    /// Reaches only sessions of the node that takes it.
+    pub fn local(self) -> Self {
+        self.retarget(|target| target.local = true)
+    }
+
+    /// How long to wait for the server's answer, connecting again included.
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// Asks every receiver for an answer, for at most `timeout` (60 s at most).
+    pub fn expect_replies(mut self, timeout: Duration) -> Question {
+        self.emit.expect_replies = Some(v1::ExpectReplies {
+            timeout: Some(carried(timeout)),
+        });
+        Question {
+            emission: self,
+            timeout,
+        }
+    }
+
+    /// Hands the event to the connection and does not wait for the server's answer. A refusal comes as
+    /// [`Incident::Refused`](crate::Incident::Refused); when the connection breaks nobody is told.
+    pub async fn post(self) -> Result<(), Error> {
+        self.link.post(Wire::Emit(*self.emit)).await
+    }
+
+    async fn send(self) -> Result<Accepted, Error> {
+        match self.link.ask(Wire::Emit(*self.emit), self.within).await? {
+            Frame::Accepted(accepted) => Ok(accepted.into()),
+            _ => Err(Error::unexpected("an emit")),
+        }
+    }
+}
+
+impl IntoFuture for Emission {
+    type Output = Result<Accepted, Error>;
+    type IntoFuture = Pending<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// An emit that asks every receiver for an answer, sent when it is awaited.
+#[derive(Debug, Clone)]
+#[must_use = "a question is sent when it is awaited"]
+pub struct Question {
+    emission: Emission,
+    timeout: Duration,
+}
+
+impl Question {
+    async fn send(self) -> Result<Replies, Error> {
+        let Emission { link, emit, within } = self.emission;
+        let (replies, receiver) = mpsc::channel(link.events_waiting());
+        match link.ask_many(Wire::Emit(*emit), replies, within).await? {
+            Frame::Accepted(accepted) => Ok(Replies {
+                accepted: accepted.into(),
+                receiver,
+                over: Box::pin(tokio::time::sleep(self.timeout.saturating_add(within))),
+                end: None,
+                _link: link,
+            }),
+            _ => Err(Error::unexpected("an emit")),
+        }
+    }
+}
+
+impl IntoFuture for Question {
+    type Output = Result<Replies, Error>;
+    type IntoFuture = Pending<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// Answers as they come in, one by one; [`Replies::all`] gathers them. Ends when everybody has answered or left, or
+/// when the time is up; then [`Replies::summary`] says who is missing. An error is the last item.
+#[derive(Debug)]
+pub struct Replies {
+    accepted: Accepted,
+    receiver: mpsc::Receiver<Delivery>,
+    /// The server sends its summary at the timeout; a server that does not is waited for no longer than this.
+    over: Pin<Box<tokio::time::Sleep>>,
+    end: Option<Result<Summary, Error>>,
+    _link: Link,
+}
+
+/// Who has not answered, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// How many answered.
+    pub answered: u32,
+    /// Those who did not. At most 256 are named.
+    pub missing: Vec<Missing>,
+    /// How many did not answer.
+    pub missing_count: u32,
+    /// Time was up.
+    pub timed_out: bool,
+}
+
+/// A receiver that has not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its session.
+    pub session: String,
+    /// Its user.
+    pub user: String,
+    /// It left before it answered.
+    pub left: bool,
+}
+
+/// All answers to a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers {
+    /// The question, as the server took it.
+    pub accepted: Accepted,
+    /// The answers, in the order of their arrival.
+    pub replies: Vec<Reply>,
+    /// Who is missing.
+    pub summary: Summary,
+}
+
+impl From<v1::RepliesDone> for Summary {
+    fn from(done: v1::RepliesDone) -> Self {
+        let missing = done.missing.into_iter().map(|missing| {
+            let from = missing.from.unwrap_or_default();
+            Missing {
+                session: from.session,
+                user: from.user,
+                left: missing.left,
+            }
+        });
+        Self {
+            answered: done.answered,
+            missing: missing.collect(),
+            missing_count: done.missing_count,
+            timed_out: done.timed_out,
+        }
+    }
+}
+
+impl Replies {
+    /// What the server said about the question itself.
+    pub fn accepted(&self) -> &Accepted {
+        &self.accepted
+    }
+
+    /// Who is missing; `None` before the stream has ended, or when it ended by an error.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.end.as_ref()?.as_ref().ok()
+    }
+
+    /// The next answer; `None` when no more will come.
+    pub async fn next(&mut self) -> Option<Result<Reply, Error>> {
+        StreamExt::next(self).await
+    }
+
+    /// Waits for all answers.
+    pub async fn all(mut self) -> Result<Answers, Error> {
+        let mut replies = Vec::new();
+        while let Some(reply) = self.next().await {
+            replies.push(reply?);
+        }
+        let summary = self.end.transpose()?.unwrap_or_default();
+        Ok(Answers {
+            accepted: self.accepted,
+            replies,
+            summary,
+        })
+    }
+
+    /// Waits for the one answer of a call; everything else is an error.
+    pub(crate) async fn one(mut self) -> Result<Reply, Error> {
+        let refused = |code, reason: &str| {
+            let reason = reason.to_owned();
+            Err(Error::Refused(Refusal {
+                code,
+                reason,
+                retry: Retry::AfterChange,
+                limit: String::new(),
+            }))
+        };
+        if let Some(reply) = self.next().await {
+            let reply = reply?;
+            return match &reply.outcome {
+                Ok(_) => Ok(reply),
+                Err(error) => refused(RefusalCode::RecipientFailed, error),
+            };
+        }
+        match self.end.transpose()?.unwrap_or_default() {
+            summary if summary.timed_out => {
+                refused(RefusalCode::TimedOut, "the member did not answer in time")
+            }
+            summary if summary.missing_count > 0 => {
+                refused(RefusalCode::RecipientLeft, "the member left before it answered")
+            }
+            _ => refused(RefusalCode::NoRecipient, "there is nobody to ask"),
+        }
+    }
+
+    fn finish(&mut self, end: Result<Summary, Error>) -> Poll<Option<Result<Reply, Error>>> {
+        let last = end.as_ref().err().cloned().map(Err);
+        self.end = Some(end);
+        Poll::Ready(last)
+    }
+}
+
+impl Stream for Replies {
+    type Item = Result<Reply, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.end.is_some() {
+            return Poll::Ready(None);
+        }
+        match self.receiver.poll_recv(context) {
+            Poll::Ready(Some(Delivery::Reply(item))) => return Poll::Ready(Some(Ok((*item).into()))),
+            Poll::Ready(Some(Delivery::Done(done))) => return self.finish(Ok(done.into())),
+            Poll::Ready(_) => return self.finish(Err(Error::UnknownOutcome)),
+            Poll::Pending => {}
+        }
+        std::task::ready!(self.over.as_mut().poll(context));
+        self.finish(Err(Error::TimedOut("the answers did not end".to_owned())))
+    }
+}

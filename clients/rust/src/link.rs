@@ -1,0 +1,308 @@
+//! The way from the handles of an application to the actor that owns the connection: commands one way, the state of
+//! the connection the other. Every wait in it has a deadline. All handles share one; when the last is gone, the session
+//! says goodbye.
+
+use std::{sync::Arc, time::Duration};
+
+use rialto_proto::v1::{client_frame::Command as Wire, server_frame::Frame};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    audience::{Audience, Delivery},
+    error::{Closing, Error},
+    status::Status,
+};
+
+/// Commands that wait for the connection; further callers wait in line, each for at most its deadline.
+pub(crate) const COMMANDS_WAITING: usize = 256;
+
+/// The one answer to a command.
+pub(crate) type Answer = oneshot::Sender<Result<Frame, Error>>;
+
+/// A command on its way to the server, and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) wire: Wire,
+    pub(crate) awaiting: Awaiting,
+}
+
+/// Who waits for the answer to a command.
+#[derive(Debug)]
+pub(crate) enum Awaiting {
+    /// Nobody: the frame goes out with `ref` 0.
+    Nobody,
+    /// One caller, for one frame.
+    One(Answer),
+    /// An emit that asked for answers: first whether it was taken, then the answers.
+    Many(Option<Answer>, mpsc::Sender<Delivery>),
+    /// The session itself, which joins its rooms again.
+    Rejoin,
+    /// The session itself, which has handed in a new token.
+    Refresh,
+}
+
+impl Awaiting {
+    /// Holds when whoever waited has given up.
+    pub(crate) fn abandoned(&self) -> bool {
+        match self {
+            Self::Nobody | Self::Rejoin | Self::Refresh => false,
+            Self::One(answer) => answer.is_closed(),
+            Self::Many(Some(answer), _) => answer.is_closed(),
+            Self::Many(None, replies) => replies.is_closed(),
+        }
+    }
+}
+
+/// What all handles of a session share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+    stop: watch::Sender<bool>,
+    audience: Arc<Audience>,
+    deadline: Duration,
+    events_waiting: usize,
+}
+
+/// The actor's end of a link.
+#[derive(Debug)]
+pub(crate) struct FarEnd {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) stop: Stop,
+    pub(crate) audience: Arc<Audience>,
+}
+
+/// Says when the application wants no more: it has closed the session or dropped all its handles.
+#[derive(Debug)]
+pub(crate) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Waits for it.
+    pub(crate) async fn wanted(&mut self) {
+        // An error means that no handle is left.
+        self.0.wait_for(|stop| *stop).await.ok();
+    }
+
+    /// Holds when it has come.
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+}
+
+/// Both ends of a new link.
+pub(crate) fn link(deadline: Duration, events_waiting: usize) -> (Link, FarEnd) {
+    let (commands, far_commands) = mpsc::channel(COMMANDS_WAITING);
+    let (far_status, status) = watch::channel(Status::Connecting);
+    let (stop, far_stop) = watch::channel(false);
+    let audience = Arc::new(Audience::new());
+    let far = FarEnd {
+        commands: far_commands,
+        status: far_status,
+        stop: Stop(far_stop),
+        audience: Arc::clone(&audience),
+    };
+    let shared = Shared {
+        commands,
+        status,
+        stop,
+        audience,
+        deadline,
+        events_waiting,
+    };
+    (
+        Link {
+            shared: Arc::new(shared),
+        },
+        far,
+    )
+}
+
+impl Link {
+    /// The deadline of commands that do not say otherwise.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.shared.deadline
+    }
+
+    /// How many events may wait for a slow application.
+    pub(crate) fn events_waiting(&self) -> usize {
+        self.shared.events_waiting
+    }
+
+    pub(crate) fn audience(&self) -> &Audience {
+        &self.shared.audience
+    }
+
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.shared.status.clone()
+    }
+
+    /// Carries out one command and returns its answer. Waits for the connection first.
+    ///
+    /// *Cancel safety*: when dropped before the command was sent, it is not sent; afterwards its answer is ignored.
+    pub(crate) async fn ask(&self, wire: Wire, within: Duration) -> Result<Frame, Error> {
+        let (answer, outcome) = oneshot::channel();
+        let awaiting = Awaiting::One(answer);
+        self.exchange(Command { wire, awaiting }, outcome, within).await
+    }
+
+    /// Asks for many answers. The first result is that of the emit itself; answers follow in `replies`.
+    pub(crate) async fn ask_many(
+        &self,
+        wire: Wire,
+        replies: mpsc::Sender<Delivery>,
+        within: Duration,
+    ) -> Result<Frame, Error> {
+        let (answer, outcome) = oneshot::channel();
+        let awaiting = Awaiting::Many(Some(answer), replies);
+        self.exchange(Command { wire, awaiting }, outcome, within).await
+    }
+
+    async fn exchange(
+        &self,
+        command: Command,
+        outcome: oneshot::Receiver<Result<Frame, Error>>,
+        within: Duration,
+    ) -> Result<Frame, Error> {
+        let deadline = Instant::now() + within;
+        self.attached(deadline).await?;
+        let exchange = async {
+            self.shared
+                .commands
+                .send(command)
+                .await
+                .map_err(|_| self.over())?;
+            outcome.await.unwrap_or_else(|_| Err(self.over()))
+        };
+        timeout_at(deadline, exchange)
+            .await
+            .unwrap_or_else(|_| Err(Error::TimedOut(format!("no answer within {within:?}"))))
+    }
+
+    /// Hands over a command whose answer nobody waits for.
+    pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
+        let deadline = Instant::now() + self.shared.deadline;
+        self.attached(deadline).await?;
+        let command = Command {
+            wire,
+            awaiting: Awaiting::Nobody,
+        };
+        match timeout_at(deadline, self.shared.commands.send(command)).await {
+            Ok(sent) => sent.map_err(|_| self.over()),
+            Err(_) => Err(Error::Unavailable(
+                "the connection takes no more for now".to_owned(),
+            )),
+        }
+    }
+
+    /// Waits until the session is attached.
+    async fn attached(&self, deadline: Instant) -> Result<(), Error> {
+        let mut status = self.shared.status.clone();
+        let settled = |status: &Status| matches!(status, Status::Attached { .. } | Status::Closed(_));
+        match timeout_at(deadline, status.wait_for(settled)).await {
+            Ok(Ok(now)) if matches!(*now, Status::Attached { .. }) => return Ok(()),
+            Ok(_) => return Err(self.over()),
+            Err(_) => {}
+        }
+        Err(Error::Unavailable(match &*self.shared.status.borrow() {
+            Status::Waiting { cause, .. } => cause.clone(),
+            _ => "not connected yet".to_owned(),
+        }))
+    }
+
+    /// Asks the session to end and waits until it has.
+    pub(crate) async fn close(&self) {
+        self.shared.stop.send_replace(true);
+        let mut status = self.shared.status.clone();
+        let closed = status.wait_for(|status| matches!(status, Status::Closed(_)));
+        // A goodbye that is not answered ends by the actor's own deadline, which is shorter.
+        tokio::time::timeout(self.shared.deadline, closed).await.ok();
+    }
+
+    /// Why the session is over.
+    fn over(&self) -> Error {
+        Error::Closed(match &*self.shared.status.borrow() {
+            Status::Closed(closing) => closing.clone(),
+            _ => Closing::unannounced("the session is over"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rialto_proto::v1;
+
+    use super::*;
+
+    fn enter() -> Wire {
+        Wire::Enter(v1::Enter {
+            namespace: "chat".into(),
+        })
+    }
+
+    fn attached() -> Status {
+        Status::Attached {
+            session: "s".into(),
+            user: String::new(),
+            node: "n".into(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_without_a_connection_fails_at_its_deadline_and_is_not_sent() {
+        let (link, mut far) = link(Duration::from_secs(10), 1);
+        far.status.send_replace(Status::Waiting {
+            until: Instant::now(),
+            cause: "refused".into(),
+        });
+        let began = Instant::now();
+        let error = link.ask(enter(), Duration::from_secs(3)).await.unwrap_err();
+        assert_eq!(error, Error::Unavailable("refused".into()));
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+        assert!(far.commands.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_waits_for_the_connection() {
+        let (link, mut far) = link(Duration::from_secs(10), 1);
+        let asking = link.ask(enter(), Duration::from_secs(3));
+        let serving = async {
+            tokio::time::advance(Duration::from_secs(2)).await;
+            far.status.send_replace(attached());
+            let Awaiting::One(answer) = far.commands.recv().await.unwrap().awaiting else {
+                panic!("not one")
+            };
+            answer.send(Ok(Frame::Pong(v1::Pong {}))).unwrap();
+        };
+        assert_eq!(tokio::join!(asking, serving).0, Ok(Frame::Pong(v1::Pong {})));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_a_timeout() {
+        let (link, far) = link(Duration::from_secs(10), 1);
+        far.status.send_replace(attached());
+        let error = link.ask(enter(), Duration::from_secs(3)).await.unwrap_err();
+        assert!(error.timed_out(), "{error}");
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_over_says_why() {
+        let (link, far) = link(Duration::from_secs(10), 1);
+        let closing = Closing::unannounced("kicked");
+        far.status.send_replace(Status::Closed(closing.clone()));
+        drop(far);
+        assert_eq!(
+            link.ask(enter(), Duration::from_secs(3)).await,
+            Err(Error::Closed(closing))
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! A session's stream: commands in, bursts out, in one future.
+//!
+//! The response stream *is* the conversation: polling it first reads and carries out what the client has said and then
+//! hands over what the client has still to be told. There is no task and no channel of its own, and a client that does
+//! not read is not read from: HTTP/2 stops polling when its window is full.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use tokio_stream::Stream;
+use tonic::Status;
+
+use super::{line::Line, status};
+use crate::{
+    base::{clock, refusal::Refusal},
+    router::{Router, life::Peer},
+    session::{
+        Session,
+        outbox::{Bounds, Bursts, Outbox},
+    },
+    wire::{Burst, command::Hello},
+};
+
+/// What reads the client. It ends well when there is nothing more to read, and with a status when the stream must end.
+type Reader = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
+
+/// The stream of a session.
+pub struct Conversation {
+    reader: Option<Reader>,
+    seat: Arc<Seat>,
+    bursts: Bursts,
+    pings: Option<Interval>,
+    ended: bool,
+}
+
+/// Where the session is put when the client has greeted.
+pub(super) struct Seat {
+    pub(super) router: Arc<Router>,
+    pub(super) outbox: Arc<Outbox>,
+    session: OnceLock<Arc<Session>>,
+    line: Option<Line>,
+}
+
+impl Seat {
+    /// An empty seat with the outbox of the session to come.
+    pub(super) fn new(router: Arc<Router>, line: Option<Line>) -> Arc<Self> {
+        let outbox = Arc::new(Outbox::new(Bounds::from(&router.limits.session)));
+        Arc::new(Self { router, outbox, session: OnceLock::new(), line })
+    }
+
+    /// Opens the session.
+    pub(super) fn greet(&self, hello: Hello, peer: Peer) -> Result<Arc<Session>, Status> {
+        let opened = self.router.greet(hello, peer, Arc::clone(&self.outbox));
+        let session = opened.map_err(|refusal| self.refused(refusal))?;
+        if let Some(line) = &self.line {
+            line.opened();
+        }
+        // Empty until now: a second greeting is refused before it comes here.
+        let session = self.session.get_or_init(|| session);
+        Ok(Arc::clone(session))
+    }
+
+    /// Counts a refusal and makes it a status.
+    pub(super) fn refused(&self, refusal: Refusal) -> Status {
+        status::refused(&self.router.count_refusal(refusal))
+    }
+
+    /// Waits until the client has read enough of its answers to get more. The stream, of which this is a part, hands
+    /// them over as soon as this yields.
+    pub(super) async fn room(&self) {
+        let frames_max = self.router.limits.session.outbox_frames_max;
+        poll_fn(|context| {
+            if self.outbox.waiting().0 < frames_max {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if let Some(session) = self.seat.session.get() {
+            self.seat.router.end(session);
+            if let Some(line) = &self.seat.line {
+                line.closed();
+            }
+        }
+    }
+}
+
+impl Conversation {
+    /// A conversation of which `reader` is the incoming half.
+    pub(super) fn new(seat: Arc<Seat>, reader: Reader) -> Self {
+        let bursts = Bursts(Arc::clone(&seat.outbox));
+        Self { reader: Some(reader), seat, bursts, pings: None, ended: false }
+    }
+
+    /// The same, with a `Ping` whenever there was silence for the session limit's `ping_interval`.
+    pub(super) fn with_pings(mut self) -> Self {
+        let period = self.seat.router.limits.session.ping_interval;
+        if !period.is_zero() {
+            let mut pings = interval_at(clock::now() + period, period);
+            pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            self.pings = Some(pings);
+        }
+        self
+    }
+
+    /// Reads the client. Returns the status with which the stream must end now.
+    fn poll_reader(&mut self, context: &mut Context<'_>) -> Option<Status> {
+        let reader = self.reader.as_mut()?;
+        let Poll::Ready(outcome) = reader.as_mut().poll(context) else {
+            return None;
+        };
+        self.reader = None;
+        outcome.err()
+    }
+
+    /// The status after the last burst: that of the close.
+    fn last(&mut self) -> Option<Result<Burst, Status>> {
+        self.ended = true;
+        let closing = self.seat.session.get().and_then(|session| session.closing());
+        closing.and_then(status::closed).map(Err)
+    }
+
+    /// A burst with a ping, when it is time for one.
+    fn poll_ping(&mut self, context: &mut Context<'_>) {
+        let Some(pings) = &mut self.pings else { return };
+        while pings.poll_tick(context).is_ready() {
+            self.seat.outbox.ping();
+        }
+    }
+}
+
+impl Stream for Conversation {
+    type Item = Result<Burst, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if let Some(status) = self.poll_reader(context) {
+            self.ended = true;
+            return Poll::Ready(Some(Err(status)));
+        }
+        if let Poll::Ready(burst) = self.bursts.0.poll_burst(context) {
+            if let Some(pings) = &mut self.pings {
+                pings.reset();
+            }
+            return Poll::Ready(burst.map(Ok).or_else(|| self.last()));
+        }
+        self.poll_ping(context);
+        match self.bursts.0.poll_burst(context) {
+            Poll::Ready(burst) => Poll::Ready(burst.map(Ok).or_else(|| self.last())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

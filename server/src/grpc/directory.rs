@@ -1,0 +1,244 @@
+//! `DirectoryService`: each call thin over the router.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use rialto_proto::v1::{self, RoomEventKind, WatchRoomsResponse};
+use tokio_stream::{
+    Stream,
+    wrappers::{BroadcastStream, errors::BroadcastStreamRecvError},
+};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::{Request, Response, Status};
+
+use super::{messaging::identity, services::directory_service_server::DirectoryService, status};
+use crate::{
+    auth::Identity,
+    base::{metrics::Metrics, refusal::Refusal},
+    hub::RoomEvent,
+    router::Router,
+};
+
+/// The service.
+#[derive(Debug)]
+pub struct Directory {
+    router: Arc<Router>,
+}
+
+impl Directory {
+    /// The service over a router.
+    pub fn new(router: Arc<Router>) -> Self {
+        Self { router }
+    }
+
+    /// Finds out who asks, does what is asked, makes a response or a status of it.
+    fn answer<Q, A>(
+        &self,
+        request: Request<Q>,
+        ask: impl FnOnce(&Router, &Identity, Q) -> Result<A, Refusal>,
+    ) -> Result<Response<A>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let answer = ask(&self.router, &identity, request.into_inner());
+        answer.map(Response::new).map_err(|refusal| status::refused(&self.router.count_refusal(refusal)))
+    }
+}
+
+#[tonic::async_trait]
+impl DirectoryService for Directory {
+    type WatchRoomsStream = Watch;
+
+    async fn list_namespaces(
+        &self,
+        request: Request<v1::ListNamespacesRequest>,
+    ) -> Result<Response<v1::ListNamespacesResponse>, Status> {
+        self.answer(request, Router::list_namespaces)
+    }
+
+    async fn get_namespace(
+        &self,
+        request: Request<v1::GetNamespaceRequest>,
+    ) -> Result<Response<v1::GetNamespaceResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let namespace = router.get_namespace(identity, request.namespace)?;
+            Ok(v1::GetNamespaceResponse { namespace: Some(namespace) })
+        })
+    }
+
+    async fn create_namespace(
+        &self,
+        request: Request<v1::CreateNamespaceRequest>,
+    ) -> Result<Response<v1::CreateNamespaceResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let namespace = router.create_namespace(identity, request)?;
+            Ok(v1::CreateNamespaceResponse { namespace: Some(namespace) })
+        })
+    }
+
+    async fn update_namespace(
+        &self,
+        request: Request<v1::UpdateNamespaceRequest>,
+    ) -> Result<Response<v1::UpdateNamespaceResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let namespace = router.update_namespace(identity, request)?;
+            Ok(v1::UpdateNamespaceResponse { namespace: Some(namespace) })
+        })
+    }
+
+    async fn delete_namespace(
+        &self,
+        request: Request<v1::DeleteNamespaceRequest>,
+    ) -> Result<Response<v1::DeleteNamespaceResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let sessions_changed = router.delete_namespace(identity, request.namespace)?;
+            Ok(v1::DeleteNamespaceResponse { sessions_changed })
+        })
+    }
+
+    async fn list_rooms(
+        &self,
+        request: Request<v1::ListRoomsRequest>,
+    ) -> Result<Response<v1::ListRoomsResponse>, Status> {
+        self.answer(request, Router::list_rooms)
+    }
+
+    async fn get_room(
+        &self,
+        request: Request<v1::GetRoomRequest>,
+    ) -> Result<Response<v1::GetRoomResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            Ok(v1::GetRoomResponse { room: Some(router.get_room(identity, request)?) })
+        })
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<v1::ListMembersRequest>,
+    ) -> Result<Response<v1::ListMembersResponse>, Status> {
+        self.answer(request, Router::list_members)
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<v1::GetSessionRequest>,
+    ) -> Result<Response<v1::GetSessionResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let session = router.get_session(identity, &request.session_id)?;
+            Ok(v1::GetSessionResponse { session: Some(session) })
+        })
+    }
+
+    async fn join_members(
+        &self,
+        request: Request<v1::JoinMembersRequest>,
+    ) -> Result<Response<v1::JoinMembersResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let reach = router.join_members(identity, request)?;
+            Ok(v1::JoinMembersResponse { sessions_changed: reach.changed, sessions_refused: reach.refused })
+        })
+    }
+
+    async fn part_members(
+        &self,
+        request: Request<v1::PartMembersRequest>,
+    ) -> Result<Response<v1::PartMembersResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let reach = router.part_members(identity, request)?;
+            Ok(v1::PartMembersResponse { sessions_changed: reach.changed })
+        })
+    }
+
+    async fn disconnect_members(
+        &self,
+        request: Request<v1::DisconnectMembersRequest>,
+    ) -> Result<Response<v1::DisconnectMembersResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let reach = router.disconnect_members(identity, request)?;
+            Ok(v1::DisconnectMembersResponse { sessions_changed: reach.changed })
+        })
+    }
+
+    async fn update_attributes(
+        &self,
+        request: Request<v1::UpdateAttributesRequest>,
+    ) -> Result<Response<v1::UpdateAttributesResponse>, Status> {
+        self.answer(request, |router, identity, request| {
+            let reach = router.update_attributes(identity, request)?;
+            Ok(v1::UpdateAttributesResponse {
+                sessions_changed: reach.changed,
+                sessions_refused: reach.refused,
+            })
+        })
+    }
+
+    async fn watch_rooms(&self, request: Request<v1::WatchRoomsRequest>) -> Result<Response<Watch>, Status> {
+        self.answer(request, |router, identity, request| {
+            let room = request.room.clone();
+            let events = router.watch_rooms(identity, request)?;
+            router.metrics.watches.inc();
+            Ok(Watch {
+                events: BroadcastStream::new(events),
+                room,
+                begun: false,
+                stopping: Box::pin(router.tasks.stopping().clone().cancelled_owned()),
+                metrics: Arc::clone(&router.metrics),
+            })
+        })
+    }
+}
+
+/// The stream of `WatchRooms`: that it has begun, then room events as they happen, until the node stops.
+pub struct Watch {
+    events: BroadcastStream<RoomEvent>,
+    room: String,
+    begun: bool,
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.metrics.watches.dec();
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<WatchRoomsResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !self.begun {
+            self.begun = true;
+            let kind = RoomEventKind::Watching.into();
+            return Poll::Ready(Some(Ok(WatchRoomsResponse { kind, ..Default::default() })));
+        }
+        if self.stopping.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(status::refused(&Refusal::draining()))));
+        }
+        loop {
+            let event = ready!(Pin::new(&mut self.events).poll_next(context));
+            match event {
+                Some(Ok(event)) if !self.room.is_empty() && *event.room != *self.room => {}
+                other => return Poll::Ready(other.map(|event| Ok(shown(event)))),
+            }
+        }
+    }
+}
+
+fn shown(event: Result<RoomEvent, BroadcastStreamRecvError>) -> WatchRoomsResponse {
+    match event {
+        Ok(event) => WatchRoomsResponse {
+            kind: event.kind.into(),
+            room: event.room.to_string(),
+            who: event.who,
+            member_count: event.member_count,
+            missed_count: 0,
+        },
+        Err(BroadcastStreamRecvError::Lagged(missed)) => WatchRoomsResponse {
+            kind: RoomEventKind::Missed.into(),
+            missed_count: u32::try_from(missed).unwrap_or(u32::MAX),
+            ..WatchRoomsResponse::default()
+        },
+    }
+}

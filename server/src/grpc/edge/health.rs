@@ -1,0 +1,187 @@
+//! Whether the node serves, for load balancers and people: `grpc.health.v1` and the state behind `/readyz`. Unlike
+//! tonic's own service, a watch of an unknown service stays open and says so, as the protocol wants. Also reflection,
+//! since both describe the node and not the messaging. `node` sets the state.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tonic::{Request, Response, Status, service::Routes};
+use tonic_health::{
+    ServingStatus,
+    pb::{
+        HealthCheckRequest, HealthCheckResponse,
+        health_server::{self, HealthServer},
+    },
+};
+
+/// What can be asked about. The empty name is the node.
+const SERVICES: [&str; 3] = ["", "rialto.v1.MessagingService", "rialto.v1.DirectoryService"];
+
+/// Whether the node serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Starting,
+    Serving,
+    Draining,
+    Stopped,
+}
+
+/// The node's state. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Health {
+    state: Arc<watch::Sender<State>>,
+}
+
+impl Default for Health {
+    /// A node that starts: it is alive and does not serve yet.
+    fn default() -> Self {
+        Self { state: Arc::new(watch::Sender::new(State::Starting)) }
+    }
+}
+
+impl Health {
+    /// The node serves.
+    pub fn serve(&self) {
+        self.state.send_replace(State::Serving);
+    }
+
+    /// The node takes nothing new. Watches are told and stay open.
+    pub fn drain(&self) {
+        self.state.send_replace(State::Draining);
+    }
+
+    /// Ends all watches, so that their connections can end.
+    pub fn stop(&self) {
+        self.state.send_replace(State::Stopped);
+    }
+
+    /// Whether the node serves.
+    pub fn is_serving(&self) -> bool {
+        *self.state.borrow() == State::Serving
+    }
+
+    /// The gRPC service.
+    pub fn service(&self) -> HealthServer<Self> {
+        HealthServer::new(self.clone())
+    }
+}
+
+fn seen(state: State) -> HealthCheckResponse {
+    match state {
+        State::Serving => answer(ServingStatus::Serving),
+        State::Starting | State::Draining | State::Stopped => answer(ServingStatus::NotServing),
+    }
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    use tonic_health::pb::health_check_response::ServingStatus as Wire;
+    let status = match status {
+        ServingStatus::Serving => Wire::Serving,
+        ServingStatus::NotServing => Wire::NotServing,
+        ServingStatus::Unknown => Wire::ServiceUnknown,
+    };
+    HealthCheckResponse { status: status.into() }
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl health_server::Health for Health {
+    type WatchStream = Answers;
+
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        if SERVICES.contains(&request.get_ref().service.as_str()) {
+            Ok(Response::new(seen(*self.state.borrow())))
+        } else {
+            Err(Status::not_found("there is no such service"))
+        }
+    }
+
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Answers>, Status> {
+        let known = SERVICES.contains(&request.get_ref().service.as_str());
+        let mut last = None;
+        let changes = WatchStream::new(self.state.subscribe())
+            .map(move |state| match state {
+                State::Stopped => Err(Status::unavailable("the node is stopping")),
+                state if known => Ok(seen(state)),
+                _ => Ok(answer(ServingStatus::Unknown)),
+            })
+            // Different states may look the same from outside.
+            .filter(move |answer| {
+                let status = answer.as_ref().ok().map(|answer| answer.status);
+                let fresh = status.is_none() || last != status;
+                last = status;
+                std::future::ready(fresh)
+            });
+        Ok(Response::new(Box::pin(until_error(changes))))
+    }
+}
+
+/// The stream up to its first error, that one included.
+fn until_error<S>(stream: S) -> impl Stream<Item = Result<HealthCheckResponse, Status>>
+where
+    S: Stream<Item = Result<HealthCheckResponse, Status>>,
+{
+    let mut over = false;
+    stream.take_while(move |item| {
+        let take = !over;
+        over = item.is_err();
+        std::future::ready(take)
+    })
+}
+
+/// Adds reflection of all services of the node, in both versions that tools ask for.
+pub fn add_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server::Error> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(rialto_proto::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_health::pb::health_server::Health as _;
+
+    use super::*;
+
+    async fn watch(health: &Health, service: &str) -> Answers {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        health.watch(Request::new(request)).await.unwrap().into_inner()
+    }
+
+    async fn next(answers: &mut Answers) -> i32 {
+        answers.next().await.unwrap().unwrap().status
+    }
+
+    #[tokio::test]
+    async fn a_watch_sees_each_change_and_the_end() {
+        let health = Health::default();
+        let mut answers = watch(&health, "rialto.v1.MessagingService").await;
+        assert_eq!(next(&mut answers).await, 2);
+        health.serve();
+        assert_eq!(next(&mut answers).await, 1);
+        health.drain();
+        assert_eq!(next(&mut answers).await, 2);
+        health.stop();
+        assert!(answers.next().await.unwrap().is_err());
+        assert!(answers.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_watch_of_an_unknown_service_stays_open() {
+        let health = Health::default();
+        let mut answers = watch(&health, "no.such.Service").await;
+        assert_eq!(next(&mut answers).await, 3);
+        health.serve();
+        assert!(futures_util::poll!(answers.next()).is_pending());
+        health.stop();
+        assert!(answers.next().await.unwrap().is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! Local fan-out: who is reached by a target, each session once, and the frame in each outbox.
+
+use std::{collections::HashSet, sync::Arc};
+
+use rialto_proto::v1::Sender;
+
+use super::{
+    Hub,
+    address::Address,
+    room::{self, FanOut, Room},
+    shard::Locked,
+};
+use crate::{
+    base::{
+        clock::{self, Instant},
+        config::NamespaceSettings,
+        ids::RoomName,
+        refusal::Refusal,
+    },
+    session::Session,
+    wire::{
+        Frame,
+        target::{Target, Who},
+    },
+};
+
+/// An event on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Emission<'a> {
+    /// Where.
+    pub namespace: &'a str,
+    /// What holds there.
+    pub settings: &'a NamespaceSettings,
+    /// To whom.
+    pub target: &'a Target,
+    /// Key of the sending session, if there is one.
+    pub sender: Option<u64>,
+    /// What.
+    pub frame: &'a Frame,
+    /// Now.
+    pub now: Instant,
+}
+
+impl Emission<'_> {
+    /// The session that does not hear its own event.
+    fn excluded(&self) -> Option<u64> {
+        self.sender.filter(|_| !self.target.include_sender)
+    }
+
+    /// The one address that this goes to, when there is nothing else to it.
+    fn single(&self) -> Option<Address<'_>> {
+        let target = self.target;
+        if !target.except_rooms.is_empty() || !target.except_sessions.is_empty() {
+            return None;
+        }
+        match &target.who {
+            Who::Everyone => Some(Address::everyone(self.namespace)),
+            Who::Union { rooms, sessions, users } if sessions.is_empty() && users.is_empty() => {
+                let [room] = rooms.as_slice() else { return None };
+                Some(Address::room(self.namespace, room.as_str()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Hub {
+    /// Hands an event to everyone it is for on this node.
+    ///
+    /// *Order*: events of one sender to one room arrive in the order of these calls.
+    pub fn emit(&self, emission: Emission<'_>) -> Result<FanOut, Refusal> {
+        let Some(address) = emission.single() else {
+            return self.emit_asking(emission, |_| ());
+        };
+        let mut shard = self.shards.lock_one(&address);
+        let Some(room) = shard.get_mut(&address) else {
+            return Ok(FanOut::default());
+        };
+        take(room, emission)?;
+        Ok(room.fan_out(emission.frame, emission.settings.falling_behind, emission.excluded()))
+    }
+
+    /// The same, and tells `asked` who is about to receive it, before the first one does.
+    pub fn emit_asking(
+        &self,
+        emission: Emission<'_>,
+        asked: impl FnOnce(&[Arc<Session>]),
+    ) -> Result<FanOut, Refusal> {
+        let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
+        for room in emission.target.rooms() {
+            if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
+                take(room, emission)?;
+            }
+        }
+        let receivers = receivers(&mut locked, emission.namespace, emission.target, emission.excluded());
+        asked(&receivers);
+        let mut fan_out = FanOut::default();
+        for session in &receivers {
+            fan_out.put(session, emission.frame, emission.settings.falling_behind);
+        }
+        Ok(fan_out)
+    }
+
+    /// The sessions that a target covers now.
+    pub fn select(&self, namespace: &str, target: &Target) -> Vec<Arc<Session>> {
+        let mut locked = self.shards.lock(&addresses(namespace, target));
+        receivers(&mut locked, namespace, target, None)
+    }
+}
+
+/// Takes one event from the rate of a room.
+fn take(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
+    let rate = room::rate(emission.settings.room_emits_per_second);
+    room.rate.take(rate, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
+}
+
+/// Everything that must be locked to know whom a target covers.
+fn addresses<'a>(namespace: &'a str, target: &'a Target) -> Vec<Address<'a>> {
+    let room = |room: &'a RoomName| Address::room(namespace, room.as_str());
+    let mut addresses: Vec<_> = target.rooms().iter().chain(&target.except_rooms).map(room).collect();
+    // Whether a session named by its id is in the namespace is known by everyone's list.
+    if target.beyond_rooms() {
+        addresses.push(Address::everyone(namespace));
+    }
+    if let Who::Union { users, .. } = &target.who {
+        addresses.extend(users.iter().map(|user| Address::user(namespace, user.as_str())));
+    }
+    addresses
+}
+
+fn receivers(
+    locked: &mut Locked<'_>,
+    namespace: &str,
+    target: &Target,
+    sender: Option<u64>,
+) -> Vec<Arc<Session>> {
+    let mut passed: HashSet<u64> = target.except_sessions.iter().map(|id| id.key).chain(sender).collect();
+    for room in &target.except_rooms {
+        if let Some(room) = locked.room(&Address::room(namespace, room.as_str())) {
+            passed.extend(room.members.keys());
+        }
+    }
+    match &target.who {
+        Who::Everyone => gather(locked, &[Address::everyone(namespace)], &mut passed),
+        Who::AnyOf(room) => any_of(locked, &Address::room(namespace, room.as_str()), &passed),
+        Who::Union { rooms, sessions, users } => {
+            let rooms = rooms.iter().map(|room| Address::room(namespace, room.as_str()));
+            let users = users.iter().map(|user| Address::user(namespace, user.as_str()));
+            let addresses: Vec<_> = rooms.chain(users).collect();
+            let mut receivers = gather(locked, &addresses, &mut passed);
+            let Some(everyone) = locked.room(&Address::everyone(namespace)) else {
+                return receivers;
+            };
+            let named = sessions
+                .iter()
+                .filter_map(|id| everyone.members.get(&id.key).filter(|member| member.session.id == *id));
+            let named = named.filter(|member| passed.insert(member.session.id.key));
+            receivers.extend(named.map(|member| Arc::clone(&member.session)));
+            receivers
+        }
+    }
+}
+
+/// The members of all addresses, each once, those in `passed` left out.
+fn gather(
+    locked: &mut Locked<'_>,
+    addresses: &[Address<'_>],
+    passed: &mut HashSet<u64>,
+) -> Vec<Arc<Session>> {
+    let mut gathered = Vec::new();
+    for address in addresses {
+        let Some(room) = locked.room(address) else {
+            continue;
+        };
+        for (key, member) in &room.members {
+            if passed.insert(*key) {
+                gathered.push(Arc::clone(&member.session));
+            }
+        }
+    }
+    gathered
+}
+
+/// One member at random, none of those in `passed`.
+fn any_of(locked: &mut Locked<'_>, address: &Address<'_>, passed: &HashSet<u64>) -> Vec<Arc<Session>> {
+    let Some(room) = locked.room(address) else {
+        return Vec::new();
+    };
+    let members = room.members.len();
+    // The remainder is below the number of members.
+    let start = (clock::random_u64() % members.max(1) as u64) as usize;
+    let order = (start..members).chain(0..start);
+    let chosen = order.filter_map(|at| room.members.get_index(at)).find(|(key, _)| !passed.contains(key));
+    chosen.map(|(_, member)| Arc::clone(&member.session)).into_iter().collect()
+}
+
+/// Sessions with their names, as those who are asked for replies.
+pub fn names(sessions: &[Arc<Session>]) -> Vec<(u64, Sender)> {
+    sessions.iter().map(|session| (session.id.key, session.sender())).collect()
+}

@@ -1,0 +1,386 @@
+//! Entering, joining, parting, leaving and going. The answer to the member is put in its outbox at the very point
+//! where it holds: nothing from a room comes before its `Joined` or after its `Parted`.
+//!
+//! Locks are taken in one order: the session's memberships, then shards, then outboxes.
+
+use std::sync::Arc;
+
+use rialto_proto::v1::{Presence, RefusalCode, RoomEventKind, RoomState, Sender};
+
+use super::{
+    Hub,
+    address::{Address, Key, Kind},
+    namespaces::{Namespace, unknown},
+    room::{self, Room},
+    shard::Locked,
+    watch::RoomEvent,
+};
+use crate::{
+    base::{
+        clock::Instant,
+        config::NamespaceSettings,
+        ids::RoomName,
+        refusal::{Refusal, Retry},
+    },
+    session::{Session, memberships::Memberships, outbox::Put},
+    wire::Frame,
+};
+
+/// A session that wants to be in rooms; with no rooms, in the namespace alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Joining<'a> {
+    /// Who.
+    pub session: &'a Arc<Session>,
+    /// Where.
+    pub namespace: &'a str,
+    /// Which rooms.
+    pub rooms: &'a [RoomName],
+    /// Whether it wants to know who else is there.
+    pub presence: bool,
+    /// Now.
+    pub now: Instant,
+}
+
+/// What a change of membership led to.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// False when everything was so before.
+    pub changed: bool,
+    /// Sessions that fell behind by being told.
+    pub behind: Vec<Arc<Session>>,
+}
+
+impl Changed {
+    /// Gives the session its answer.
+    fn answer(&mut self, session: &Arc<Session>, answer: Option<Frame>) {
+        if let Some(frame) = answer
+            && session.outbox.answer(frame) == Put::Behind
+        {
+            self.behind.push(Arc::clone(session));
+        }
+    }
+}
+
+impl Hub {
+    /// Joins all rooms or, when one is refused, none. `answer` makes the frame that the session is told by, from the
+    /// rooms as it finds them and whether anything has changed.
+    pub fn join(
+        &self,
+        joining: Joining<'_>,
+        answer: impl FnOnce(Vec<RoomState>, bool) -> Option<Frame>,
+    ) -> Result<Changed, Refusal> {
+        let Joining { session, rooms, now, .. } = joining;
+        let mut memberships = session.memberships.lock();
+        if memberships.gone() {
+            return Err(Refusal::new(RefusalCode::SessionUnknown, "the session has ended"));
+        }
+        let entered = memberships.rooms(joining.namespace).is_some();
+        let pin = if entered { None } else { Some(self.namespaces.pin(joining.namespace)?) };
+        let namespace = match pin.as_ref().and_then(|pin| pin.namespace().cloned()) {
+            Some(namespace) => namespace,
+            None => self.namespaces.get(joining.namespace).ok_or_else(unknown)?,
+        };
+        let fresh = fresh_rooms(&memberships, &namespace, rooms);
+        self.check_session_limits(&memberships, entered, fresh.len())?;
+
+        let user = session.user();
+        let mut addresses: Vec<_> =
+            rooms.iter().map(|room| Address::room(&namespace.name, room.as_str())).collect();
+        addresses.extend([Address::everyone(&namespace.name), Address::user(&namespace.name, &user)]);
+        let mut locked = self.shards.lock(&addresses);
+        let settings = namespace.settings.load();
+        self.check_room_limits(&mut locked, joining, (&namespace, &settings), &fresh)?;
+
+        let mut changed = Changed { changed: !fresh.is_empty() || !entered, behind: Vec::new() };
+        let states = states(&mut locked, joining, &namespace.name, &memberships);
+        changed.answer(session, answer(states, changed.changed));
+        if !entered {
+            memberships.enter(Arc::clone(&namespace.name));
+            add_to_namespace(&mut locked, session, &namespace.name, &user, now);
+        }
+        for room in rooms {
+            let name = memberships_name(&memberships, &namespace, room);
+            let fresh = memberships.join(&namespace.name, Arc::clone(&name));
+            self.add(&mut locked, joining, (&namespace, &settings), &name, fresh, &mut changed);
+        }
+        if let Some(pin) = pin {
+            pin.keep();
+        }
+        Ok(changed)
+    }
+
+    /// Parts rooms; `answer` makes the frame that the session is told by, from the rooms that it was in.
+    pub fn part(
+        &self,
+        session: &Arc<Session>,
+        namespace: &str,
+        rooms: &[RoomName],
+        answer: impl FnOnce(Vec<String>) -> Option<Frame>,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        let mut parted = Vec::new();
+        let mut memberships = session.memberships.lock();
+        for room in rooms {
+            if memberships.part(namespace, room.as_str()) {
+                self.remove(session, namespace, room.as_str(), &mut changed);
+                parted.push(room.as_str().to_owned());
+            }
+        }
+        changed.changed = !parted.is_empty();
+        changed.answer(session, answer(parted));
+        changed
+    }
+
+    /// Leaves a namespace and parts its rooms; `answer` as in [`Hub::part`].
+    pub fn leave(
+        &self,
+        session: &Arc<Session>,
+        namespace: &str,
+        answer: impl FnOnce(Vec<String>) -> Option<Frame>,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        let mut memberships = session.memberships.lock();
+        let place = memberships.leave(namespace);
+        changed.changed = place.is_some();
+        let rooms = place.map(|place| place.rooms).unwrap_or_default();
+        if changed.changed {
+            self.remove_from_namespace(session, namespace, &rooms, &mut changed);
+        }
+        changed.answer(session, answer(rooms.iter().map(|room| room.to_string()).collect()));
+        changed
+    }
+
+    /// Takes a session out of everything, for ever.
+    pub fn exit(&self, session: &Arc<Session>) -> Changed {
+        let mut changed = Changed::default();
+        let places = session.memberships.lock().go();
+        for place in places {
+            self.remove_from_namespace(session, &place.namespace, &place.rooms, &mut changed);
+        }
+        changed.changed = self.sessions.remove(session);
+        changed
+    }
+
+    fn check_session_limits(
+        &self,
+        memberships: &Memberships,
+        entered: bool,
+        fresh: usize,
+    ) -> Result<(), Refusal> {
+        let limits = &self.limits.session;
+        if memberships.room_count() + fresh > limits.rooms_max as usize {
+            return Err(Refusal::limit("rooms_max", limits.rooms_max));
+        }
+        if !entered && memberships.places().len() >= limits.namespaces_max as usize {
+            return Err(Refusal::limit("namespaces_max", limits.namespaces_max));
+        }
+        Ok(())
+    }
+
+    fn check_room_limits(
+        &self,
+        locked: &mut Locked<'_>,
+        joining: Joining<'_>,
+        (namespace, settings): (&Namespace, &NamespaceSettings),
+        fresh: &[&RoomName],
+    ) -> Result<(), Refusal> {
+        let new = |room: &&&RoomName| locked.room(&Address::room(&namespace.name, room.as_str())).is_none();
+        let created = u32::try_from(fresh.iter().filter(new).count()).unwrap_or(u32::MAX);
+        if created > 0 && namespace.room_count().saturating_add(created) > settings.rooms_max {
+            return Err(Refusal::limit("namespace rooms_max", settings.rooms_max));
+        }
+        let taken = self.sessions.take_rooms(joining.session, created, joining.now);
+        taken.map_err(|after| Refusal::rate("rooms_created_per_minute", after))
+    }
+
+    /// Makes the session a member of one room and tells those who want to know.
+    fn add(
+        &self,
+        locked: &mut Locked<'_>,
+        joining: Joining<'_>,
+        (namespace, settings): (&Namespace, &NamespaceSettings),
+        name: &Arc<str>,
+        fresh: bool,
+        changed: &mut Changed,
+    ) {
+        let Joining { session, presence, now, .. } = joining;
+        let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
+        let key = Key::room(&namespace.name, name);
+        let Some(room) = locked.room_or_new(key, new) else {
+            return;
+        };
+        if room.count() == 0 {
+            namespace.rooms.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.metrics.rooms.inc();
+            self.announce(&namespace.name, RoomEventKind::Created, name, None, 0);
+        }
+        room.add(session, presence);
+        if !fresh {
+            return;
+        }
+        let who = || session.sender();
+        self.announce(&namespace.name, RoomEventKind::Joined, name, Some(&who), room.count());
+        let joined = vec![room::info(session)];
+        changed
+            .behind
+            .extend(room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key));
+    }
+
+    /// Takes the session out of one room and tells those who want to know.
+    fn remove(&self, session: &Arc<Session>, namespace: &str, name: &str, changed: &mut Changed) {
+        let address = Address::room(namespace, name);
+        let mut shard = self.shards.lock_one(&address);
+        let Some(room) = shard.get_mut(&address) else {
+            return;
+        };
+        if !room.remove(session.id.key) {
+            return;
+        }
+        let count = room.count();
+        let left = vec![session.sender()];
+        changed.behind.extend(room.report(presence_of(namespace, name, Vec::new(), left), session.id.key));
+        let who = || session.sender();
+        let room_name: Arc<str> = name.into();
+        self.announce(namespace, RoomEventKind::Left, &room_name, Some(&who), count);
+        if count == 0 {
+            shard.swap_remove(&address);
+            self.metrics.rooms.dec();
+            if let Some(namespace) = self.namespaces.get(namespace) {
+                namespace.rooms.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            self.announce(namespace, RoomEventKind::Deleted, &room_name, None, 0);
+        }
+    }
+
+    fn remove_from_namespace(
+        &self,
+        session: &Arc<Session>,
+        namespace: &str,
+        rooms: &[Arc<str>],
+        changed: &mut Changed,
+    ) {
+        for room in rooms {
+            self.remove(session, namespace, room, changed);
+        }
+        let user = session.user();
+        for address in [Address::everyone(namespace), Address::user(namespace, &user)] {
+            let mut shard = self.shards.lock_one(&address);
+            if let Some(room) = shard.get_mut(&address) {
+                room.remove(session.id.key);
+                if room.count() == 0 {
+                    shard.swap_remove(&address);
+                }
+            }
+        }
+        self.namespaces.release(namespace);
+    }
+
+    fn announce(
+        &self,
+        namespace: &str,
+        kind: RoomEventKind,
+        room: &Arc<str>,
+        who: Option<&dyn Fn() -> Sender>,
+        member_count: u32,
+    ) {
+        self.watches.announce(namespace, || RoomEvent {
+            kind,
+            room: Arc::clone(room),
+            who: who.map(|who| who()),
+            member_count,
+        });
+    }
+
+    /// Tells members who asked for presence that a session's attributes have changed.
+    pub fn describe(&self, session: &Arc<Session>) -> Vec<Arc<Session>> {
+        let mut behind = Vec::new();
+        let memberships = session.memberships.lock();
+        for place in memberships.places() {
+            for name in &place.rooms {
+                let address = Address::room(&place.namespace, name);
+                let shard = self.shards.lock_one(&address);
+                let Some(room) = shard.get(&address) else { continue };
+                let joined = vec![room::info(session)];
+                behind.extend(room.report(presence_of(&place.namespace, name, joined, Vec::new()), 0));
+            }
+        }
+        behind
+    }
+}
+
+/// The rooms that the session is not in yet, each once.
+fn fresh_rooms<'a>(
+    memberships: &Memberships,
+    namespace: &Namespace,
+    rooms: &'a [RoomName],
+) -> Vec<&'a RoomName> {
+    let mut fresh: Vec<&RoomName> = Vec::with_capacity(rooms.len());
+    for room in rooms {
+        if !memberships.holds(&namespace.name, room.as_str()) && !fresh.contains(&room) {
+            fresh.push(room);
+        }
+    }
+    fresh
+}
+
+/// The rooms as the session finds them, itself counted.
+fn states(
+    locked: &mut Locked<'_>,
+    joining: Joining<'_>,
+    namespace: &str,
+    memberships: &Memberships,
+) -> Vec<RoomState> {
+    let Joining { session, rooms, presence, .. } = joining;
+    let state = |name: &RoomName| {
+        let fresh = !memberships.holds(namespace, name.as_str());
+        let room = locked.room(&Address::room(namespace, name.as_str()));
+        let count = room.as_ref().map_or(0, |room| room.count()) + u32::from(fresh);
+        let mut members = Vec::new();
+        if presence && count as usize <= room::MEMBERS_NAMED_MAX {
+            members = room.map(|room| room.named()).unwrap_or_default();
+            members.extend(fresh.then(|| room::info(session)));
+        }
+        RoomState { room: name.as_str().to_owned(), member_count: count, members }
+    };
+    rooms.iter().map(state).collect()
+}
+
+/// Makes the session reachable by everyone-in-the-namespace and by its user's name.
+fn add_to_namespace(
+    locked: &mut Locked<'_>,
+    session: &Arc<Session>,
+    namespace: &Arc<str>,
+    user: &str,
+    now: Instant,
+) {
+    let everyone = (Kind::Everyone, "");
+    let user = (!user.is_empty()).then_some((Kind::User, user));
+    for (kind, name) in std::iter::once(everyone).chain(user) {
+        let key = Key { namespace: Arc::clone(namespace), kind, name: name.into() };
+        if let Some(room) = locked.room_or_new(key, || Room::new(room::fresh_rate(0, now))) {
+            room.add(session, false);
+        }
+    }
+}
+
+/// The shared name of a room that the session is in already, else a new one.
+fn memberships_name(memberships: &Memberships, namespace: &Namespace, room: &RoomName) -> Arc<str> {
+    let held = memberships.rooms(&namespace.name).unwrap_or_default();
+    held.iter().find(|name| ***name == *room.as_str()).cloned().unwrap_or_else(|| room.as_str().into())
+}
+
+fn presence_of(
+    namespace: &str,
+    room: &str,
+    joined: Vec<rialto_proto::v1::Member>,
+    left: Vec<Sender>,
+) -> Presence {
+    let (namespace, room) = (namespace.to_owned(), room.to_owned());
+    Presence { namespace, room, joined, left, member_count: 0 }
+}
+
+/// The session is not in the namespace.
+pub fn not_entered() -> Refusal {
+    let refusal = Refusal::new(RefusalCode::NotAMember, "the session has not entered the namespace");
+    Refusal { retry: Retry::AfterChange, ..refusal }
+}

@@ -1,0 +1,65 @@
+//! Floor 3: who is where on this node, and local fan-out. The hub holds sessions, namespaces and rooms; it knows
+//! nothing of streams, rights or other nodes. What must follow from a change (sessions that fell behind) comes back as
+//! a value and is the router's to do.
+
+mod address;
+mod census;
+mod emit;
+mod membership;
+mod namespaces;
+mod room;
+mod sessions;
+mod shard;
+mod watch;
+
+#[cfg(test)]
+mod model;
+
+use std::{net::IpAddr, sync::Arc};
+
+pub use census::Page;
+pub use emit::{Emission, names};
+pub use membership::{Changed, Joining, not_entered};
+pub use namespaces::{Namespace, Namespaces, unknown};
+pub use room::{FanOut, info};
+pub use sessions::Sessions;
+pub use watch::{RoomEvent, Watches};
+
+use crate::{
+    base::{clock::Instant, config::NamespaceConfig, limits::Limits, metrics::Metrics, refusal::Refusal},
+    session::Session,
+};
+use shard::Shards;
+
+/// Who is where on this node.
+#[derive(Debug)]
+pub struct Hub {
+    /// The namespaces.
+    pub namespaces: Namespaces,
+    /// The sessions.
+    pub sessions: Sessions,
+    /// Who watches rooms.
+    pub watches: Watches,
+    shards: Shards,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+impl Hub {
+    /// A hub with the namespaces of the configuration and nobody in them.
+    pub fn new(limits: &Limits, namespaces: &[NamespaceConfig], metrics: Arc<Metrics>) -> Self {
+        Self {
+            namespaces: Namespaces::new(namespaces, limits.node.namespaces_max, metrics.namespaces.clone()),
+            sessions: Sessions::new(limits.node.clone()),
+            watches: Watches::default(),
+            shards: Shards::new(),
+            limits: limits.clone(),
+            metrics,
+        }
+    }
+
+    /// Adds a session that came from `from`, unless its user or its address has too many.
+    pub fn open(&self, session: &Arc<Session>, from: Option<IpAddr>, now: Instant) -> Result<(), Refusal> {
+        self.sessions.add(session, from, now)
+    }
+}

@@ -1,0 +1,142 @@
+//! The members of one address, and the loop that hands them an event. Pure but for the outboxes that it fills.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rialto_proto::v1::{Member as MemberInfo, Presence};
+
+use crate::{
+    base::{clock::Instant, config::BehindPolicy, rate::Bucket},
+    session::{Session, outbox::Put},
+    wire::Frame,
+};
+
+/// Rooms of more members than this do not name them in `Joined` and `Presence`.
+pub(super) const MEMBERS_NAMED_MAX: usize = 256;
+
+/// The members of one address.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) members: IndexMap<u64, Member>,
+    pub(super) rate: Bucket,
+    presence_wanted: u32,
+}
+
+/// A session in a room.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) session: Arc<Session>,
+    presence: bool,
+}
+
+/// What became of an event.
+#[derive(Debug, Default)]
+pub struct FanOut {
+    /// Sessions whose outbox it is in.
+    pub delivered: u32,
+    /// Sessions that it was dropped for, and events that it displaced.
+    pub dropped: u32,
+    /// Sessions that fell behind by it and must be closed.
+    pub behind: Vec<Arc<Session>>,
+    /// Sessions that it was meant for and did not reach.
+    pub unreached: Vec<u64>,
+}
+
+impl FanOut {
+    /// Puts `frame` in the outbox of one session.
+    pub(super) fn put(&mut self, session: &Arc<Session>, frame: &Frame, policy: BehindPolicy) {
+        match session.outbox.put(frame, policy) {
+            Put::Waits { displaced } => {
+                self.delivered += 1;
+                self.dropped += displaced;
+                return;
+            }
+            Put::Dropped => self.dropped += 1,
+            Put::Behind => self.behind.push(Arc::clone(session)),
+            Put::Closed => {}
+        }
+        self.unreached.push(session.id.key);
+    }
+}
+
+impl Room {
+    /// A room without members.
+    pub(super) fn new(rate: Bucket) -> Self {
+        Self { members: IndexMap::new(), rate, presence_wanted: 0 }
+    }
+
+    /// Adds a member. False when it was one; its wish to be told of others is taken over all the same.
+    pub(super) fn add(&mut self, session: &Arc<Session>, presence: bool) -> bool {
+        let member = Member { session: Arc::clone(session), presence };
+        self.presence_wanted += u32::from(presence);
+        let before = self.members.insert(session.id.key, member);
+        self.presence_wanted -= u32::from(before.as_ref().is_some_and(|member| member.presence));
+        before.is_none()
+    }
+
+    /// Removes a member. False when it was none.
+    pub(super) fn remove(&mut self, key: u64) -> bool {
+        let Some(member) = self.members.swap_remove(&key) else {
+            return false;
+        };
+        self.presence_wanted -= u32::from(member.presence);
+        true
+    }
+
+    /// How many members it has.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.members.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Hands `frame` to every member but `except`.
+    pub(super) fn fan_out(&self, frame: &Frame, policy: BehindPolicy, except: Option<u64>) -> FanOut {
+        let mut fan_out = FanOut::default();
+        for (key, member) in &self.members {
+            if Some(*key) != except {
+                fan_out.put(&member.session, frame, policy);
+            }
+        }
+        fan_out
+    }
+
+    /// Tells the members who asked for it that others came or went. Returns those who fell behind by it.
+    pub(super) fn report(&self, mut presence: Presence, except: u64) -> Vec<Arc<Session>> {
+        if self.presence_wanted == 0 {
+            return Vec::new();
+        }
+        presence.member_count = self.count();
+        if self.members.len() > MEMBERS_NAMED_MAX {
+            presence.joined.clear();
+            presence.left.clear();
+        }
+        let frame = Frame::presence(presence);
+        let mut fan_out = FanOut::default();
+        let told = self.members.iter().filter(|(key, member)| member.presence && **key != except);
+        told.for_each(|(_, member)| fan_out.put(&member.session, &frame, BehindPolicy::Drop));
+        fan_out.behind
+    }
+
+    /// The members by name, if they are not too many.
+    pub(super) fn named(&self) -> Vec<MemberInfo> {
+        if self.members.len() > MEMBERS_NAMED_MAX {
+            return Vec::new();
+        }
+        self.members.values().map(|member| info(&member.session)).collect()
+    }
+}
+
+/// A bucket for a room that has just begun.
+pub(super) fn fresh_rate(per_second: u32, now: Instant) -> Bucket {
+    Bucket::full(rate(per_second), now)
+}
+
+/// A room takes a tenth of a second's events at once, and at least 100.
+pub(super) fn rate(per_second: u32) -> crate::base::rate::Rate {
+    crate::base::rate::Rate::per_second(per_second, (per_second / 10).max(100))
+}
+
+/// A session as others see it.
+pub fn info(session: &Session) -> MemberInfo {
+    let attributes = session.attributes();
+    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone() }
+}

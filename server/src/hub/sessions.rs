@@ -1,0 +1,134 @@
+//! The sessions of this node, by id, and how many each user and each address has.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    base::{
+        clock::Instant,
+        ids::UserName,
+        limits::NodeLimits,
+        rate::{Bucket, Rate},
+        refusal::Refusal,
+    },
+    session::Session,
+};
+
+/// All sessions of the node.
+#[derive(Debug)]
+pub struct Sessions {
+    open: RwLock<HashMap<u64, (Arc<Session>, Option<IpAddr>)>>,
+    users: Mutex<HashMap<UserName, User>>,
+    addresses: Mutex<HashMap<IpAddr, u32>>,
+    limits: NodeLimits,
+}
+
+#[derive(Debug)]
+struct User {
+    sessions: u32,
+    rooms_created: Bucket,
+}
+
+impl Sessions {
+    pub(super) fn new(limits: NodeLimits) -> Self {
+        Self { open: RwLock::default(), users: Mutex::default(), addresses: Mutex::default(), limits }
+    }
+
+    /// The session with that key.
+    pub fn get(&self, key: u64) -> Option<Arc<Session>> {
+        self.open.read().get(&key).map(|(session, _)| Arc::clone(session))
+    }
+
+    /// All sessions.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.open.read().values().map(|(session, _)| Arc::clone(session)).collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.open.read().len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a session, unless its user or its address has too many.
+    pub(super) fn add(
+        &self,
+        session: &Arc<Session>,
+        from: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if let Some(user) = session.identity().user.clone() {
+            let max = self.limits.sessions_per_user_max;
+            let mut users = self.users.lock();
+            let rate = Rate::per_minute(self.limits.rooms_created_per_minute);
+            let user = users
+                .entry(user)
+                .or_insert_with(|| User { sessions: 0, rooms_created: Bucket::full(rate, now) });
+            if max > 0 && user.sessions >= max {
+                return Err(Refusal::limit("sessions_per_user_max", max));
+            }
+            user.sessions += 1;
+        }
+        if let Some(from) = from {
+            let max = self.limits.sessions_per_address_max;
+            let mut addresses = self.addresses.lock();
+            let count = addresses.entry(from).or_default();
+            if max > 0 && *count >= max {
+                drop(addresses);
+                self.forget_user(session);
+                return Err(Refusal::limit("sessions_per_address_max", max));
+            }
+            *count += 1;
+        }
+        self.open.write().insert(session.id.key, (Arc::clone(session), from));
+        Ok(())
+    }
+
+    /// Removes a session. False when it was not there.
+    pub(super) fn remove(&self, session: &Session) -> bool {
+        let Some((_, from)) = self.open.write().remove(&session.id.key) else {
+            return false;
+        };
+        self.forget_user(session);
+        if let Some(from) = from {
+            let mut addresses = self.addresses.lock();
+            if let Some(count) = addresses.get_mut(&from) {
+                *count -= 1;
+                if *count == 0 {
+                    addresses.remove(&from);
+                }
+            }
+        }
+        true
+    }
+
+    /// Takes the creation of `rooms` rooms from the rate of the session's user. Sessions without a user are not
+    /// bounded: they exist only where nothing is authenticated.
+    pub(super) fn take_rooms(&self, session: &Session, rooms: u32, now: Instant) -> Result<(), Duration> {
+        let identity = session.identity();
+        let Some(user) = &identity.user else { return Ok(()) };
+        let rate = Rate::per_minute(self.limits.rooms_created_per_minute);
+        let mut users = self.users.lock();
+        let Some(user) = users.get_mut(user) else {
+            return Ok(());
+        };
+        (0..rooms).try_for_each(|_| user.rooms_created.take(rate, now))
+    }
+
+    fn forget_user(&self, session: &Session) {
+        let identity = session.identity();
+        let Some(user) = &identity.user else { return };
+        let mut users = self.users.lock();
+        if let Some(entry) = users.get_mut(user) {
+            entry.sessions -= 1;
+            if entry.sessions == 0 {
+                users.remove(user);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The rooms of a node, spread over shards with one lock each. An operation on several addresses takes their locks in
+//! ascending order, all before it begins, so that others see it whole and nobody waits in a circle.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{
+    address::{Address, Key},
+    room::Room,
+};
+
+/// More shards than cores that contend: fan-out holds a lock for the length of a member list.
+const SHARDS: usize = 64;
+
+type Rooms = IndexMap<Key, Room>;
+
+/// All rooms of the node.
+#[derive(Debug)]
+pub(super) struct Shards {
+    shards: Box<[Mutex<Rooms>]>,
+    hasher: RandomState,
+}
+
+/// Some shards, locked.
+pub(super) struct Locked<'a> {
+    hasher: &'a RandomState,
+    guards: Vec<(usize, MutexGuard<'a, Rooms>)>,
+}
+
+impl Shards {
+    pub(super) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+
+    /// Locks the shard of one address.
+    pub(super) fn lock_one(&self, address: &Address<'_>) -> MutexGuard<'_, Rooms> {
+        self.shards[index(&self.hasher, address)].lock()
+    }
+
+    /// Locks the shards of all addresses.
+    pub(super) fn lock(&self, addresses: &[Address<'_>]) -> Locked<'_> {
+        let mut indexes: Vec<usize> = addresses.iter().map(|address| index(&self.hasher, address)).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        let guards = indexes.into_iter().map(|index| (index, self.shards[index].lock())).collect();
+        Locked { hasher: &self.hasher, guards }
+    }
+
+    /// Looks at every room, one shard at a time.
+    pub(super) fn visit(&self, mut look: impl FnMut(&Key, &Room)) {
+        for shard in &self.shards {
+            shard.lock().iter().for_each(|(key, room)| look(key, room));
+        }
+    }
+}
+
+fn index(hasher: &RandomState, address: &Address<'_>) -> usize {
+    // The remainder is below SHARDS.
+    (hasher.hash_one(address) % SHARDS as u64) as usize
+}
+
+impl Locked<'_> {
+    /// The room at an address, if it has members.
+    pub(super) fn room(&mut self, address: &Address<'_>) -> Option<&mut Room> {
+        self.shard(address)?.get_mut(address)
+    }
+
+    /// The room at an address, made if need be. `None` when the address was not locked.
+    pub(super) fn room_or_new(&mut self, key: Key, new: impl FnOnce() -> Room) -> Option<&mut Room> {
+        let shard = self.shard(&key.address())?;
+        Some(shard.entry(key).or_insert_with(new))
+    }
+
+    fn shard(&mut self, address: &Address<'_>) -> Option<&mut Rooms> {
+        let wanted = index(self.hasher, address);
+        let found = self.guards.iter_mut().find(|(index, _)| *index == wanted);
+        found.map(|(_, shard)| &mut **shard)
+    }
+}
+
+impl Key {
+    /// The key of a room.
+    pub(super) fn room(namespace: &Arc<str>, room: &Arc<str>) -> Self {
+        let (namespace, name) = (Arc::clone(namespace), Arc::clone(room));
+        Self { namespace, kind: super::address::Kind::Room, name }
+    }
+}

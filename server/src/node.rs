@@ -1,0 +1,121 @@
+//! Floor 6: the node put together, and the stages of its stopping. Nothing is decided here; who knows whom is.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::Authenticator,
+    base::{
+        config::{Config, ConfigError, StopConfig},
+        metrics::Metrics,
+        tasks::Tasks,
+    },
+    grpc::{
+        self,
+        edge::{App, Edge, Health, tls},
+    },
+    router::Router,
+};
+
+/// Time for tasks to end after they were told to, before they are left behind.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Node {
+    address: SocketAddr,
+    router: Arc<Router>,
+    health: Health,
+    tasks: Tasks,
+    farewell: CancellationToken,
+    served: JoinHandle<()>,
+    stop: StopConfig,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address of the configuration.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("{0}")]
+    Tls(#[from] tls::TlsError),
+    /// The descriptors that reflection shows cannot be read.
+    #[error("cannot offer reflection")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+impl Node {
+    /// Checks the configuration, listens, and serves until [`Node::stop`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let authenticator = Authenticator::new(&config.auth)?;
+        let tls = config.tls.as_ref().map(tls::load).transpose()?;
+        let address = config.listen;
+        let not_listening = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(not_listening)?;
+        let address = listener.local_addr().map_err(not_listening)?;
+
+        let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
+        let router = Arc::new(Router::new(&config, authenticator, Arc::clone(&metrics), tasks.clone()));
+        let services = grpc::routes(&router, config.web.inspection);
+        let app = App {
+            limits: config.limits.connection.clone(),
+            web: config.web.clone(),
+            metrics: Arc::clone(&metrics),
+            health: health.clone(),
+            services,
+        };
+        let app = app.router()?;
+        let farewell = CancellationToken::new();
+        let edge = Edge {
+            limits: config.limits.connection,
+            tls,
+            metrics,
+            tasks: tasks.clone(),
+            farewell: farewell.clone(),
+        };
+        tasks.spawn("timers", Arc::clone(&router).run_timers());
+        let served = tasks.spawn("edge", edge.serve(listener, app));
+        health.serve();
+        tracing::info!(%address, node = %router.node, "serving");
+        Ok(Self { address, router, health, tasks, farewell, served, stop: config.stop })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops in stages: nothing new is taken → sessions are told to come back elsewhere, each in its own moment →
+    /// those that are left are closed → what waits is flushed → connections are cut. Each stage has its time.
+    pub async fn stop(self) {
+        let Self { router, health, tasks, farewell, mut served, stop, .. } = self;
+        health.drain();
+        tasks.draining().cancel();
+        let told = router.announce_drain(&stop);
+        tracing::info!(sessions = told, within = ?stop.drain, "draining");
+        let gone = timeout(stop.drain, router.emptied()).await.is_ok();
+
+        let closed = router.close_all().len();
+        health.stop();
+        farewell.cancel();
+        tracing::info!(all_gone = gone, closed, within = ?stop.flush, "closing");
+        let flushed = timeout(stop.flush, &mut served).await.is_ok();
+
+        tasks.stopping().cancel();
+        let ended = timeout(END_TIMEOUT, tasks.ended()).await.is_ok();
+        tracing::info!(flushed, ended, "stopped");
+    }
+}

@@ -1,0 +1,213 @@
+//! The path of an event: allowed? → encoded once → in the outbox of everyone it is for → accepted.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::SystemTime,
+};
+
+use rialto_proto::v1::{Accepted, Durability, Event, RefusalCode, Sender, server_frame::Frame as Body};
+
+use super::{Router, dispatch::forbidden, reply::Asker};
+use crate::{
+    auth::{Identity, Right},
+    base::{
+        clock,
+        config::NamespaceSettings,
+        ids::{EventId, RoomName},
+        metrics::CauseLabel,
+        refusal::{Refusal, Retry},
+    },
+    hub::{self, Emission, FanOut},
+    session::Session,
+    wire::{
+        Frame,
+        command::Emit,
+        content,
+        target::{Target, Who},
+    },
+};
+
+/// Who emits.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// A session.
+    Session(&'a Arc<Session>),
+    /// Somebody without one.
+    Identity(&'a Identity),
+}
+
+impl Origin<'_> {
+    fn sender(self) -> Sender {
+        match self {
+            Self::Session(session) => session.sender(),
+            Self::Identity(identity) => Sender {
+                session: String::new(),
+                user: identity.user.as_ref().map(ToString::to_string).unwrap_or_default(),
+            },
+        }
+    }
+
+    fn key(self) -> Option<u64> {
+        match self {
+            Self::Session(session) => Some(session.id.key),
+            Self::Identity(_) => None,
+        }
+    }
+}
+
+impl Router {
+    /// Emits for a session and answers it.
+    pub(super) fn emit(&self, session: &Arc<Session>, reference: u32, emit: Emit) -> Result<(), Refusal> {
+        let now = clock::now();
+        let taken = session.take_emit(&self.limits.session, now);
+        taken.map_err(|after| Refusal::rate("emits_per_second", after))?;
+        let settings = self.allow(&session.identity(), &emit)?;
+        check_membership(session, &emit, &settings)?;
+        if emit.replies.is_some() {
+            return self.emit_for_replies(session, reference, emit, &settings);
+        }
+        let (id, fan_out) = self.send(Origin::Session(session), emit, &settings)?;
+        self.accept(session, reference, id, fan_out);
+        Ok(())
+    }
+
+    /// Emits without a session.
+    pub fn publish(&self, identity: &Identity, emit: Emit) -> Result<Accepted, Refusal> {
+        let settings = self.allow(identity, &emit)?;
+        let (id, fan_out) = self.send(Origin::Identity(identity), emit, &settings)?;
+        let recipients = fan_out.delivered;
+        self.settle_fan_out(fan_out);
+        Ok(accepted(id, recipients))
+    }
+
+    /// Whether an identity may send this, and what holds in the namespace.
+    pub(super) fn allow(&self, identity: &Identity, emit: &Emit) -> Result<Arc<NamespaceSettings>, Refusal> {
+        let namespace = emit.namespace.as_str();
+        let right = if matches!(emit.target.who, Who::AnyOf(_)) { Right::Call } else { Right::Emit };
+        let rooms = emit.target.rooms();
+        let in_rooms = rooms.iter().all(|room| identity.may(right, namespace, Some(room.as_str())));
+        let beyond = !emit.target.beyond_rooms() || identity.may(right, namespace, None);
+        if !in_rooms || !beyond {
+            return Err(forbidden());
+        }
+        let settings = self.hub.namespaces.settings(namespace).ok_or_else(hub::unknown)?;
+        content::payload(content::content_bytes(&emit.content), settings.payload_bytes_max)?;
+        Ok(settings)
+    }
+
+    /// Sends an event that asks for no replies.
+    fn send(
+        &self,
+        origin: Origin<'_>,
+        emit: Emit,
+        settings: &NamespaceSettings,
+    ) -> Result<(EventId, FanOut), Refusal> {
+        let id = self.next_event_id();
+        let (target, namespace, frame) = encode(origin, emit, id, String::new());
+        let fan_out = self.hub.emit(Emission {
+            namespace: &namespace,
+            settings,
+            target: &target,
+            sender: origin.key(),
+            frame: &frame,
+            now: clock::now(),
+        })?;
+        Ok((id, fan_out))
+    }
+
+    /// Sends an event whose receivers are asked for replies; `asker` is told of them.
+    pub(super) fn send_asking(
+        &self,
+        origin: Origin<'_>,
+        emit: Emit,
+        settings: &NamespaceSettings,
+        asker: Asker,
+    ) -> Result<(EventId, FanOut), Refusal> {
+        let id = self.next_event_id();
+        let deadline = clock::now() + emit.replies.unwrap_or_default();
+        let (target, namespace, frame) = encode(origin, emit, id, id.to_string());
+        let emission = Emission {
+            namespace: &namespace,
+            settings,
+            target: &target,
+            sender: origin.key(),
+            frame: &frame,
+            now: clock::now(),
+        };
+        let fan_out = self.hub.emit_asking(emission, |receivers| {
+            self.wait_for_replies(id, asker, hub::names(receivers), deadline);
+        })?;
+        Ok((id, fan_out))
+    }
+
+    /// Tells a session that its event was taken, and sees to those who fell behind by it.
+    pub(super) fn accept(&self, session: &Arc<Session>, reference: u32, id: EventId, fan_out: FanOut) {
+        if reference != 0 {
+            let accepted = accepted(id, fan_out.delivered);
+            self.answer(session, Frame::answer(reference, Body::Accepted(accepted)));
+        }
+        self.settle_fan_out(fan_out);
+    }
+
+    /// Counts, and closes those who fell behind.
+    pub(super) fn settle_fan_out(&self, fan_out: FanOut) {
+        self.metrics.events.inc();
+        self.metrics.deliveries.inc_by(fan_out.delivered.into());
+        if fan_out.dropped > 0 {
+            let cause = CauseLabel { cause: "behind" };
+            self.metrics.drops.get_or_create(&cause).inc_by(fan_out.dropped.into());
+        }
+        self.close_behind(fan_out.behind);
+    }
+
+    fn next_event_id(&self) -> EventId {
+        EventId { node: self.node, number: self.next_event.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+/// A session emits only into namespaces that it has entered, and into rooms as the namespace demands.
+fn check_membership(session: &Session, emit: &Emit, settings: &NamespaceSettings) -> Result<(), Refusal> {
+    let memberships = session.memberships.lock();
+    let namespace = emit.namespace.as_str();
+    if memberships.rooms(namespace).is_none() {
+        return Err(hub::not_entered());
+    }
+    let member = |room: &RoomName| memberships.holds(namespace, room.as_str());
+    if settings.emit_requires_member && !emit.target.rooms().iter().all(member) {
+        let refusal = Refusal::new(RefusalCode::NotAMember, "only members of the room may emit to it");
+        return Err(Refusal { retry: Retry::AfterChange, ..refusal });
+    }
+    Ok(())
+}
+
+/// Encodes an event, once for all its receivers.
+fn encode(origin: Origin<'_>, emit: Emit, id: EventId, reply_token: String) -> (Target, String, Frame) {
+    let Emit { namespace, target, content, class, .. } = emit;
+    let namespace = namespace.into_string();
+    let event = Event {
+        namespace: namespace.clone(),
+        rooms: target.rooms().iter().map(|room| room.as_str().to_owned()).collect(),
+        content: Some(content),
+        event_id: id.to_string(),
+        sender: Some(origin.sender()),
+        sent_at: Some(timestamp(clock::wall())),
+        reply_token,
+        offset: None,
+        epoch: String::new(),
+    };
+    (target, namespace, Frame::event(event, class))
+}
+
+fn timestamp(at: SystemTime) -> prost_types::Timestamp {
+    prost_types::Timestamp::from(at)
+}
+
+/// Nothing is kept: the event is in the memory of its receivers' outboxes.
+fn accepted(id: EventId, recipients_here: u32) -> Accepted {
+    Accepted {
+        event_id: id.to_string(),
+        recipients_here,
+        offset: None,
+        durability: Durability::Memory.into(),
+    }
+}

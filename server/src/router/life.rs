@@ -1,0 +1,203 @@
+//! The life of a session: greeting, closing, ending.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use rialto_proto::v1::{self, CloseCode, RefusalCode, server_frame::Frame as Body};
+
+use super::Router;
+use crate::{
+    auth::Identity,
+    base::{
+        clock,
+        config::StopConfig,
+        ids::{SessionId, UserName},
+        limits::Limits,
+        metrics::CodeLabel,
+        refusal::{Closing, Refusal},
+    },
+    session::{Cut, Session, outbox::Outbox},
+    wire::{Frame, command::Hello},
+};
+
+/// What the edge knows of a client before it greets.
+#[derive(Default)]
+pub struct Peer {
+    /// Where it comes from, if that is known.
+    pub address: Option<IpAddr>,
+    /// The token in the call's metadata.
+    pub bearer: Option<String>,
+    /// Silence after which the client is sent a `Ping`; zero where the transport watches the connection.
+    pub ping_interval: Duration,
+    /// Ends the connection under the session, for a client that does not even take its last frames.
+    pub cut: Option<Cut>,
+}
+
+impl Router {
+    /// Opens a session: `Welcome`, then the first joins, are put in `outbox`.
+    pub fn greet(&self, hello: Hello, peer: Peer, outbox: Arc<Outbox>) -> Result<Arc<Session>, Refusal> {
+        if self.tasks.draining().is_cancelled() {
+            return Err(Refusal::draining());
+        }
+        let now = clock::now();
+        let rate = super::hello_rate(&self.limits);
+        self.hellos.lock().take(rate, now).map_err(|after| Refusal::rate("hellos_per_second", after))?;
+        let token = if hello.token.is_empty() { peer.bearer.as_deref() } else { Some(hello.token.as_str()) };
+        let identity = self.identify(token, hello.user)?;
+
+        let id = SessionId::random(self.node);
+        let session = Session::new(id, identity, outbox, &self.limits.session);
+        let session = session.with(hello.client, hello.attributes).cut_by(peer.cut);
+        let session = Arc::new(session);
+        self.hub.open(&session, peer.address, now)?;
+        self.metrics.sessions.inc();
+        self.metrics.sessions_opened.inc();
+        self.schedule_expiry(&session);
+        let welcome = welcome(&session, &self.limits, peer.ping_interval);
+        session.outbox.answer(Frame::answer(0, Body::Welcome(welcome)));
+        for join in hello.joins {
+            let outcome = join.and_then(|join| self.join(&session, 0, join));
+            if let Err(refusal) = outcome {
+                self.refuse(&session, 0, refusal);
+            }
+        }
+        Ok(session)
+    }
+
+    /// Who somebody is: by token, or by word where nothing is authenticated.
+    pub fn identify(&self, token: Option<&str>, user: Option<UserName>) -> Result<Identity, Refusal> {
+        if !self.authenticator.required() {
+            return Ok(Identity::open(user));
+        }
+        let token = token.ok_or_else(|| Refusal::unauthenticated("a token is required"))?;
+        let identity = self.authenticator.authenticate(token, clock::wall())?;
+        if user.is_some() && user != identity.user {
+            return Err(Refusal::unauthenticated("the user is not the subject of the token"));
+        }
+        Ok(identity)
+    }
+
+    /// Puts a new token of the same user in force.
+    pub(super) fn refresh(&self, session: &Arc<Session>, token: &str) -> Result<v1::Refreshed, Refusal> {
+        let renewed = self.identify(Some(token), session.identity().user.clone())?;
+        let expires_at = renewed.expires_at;
+        session.renew(renewed);
+        self.schedule_expiry(session);
+        let left = expires_at.map(|at| at.duration_since(clock::wall()).unwrap_or_default());
+        Ok(v1::Refreshed { expires_in: left.and_then(|left| prost_types::Duration::try_from(left).ok()) })
+    }
+
+    /// Closes a session: it is told, and is in nothing any more from now on.
+    pub fn close(&self, session: &Arc<Session>, closing: &Closing) {
+        session.close(closing);
+        self.end(session);
+        if session.outbox.waiting().0 > 0 {
+            let (session, tasks) = (Arc::clone(session), self.tasks.clone());
+            let timeout = self.limits.session.close_timeout;
+            self.tasks.spawn("linger", async move {
+                tokio::select! {
+                    () = tokio::time::sleep(timeout) => session.cut_unless_read(),
+                    () = tasks.stopping().cancelled() => {}
+                }
+            });
+        }
+    }
+
+    /// Takes a session out of everything. Called when it is closed and when its stream is gone; the first call counts.
+    pub fn end(&self, session: &Arc<Session>) {
+        let changed = self.hub.exit(session);
+        if changed.changed {
+            self.metrics.sessions.dec();
+            let code = session.closing().map_or(CloseCode::SessionLost, |closing| closing.code);
+            let code = code.as_str_name().trim_start_matches("CLOSE_CODE_");
+            self.metrics.sessions_closed.get_or_create(&CodeLabel { code }).inc();
+            self.expiries.lock().remove(session.id.key);
+            self.receiver_gone(session.id.key);
+            if self.hub.sessions.is_empty() {
+                self.emptied.notify_waiters();
+            }
+        }
+        self.close_behind(changed.behind);
+    }
+
+    /// Tells every session that the node will stop, each with its own delay.
+    pub fn announce_drain(&self, stop: &StopConfig) -> usize {
+        let sessions = self.hub.sessions.all();
+        for session in &sessions {
+            let drain = v1::Drain {
+                reconnect_within: prost_types::Duration::try_from(stop.drain).ok(),
+                delay: prost_types::Duration::try_from(clock::jitter(stop.drain)).ok(),
+            };
+            session.outbox.answer(Frame::answer(0, Body::Drain(drain)));
+        }
+        sessions.len()
+    }
+
+    /// Closes every session because the node stops.
+    pub fn close_all(&self) -> Vec<Arc<Session>> {
+        let sessions = self.hub.sessions.all();
+        let closing = Closing::new(CloseCode::Draining, "the node is stopping");
+        sessions.iter().for_each(|session| self.close(session, &closing));
+        sessions
+    }
+
+    /// Waits until no session is open.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.hub.sessions.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// The session that a `Push` proves to be its own. Unknown sessions and wrong secrets are answered alike.
+    pub fn proven(&self, id: &str, secret: &str) -> Result<Arc<Session>, Refusal> {
+        let unknown = || Refusal::new(RefusalCode::SessionUnknown, "there is no such session");
+        let id: SessionId = id.parse().map_err(|_| unknown())?;
+        let session = self.hub.sessions.get(id.key).filter(|session| session.id == id);
+        session.filter(|session| session.knows(secret)).ok_or_else(unknown)
+    }
+
+    /// Tells a session that a command was refused.
+    pub(super) fn refuse(&self, session: &Arc<Session>, reference: u32, refusal: Refusal) {
+        let refusal = self.count_refusal(refusal);
+        self.answer(session, Frame::refused(reference, &refusal));
+    }
+
+    /// Gives a session an answer; one that does not read its answers is closed.
+    pub(super) fn answer(&self, session: &Arc<Session>, frame: Frame) {
+        if session.outbox.answer(frame) == crate::session::outbox::Put::Behind {
+            self.close(session, &fell_behind());
+        }
+    }
+}
+
+/// The receiver did not read.
+pub(super) fn fell_behind() -> Closing {
+    Closing::new(CloseCode::FellBehind, "the outbox was full")
+}
+
+fn welcome(session: &Session, limits: &Limits, ping_interval: Duration) -> v1::Welcome {
+    let bounds = &limits.session;
+    v1::Welcome {
+        session_id: session.id.to_string(),
+        session_secret: session.secret(),
+        resumed: false,
+        node: session.id.node.to_string(),
+        resume_window: Some(prost_types::Duration::default()),
+        ping_interval: prost_types::Duration::try_from(ping_interval).ok(),
+        limits: Some(v1::Limits {
+            payload_bytes_max: crate::base::config::NamespaceSettings::default().payload_bytes_max,
+            rooms_max: bounds.rooms_max,
+            emits_per_second: bounds.emits_per_second,
+            emits_burst: bounds.emits_burst,
+            replies_outstanding_max: bounds.replies_outstanding_max,
+            outbox_frames_max: bounds.outbox_frames_max,
+            outbox_bytes_max: bounds.outbox_bytes_max,
+            headers_max: bounds.headers_max,
+            headers_bytes_max: bounds.headers_bytes_max,
+        }),
+        user: session.user(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Floor 4: the only place where the neighbours below meet. It takes what a client asks for, asks the identity whether
+//! it is allowed, lets the hub do it, and sees to what follows: answers, replies, closing.
+//!
+//! * [`dispatch`]: one match over the commands of a session
+//! * [`emit`]: the path of an event, from sessions and without one
+//! * [`reply`]: answers on their way back, calls
+//! * [`life`]: greeting, closing, ending of sessions
+//! * [`directory`]: what operators and backends ask for
+//! * [`timers`]: what ends by the clock
+
+pub mod directory;
+pub mod dispatch;
+pub mod emit;
+pub mod life;
+pub mod reply;
+pub mod timers;
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    auth::Authenticator,
+    base::{
+        clock,
+        config::Config,
+        ids::{EventId, NodeId},
+        limits::Limits,
+        metrics::Metrics,
+        rate::{Bucket, Rate},
+        refusal::Refusal,
+        tasks::Tasks,
+    },
+    hub::Hub,
+    session::{Session, replies::Replies},
+};
+use reply::Asker;
+use timers::Expiries;
+
+/// Everything that a node does with sessions and events.
+#[derive(Debug)]
+pub struct Router {
+    /// This node.
+    pub node: NodeId,
+    /// Bounds.
+    pub limits: Limits,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Tasks and the signals of stopping.
+    pub tasks: Tasks,
+    hub: Hub,
+    authenticator: Authenticator,
+    replies: Mutex<Replies<Asker>>,
+    expiries: Mutex<Expiries>,
+    timers_changed: Notify,
+    emptied: Notify,
+    next_event: AtomicU64,
+    hellos: Mutex<Bucket>,
+}
+
+impl Router {
+    /// A router for a node that begins now, with nobody in it.
+    pub fn new(config: &Config, authenticator: Authenticator, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
+        let limits = config.limits.clone();
+        Self {
+            node: NodeId::random(),
+            hub: Hub::new(&limits, &config.namespaces, Arc::clone(&metrics)),
+            authenticator,
+            replies: Mutex::default(),
+            expiries: Mutex::default(),
+            timers_changed: Notify::new(),
+            emptied: Notify::new(),
+            next_event: AtomicU64::new(EventId::first_number(clock::unix_ms(clock::wall()))),
+            hellos: Mutex::new(Bucket::full(hello_rate(&limits), clock::now())),
+            limits,
+            metrics,
+            tasks,
+        }
+    }
+
+    /// Closes the sessions that fell behind.
+    fn close_behind(&self, behind: Vec<Arc<Session>>) {
+        for session in behind {
+            self.close(&session, &life::fell_behind());
+        }
+    }
+
+    /// Counts a refusal and gives it back.
+    pub fn count_refusal(&self, refusal: Refusal) -> Refusal {
+        let code = refusal.code.as_str_name().trim_start_matches("REFUSAL_CODE_");
+        self.metrics.refusals.get_or_create(&crate::base::metrics::CodeLabel { code }).inc();
+        refusal
+    }
+}
+
+fn hello_rate(limits: &Limits) -> Rate {
+    Rate::per_second(limits.node.hellos_per_second, limits.node.hellos_per_second)
+}

@@ -1,0 +1,98 @@
+//! What ends by the clock: waits for replies and tokens. One task for all of them, which sleeps until the next one.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use rialto_proto::v1::CloseCode;
+
+use super::Router;
+use crate::{
+    base::{
+        clock::{self, Instant},
+        refusal::Closing,
+    },
+    session::Session,
+};
+
+/// When tokens expire, by session.
+#[derive(Debug, Default)]
+pub(super) struct Expiries {
+    order: BTreeSet<(Instant, u64)>,
+    sessions: HashMap<u64, Instant>,
+}
+
+impl Expiries {
+    /// Sets or moves the expiry of a session.
+    fn set(&mut self, session: u64, at: Instant) {
+        self.remove(session);
+        self.order.insert((at, session));
+        self.sessions.insert(session, at);
+    }
+
+    /// Forgets a session.
+    pub(super) fn remove(&mut self, session: u64) {
+        if let Some(at) = self.sessions.remove(&session) {
+            self.order.remove(&(at, session));
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    fn expired(&mut self, now: Instant) -> Vec<u64> {
+        let later = self.order.split_off(&(now, u64::MAX));
+        let expired = std::mem::replace(&mut self.order, later);
+        let sessions: Vec<u64> = expired.into_iter().map(|(_, session)| session).collect();
+        sessions.iter().for_each(|session| {
+            self.sessions.remove(session);
+        });
+        sessions
+    }
+}
+
+impl Router {
+    /// Ends what has outlived its time, until the node stops.
+    pub async fn run_timers(self: Arc<Self>) {
+        loop {
+            let changed = self.timers_changed.notified();
+            let next = [self.next_reply_deadline(), self.expiries.lock().next()].into_iter().flatten().min();
+            tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                () = changed => {}
+                () = sleep_until(next) => {
+                    let now = clock::now();
+                    self.expire_replies(now);
+                    self.expire_tokens(now);
+                }
+            }
+        }
+    }
+
+    /// Notes when the session's token expires.
+    pub(super) fn schedule_expiry(&self, session: &Session) {
+        let Some(expires_at) = session.identity().expires_at else {
+            self.expiries.lock().remove(session.id.key);
+            return;
+        };
+        let left = expires_at.duration_since(clock::wall()).unwrap_or_default();
+        self.expiries.lock().set(session.id.key, clock::now() + left);
+        self.timers_changed.notify_one();
+    }
+
+    fn expire_tokens(&self, now: Instant) {
+        let expired = self.expiries.lock().expired(now);
+        for session in expired.into_iter().filter_map(|key| self.hub.sessions.get(key)) {
+            self.close(&session, &Closing::new(CloseCode::TokenExpired, "the token has expired"));
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,231 @@
+//! Floor 2: one client's side of the conversation. A [`Session`] is who the client is, what it is in, and the
+//! [`outbox`] of what it has still to be told. Nothing here waits but the outbox, which is polled as a stream.
+
+pub mod memberships;
+pub mod outbox;
+pub mod replies;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rialto_proto::v1::{ClientInfo, RefusalCode, Sender};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    auth::Identity,
+    base::{
+        clock::{self, Instant},
+        ids::SessionId,
+        limits::SessionLimits,
+        rate::{Bucket, Rate},
+        refusal::{Closing, Refusal},
+        text::{read_base32, write_base32},
+    },
+    wire::Frame,
+};
+use memberships::Memberships;
+use outbox::Outbox;
+
+/// Ends the connection under a session. The edge's to give: nothing below knows connections.
+pub type Cut = Box<dyn Fn() + Send + Sync>;
+
+/// One client's presence on this node.
+pub struct Session {
+    /// Known to others.
+    pub id: SessionId,
+    /// The program at the other end.
+    pub client: ClientInfo,
+    /// When it began.
+    pub since: SystemTime,
+    /// What it has still to be told.
+    pub outbox: Arc<Outbox>,
+    /// The rooms it is in. The hub changes them; the lock is taken before any of the hub's.
+    pub memberships: Mutex<Memberships>,
+    closing: OnceLock<Closing>,
+    cut: Option<Cut>,
+    secret: [u8; 16],
+    identity: ArcSwap<Identity>,
+    attributes: ArcSwap<BTreeMap<String, String>>,
+    replies_outstanding: AtomicU32,
+    progress: Mutex<Progress>,
+    // Held while pushed frames are carried out, so not part of `progress`.
+    pushed_seq: Mutex<u32>,
+}
+
+/// How far the client's commands have been taken.
+#[derive(Debug)]
+struct Progress {
+    last_ref: u32,
+    emits: Bucket,
+}
+
+impl Session {
+    /// A session that is in no room.
+    pub fn new(id: SessionId, identity: Identity, outbox: Arc<Outbox>, limits: &SessionLimits) -> Self {
+        let emits = Bucket::full(emit_rate(limits), clock::now());
+        Self {
+            id,
+            client: ClientInfo::default(),
+            since: clock::wall(),
+            outbox,
+            memberships: Mutex::default(),
+            closing: OnceLock::new(),
+            cut: None,
+            secret: clock::random_secret(),
+            identity: ArcSwap::from_pointee(identity),
+            attributes: ArcSwap::default(),
+            replies_outstanding: AtomicU32::new(0),
+            progress: Mutex::new(Progress { last_ref: 0, emits }),
+            pushed_seq: Mutex::new(0),
+        }
+    }
+
+    /// The same session with the program at the other end and what others see of it.
+    pub fn with(mut self, client: ClientInfo, attributes: BTreeMap<String, String>) -> Self {
+        self.client = client;
+        self.attributes.store(Arc::new(attributes));
+        self
+    }
+
+    /// The same session with the way to end the connection under it.
+    pub fn cut_by(mut self, cut: Option<Cut>) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    /// Ends the connection if the client of this closed session has not taken its last frames.
+    pub fn cut_unless_read(&self) {
+        if self.outbox.waiting().0 > 0
+            && let Some(cut) = &self.cut
+        {
+            cut();
+        }
+    }
+
+    /// Who the client is and what it may do, now.
+    pub fn identity(&self) -> Arc<Identity> {
+        self.identity.load_full()
+    }
+
+    /// Puts a renewed identity in force for the next command.
+    pub fn renew(&self, identity: Identity) {
+        self.identity.store(Arc::new(identity));
+    }
+
+    /// The user; empty for none.
+    pub fn user(&self) -> String {
+        self.identity.load().user.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Session and user, as others see them.
+    pub fn sender(&self) -> Sender {
+        Sender { session: self.id.to_string(), user: self.user() }
+    }
+
+    /// What others see beside the session.
+    pub fn attributes(&self) -> Arc<BTreeMap<String, String>> {
+        self.attributes.load_full()
+    }
+
+    /// Replaces what others see beside the session.
+    pub fn describe(&self, attributes: BTreeMap<String, String>) {
+        self.attributes.store(Arc::new(attributes));
+    }
+
+    /// The secret that proves a `Push`, as text.
+    pub fn secret(&self) -> String {
+        let mut text = String::with_capacity(26);
+        write_base32(&mut text, u128::from_be_bytes(self.secret), 26).unwrap_or_default();
+        text
+    }
+
+    /// Whether `text` is the secret; takes the same time whatever is wrong with it.
+    pub fn knows(&self, text: &str) -> bool {
+        let said = read_base32(text).unwrap_or_default().to_be_bytes();
+        bool::from(said.ct_eq(&self.secret))
+    }
+
+    /// Takes the number of the next command. 0 asks for no answer and is not counted.
+    pub fn take_ref(&self, reference: u32) -> Result<(), Refusal> {
+        if reference == 0 {
+            return Ok(());
+        }
+        let last_ref = &mut self.progress.lock().last_ref;
+        if reference <= *last_ref {
+            let reason = format!("ref {reference} comes after ref {last_ref}");
+            return Err(Refusal::new(RefusalCode::RefReused, reason));
+        }
+        *last_ref = reference;
+        Ok(())
+    }
+
+    /// Takes pushed frames `first_seq`, `first_seq + 1` … in order: passes over those that were taken before, calls
+    /// `take` for each that is next, stops at a gap or when `take` does not want it now. Returns the number of the
+    /// last one taken.
+    ///
+    /// *Order*: one push at a time; a second one waits for the first.
+    pub fn take_pushed<T>(&self, first_seq: u32, frames: Vec<T>, mut take: impl FnMut(T) -> bool) -> u32 {
+        let mut pushed_seq = self.pushed_seq.lock();
+        let next = pushed_seq.saturating_add(1);
+        // What is beyond the next one waits for the gap to be filled: it is sent again.
+        let Some(known) = next.checked_sub(first_seq) else {
+            return *pushed_seq;
+        };
+        for frame in frames.into_iter().skip(known as usize) {
+            if !take(frame) {
+                break;
+            }
+            *pushed_seq = pushed_seq.saturating_add(1);
+        }
+        *pushed_seq
+    }
+
+    /// Takes one emit from the session's rate.
+    pub fn take_emit(&self, limits: &SessionLimits, now: Instant) -> Result<(), Duration> {
+        self.progress.lock().emits.take(emit_rate(limits), now)
+    }
+
+    /// Counts one more emit that waits for replies.
+    pub fn await_replies(&self, max: u32) -> Result<(), Refusal> {
+        let counted = self
+            .replies_outstanding
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < max).then_some(count + 1));
+        counted.map(drop).map_err(|_| Refusal::limit("replies_outstanding_max", max))
+    }
+
+    /// Counts one emit less that waits for replies.
+    pub fn replies_done(&self) {
+        self.replies_outstanding.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells the client that the session is over; nothing after it is sent. The first call decides.
+    pub fn close(&self, closing: &Closing) {
+        if self.closing.set(closing.clone()).is_ok() {
+            self.outbox.close(closing.code, Frame::close(closing));
+        }
+    }
+
+    /// How the session was closed, if it was.
+    pub fn closing(&self) -> Option<&Closing> {
+        self.closing.get()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id.to_string()).finish_non_exhaustive()
+    }
+}
+
+fn emit_rate(limits: &SessionLimits) -> Rate {
+    Rate::per_second(limits.emits_per_second, limits.emits_burst)
+}

@@ -1,0 +1,186 @@
+//! Emits that wait for replies: who was asked, who has answered, until when. Pure: time and sessions come as
+//! arguments, what is to be told comes back as values. The router holds the one table of a node and says the rest.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rialto_proto::v1::{MissingReply, RepliesDone, Sender};
+
+use crate::base::{clock::Instant, limits::SESSIONS_PER_COMMAND_MAX};
+
+/// All waits of one node. `A` is who asked.
+#[derive(Debug)]
+pub struct Replies<A> {
+    waits: HashMap<u64, Wait<A>>,
+    deadlines: BTreeSet<(Instant, u64)>,
+    asked_of: HashMap<u64, Vec<u64>>,
+}
+
+#[derive(Debug)]
+struct Wait<A> {
+    asker: A,
+    deadline: Instant,
+    asked: HashMap<u64, Sender>,
+    left: Vec<Sender>,
+    left_count: u32,
+    answered: u32,
+}
+
+/// A wait that has ended.
+#[derive(Debug, PartialEq)]
+pub struct Done<A> {
+    /// Who asked.
+    pub asker: A,
+    /// What the asker is told.
+    pub summary: RepliesDone,
+}
+
+/// What an answer, or the leaving of a receiver, led to.
+#[derive(Debug, PartialEq)]
+pub struct Progress<A> {
+    /// Who asked.
+    pub asker: A,
+    /// Set when that was the last one.
+    pub done: Option<RepliesDone>,
+}
+
+/// The token is not known, or this session was not asked or has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no reply is expected from this session under this token")]
+pub struct NotExpected;
+
+impl<A> Default for Replies<A> {
+    fn default() -> Self {
+        Self { waits: HashMap::new(), deadlines: BTreeSet::new(), asked_of: HashMap::new() }
+    }
+}
+
+impl<A: Clone> Replies<A> {
+    /// Begins to wait for the sessions in `asked` (key and name). `token` is new.
+    pub fn wait(&mut self, token: u64, asker: A, asked: Vec<(u64, Sender)>, deadline: Instant) {
+        for (receiver, _) in &asked {
+            self.asked_of.entry(*receiver).or_default().push(token);
+        }
+        self.deadlines.insert((deadline, token));
+        let asked = asked.into_iter().collect();
+        let wait = Wait { asker, deadline, asked, left: Vec::new(), left_count: 0, answered: 0 };
+        self.waits.insert(token, wait);
+    }
+
+    /// Ends a wait at once if nobody is left to answer: after an emit that reached nobody.
+    pub fn settle(&mut self, token: u64) -> Option<Done<A>> {
+        self.waits.get(&token).is_some_and(|wait| wait.asked.is_empty()).then(|| self.end(token, false))?
+    }
+
+    /// Gives up a wait: nobody listens any more.
+    pub fn forget(&mut self, token: u64) {
+        self.end(token, false);
+    }
+
+    /// Takes the answer of `receiver`.
+    pub fn answer(&mut self, token: u64, receiver: u64) -> Result<(Sender, Progress<A>), NotExpected> {
+        let wait = self.waits.get_mut(&token).ok_or(NotExpected)?;
+        let from = wait.asked.remove(&receiver).ok_or(NotExpected)?;
+        wait.answered += 1;
+        let asker = wait.asker.clone();
+        self.no_longer_asked(receiver, token);
+        let done = self.settle(token).map(|done| done.summary);
+        Ok((from, Progress { asker, done }))
+    }
+
+    /// Notes that `receiver` will not answer `token`: the event did not reach it.
+    pub fn unreached(&mut self, token: u64, receiver: u64) -> Option<Done<A>> {
+        self.lose(token, receiver);
+        self.no_longer_asked(receiver, token);
+        self.settle(token)
+    }
+
+    /// Notes that `receiver` is gone: it will answer nothing. Returns the waits that ended by it.
+    pub fn gone(&mut self, receiver: u64) -> Vec<Done<A>> {
+        let tokens = self.asked_of.remove(&receiver).unwrap_or_default();
+        let mut ended = Vec::new();
+        for token in tokens {
+            self.lose(token, receiver);
+            ended.extend(self.settle(token));
+        }
+        ended
+    }
+
+    /// Ends the waits whose time is up.
+    pub fn expire(&mut self, now: Instant) -> Vec<Done<A>> {
+        let mut ended = Vec::new();
+        while let Some((deadline, token)) = self.deadlines.first().copied()
+            && deadline <= now
+        {
+            ended.extend(self.end(token, true));
+        }
+        ended
+    }
+
+    /// When the next wait ends by itself.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// How many waits there are.
+    pub fn len(&self) -> usize {
+        self.waits.len()
+    }
+
+    /// True when nothing is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.waits.is_empty()
+    }
+
+    fn lose(&mut self, token: u64, receiver: u64) {
+        let Some(wait) = self.waits.get_mut(&token) else {
+            return;
+        };
+        let Some(who) = wait.asked.remove(&receiver) else {
+            return;
+        };
+        wait.left_count += 1;
+        if wait.left.len() < SESSIONS_PER_COMMAND_MAX {
+            wait.left.push(who);
+        }
+    }
+
+    fn end(&mut self, token: u64, timed_out: bool) -> Option<Done<A>> {
+        let wait = self.waits.remove(&token)?;
+        self.deadlines.remove(&(wait.deadline, token));
+        for receiver in wait.asked.keys() {
+            self.no_longer_asked(*receiver, token);
+        }
+        let silent = wait.asked.len();
+        let missing_count = wait.left_count + u32::try_from(silent).unwrap_or(u32::MAX);
+        let left = wait.left.into_iter().map(|who| MissingReply { from: Some(who), left: true });
+        let silent = wait.asked.into_values().map(|who| MissingReply { from: Some(who), left: false });
+        let missing = left.chain(silent).take(SESSIONS_PER_COMMAND_MAX).collect();
+        let summary = RepliesDone { answered: wait.answered, missing, missing_count, timed_out };
+        Some(Done { asker: wait.asker, summary })
+    }
+
+    fn no_longer_asked(&mut self, receiver: u64, token: u64) {
+        if let Some(tokens) = self.asked_of.get_mut(&receiver) {
+            tokens.retain(|asked| *asked != token);
+            if tokens.is_empty() {
+                self.asked_of.remove(&receiver);
+            }
+        }
+    }
+
+    /// Panics when the three tables disagree. For tests, after each step.
+    #[cfg(test)]
+    pub fn check(&self) {
+        assert_eq!(self.waits.len(), self.deadlines.len());
+        for (deadline, token) in &self.deadlines {
+            assert_eq!(self.waits[token].deadline, *deadline);
+        }
+        for (receiver, tokens) in &self.asked_of {
+            assert!(!tokens.is_empty());
+            assert!(tokens.iter().all(|token| self.waits[token].asked.contains_key(receiver)));
+        }
+        let asked: usize = self.waits.values().map(|wait| wait.asked.len()).sum();
+        assert_eq!(asked, self.asked_of.values().map(Vec::len).sum::<usize>());
+        assert!(self.waits.values().all(|wait| !wait.asked.is_empty()));
+    }
+}

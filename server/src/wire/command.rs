@@ -1,0 +1,243 @@
+//! A client's frame, checked once at the edge. What is a [`Command`] obeys the rules of names, enums, counts and
+//! sizes; what remains to be asked is whether it is allowed and possible now.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rialto_proto::v1::{self, ClientFrame, Content, Delivery, RefusalCode, client_frame, reply};
+
+use super::{
+    Class, content,
+    target::{self, Target},
+};
+use crate::base::{
+    ids::{NamespaceName, RoomName, SessionId, UserName},
+    limits::{JOINS_PER_HELLO_MAX, SessionLimits, TOKEN_BYTES_MAX},
+    refusal::Refusal,
+};
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Greets. Boxed: it comes once and is large.
+    Hello(Box<Hello>),
+    /// Enters a namespace.
+    Enter(NamespaceName),
+    /// Leaves a namespace.
+    Leave(NamespaceName),
+    /// Joins rooms.
+    Join(Join),
+    /// Parts rooms.
+    Part(NamespaceName, Vec<RoomName>),
+    /// Sends an event.
+    Emit(Box<Emit>),
+    /// Answers an event.
+    Reply(Reply),
+    /// Confirms frames up to a sequence number.
+    Seen(u32),
+    /// Hands in a new token.
+    Refresh(String),
+    /// Asks for a `Pong`.
+    Ping,
+    /// Answers a `Ping`.
+    Pong,
+    /// Ends the session.
+    Bye,
+}
+
+/// The greeting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hello {
+    /// Token, empty for none.
+    pub token: String,
+    /// User, as the client calls itself.
+    pub user: Option<UserName>,
+    /// What others see beside the session.
+    pub attributes: BTreeMap<String, String>,
+    /// Name and version of the program.
+    pub client: v1::ClientInfo,
+    /// First joins, each checked by itself: one that is wrong is refused and the session goes on.
+    pub joins: Vec<Result<Join, Refusal>>,
+}
+
+/// Rooms to join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// Where.
+    pub namespace: NamespaceName,
+    /// Which; not empty.
+    pub rooms: Vec<RoomName>,
+    /// Whether members are to be told and reported.
+    pub presence: bool,
+}
+
+/// An event to send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Emit {
+    /// Where.
+    pub namespace: NamespaceName,
+    /// To whom.
+    pub target: Target,
+    /// What.
+    pub content: Content,
+    /// What may happen to it on the way.
+    pub class: Class,
+    /// How long replies are waited for, when they are.
+    pub replies: Option<Duration>,
+}
+
+/// An answer to an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// Which event.
+    pub token: String,
+    /// The answer.
+    pub body: Option<reply::Body>,
+    /// Its media type.
+    pub content_type: String,
+}
+
+impl Command {
+    /// Checks a frame.
+    pub fn parse(frame: ClientFrame, limits: &SessionLimits) -> Result<Self, Refusal> {
+        use client_frame::Command as Kind;
+        let kind = frame.command.ok_or_else(|| Refusal::invalid("command", "is missing or not known"))?;
+        Ok(match kind {
+            Kind::Hello(hello) => Self::Hello(Box::new(Hello::parse(hello, limits)?)),
+            Kind::Enter(enter) => Self::Enter(target::namespace(enter.namespace)?),
+            Kind::Leave(leave) => Self::Leave(target::namespace(leave.namespace)?),
+            Kind::Join(join) => Self::Join(Join::parse(join)?),
+            Kind::Part(part) => Self::Part(target::namespace(part.namespace)?, room_list(part.rooms)?),
+            Kind::Emit(emit) => Self::Emit(Box::new(Emit::parse(emit, limits)?)),
+            Kind::Reply(reply) => Self::Reply(Reply::parse(reply)?),
+            Kind::Seen(seen) => Self::Seen(seen.seq),
+            Kind::Refresh(refresh) => Self::Refresh(token(refresh.token)?),
+            Kind::Ping(_) => Self::Ping,
+            Kind::Pong(_) => Self::Pong,
+            Kind::Bye(_) => Self::Bye,
+        })
+    }
+}
+
+impl Hello {
+    /// Checks a greeting.
+    pub fn parse(hello: v1::Hello, limits: &SessionLimits) -> Result<Self, Refusal> {
+        content::pairs("attributes", &hello.attributes, limits)?;
+        let client = hello.client.unwrap_or_default();
+        client_text("client.name", &client.name)?;
+        client_text("client.version", &client.version)?;
+        if hello.joins.len() > JOINS_PER_HELLO_MAX {
+            return Err(Refusal::invalid(
+                "joins",
+                format_args!("has more than {JOINS_PER_HELLO_MAX} entries"),
+            ));
+        }
+        Ok(Self {
+            token: token(hello.token)?,
+            user: user(hello.user)?,
+            attributes: hello.attributes,
+            client,
+            joins: hello.joins.into_iter().map(Join::parse).collect(),
+        })
+    }
+}
+
+impl Join {
+    fn parse(join: v1::Join) -> Result<Self, Refusal> {
+        Ok(Self {
+            namespace: target::namespace(join.namespace)?,
+            rooms: room_list(join.rooms)?,
+            presence: join.presence,
+        })
+    }
+}
+
+impl Emit {
+    fn parse(emit: v1::Emit, limits: &SessionLimits) -> Result<Self, Refusal> {
+        let replies = emit.expect_replies.map(|expect| content::reply_timeout(expect.timeout)).transpose()?;
+        Ok(Self {
+            namespace: target::namespace(emit.namespace)?,
+            target: Target::try_from(emit.target)?,
+            content: content::content(emit.content, limits)?,
+            class: class(emit.delivery)?,
+            replies,
+        })
+    }
+
+    /// Checks an event that is published without a session.
+    pub fn publish(publish: v1::PublishRequest, limits: &SessionLimits) -> Result<Self, Refusal> {
+        let v1::PublishRequest { namespace, target, content, delivery } = publish;
+        Self::parse(v1::Emit { namespace, target, content, delivery, expect_replies: None }, limits)
+    }
+
+    /// Checks a question to one session.
+    pub fn call(call: v1::CallRequest, limits: &SessionLimits) -> Result<Self, Refusal> {
+        use v1::call_request::Callee;
+        let target = match call.callee {
+            Some(Callee::Session(session)) => v1::Target { sessions: vec![session], ..Default::default() },
+            Some(Callee::AnyOf(any_of)) => v1::Target { any_of, ..Default::default() },
+            None => return Err(Refusal::invalid("callee", "is missing")),
+        };
+        Self::parse(
+            v1::Emit {
+                namespace: call.namespace,
+                target: Some(target),
+                content: call.content,
+                delivery: Delivery::Reliable.into(),
+                expect_replies: Some(v1::ExpectReplies { timeout: call.timeout }),
+            },
+            limits,
+        )
+    }
+}
+
+impl Reply {
+    fn parse(reply: v1::Reply) -> Result<Self, Refusal> {
+        content::content_type("content_type", &reply.content_type)?;
+        if let Some(reply::Body::Error(error)) = &reply.body {
+            content::reply_error(error)?;
+        }
+        Ok(Self { token: reply.reply_token, body: reply.body, content_type: reply.content_type })
+    }
+}
+
+fn class(delivery: i32) -> Result<Class, Refusal> {
+    match Delivery::try_from(delivery) {
+        Ok(Delivery::Unspecified | Delivery::Reliable) => Ok(Class::Reliable),
+        Ok(Delivery::Volatile) => Ok(Class::Volatile),
+        Ok(Delivery::Latest) => Ok(Class::Latest),
+        Err(_) => Err(Refusal::invalid("delivery", "is not a known value")),
+    }
+}
+
+fn room_list(names: Vec<String>) -> Result<Vec<RoomName>, Refusal> {
+    if names.is_empty() {
+        return Err(Refusal::invalid("rooms", "is empty"));
+    }
+    target::rooms("rooms", names)
+}
+
+fn token(token: String) -> Result<String, Refusal> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(Refusal::unauthenticated("the token is too long"));
+    }
+    Ok(token)
+}
+
+fn user(name: String) -> Result<Option<UserName>, Refusal> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    UserName::try_from(name).map(Some).map_err(|error| Refusal::name("user", error))
+}
+
+fn client_text(field: &'static str, text: &str) -> Result<(), Refusal> {
+    if text.len() > 64 || text.chars().any(char::is_control) {
+        return Err(Refusal::invalid(field, "is longer than 64 bytes or holds a control character"));
+    }
+    Ok(())
+}
+
+/// Checks the id of a session in a request.
+pub fn session_id(text: &str) -> Result<SessionId, Refusal> {
+    text.parse().map_err(|_| Refusal::new(RefusalCode::SessionUnknown, "there is no such session"))
+}

@@ -1,0 +1,166 @@
+//! A frame toward a client, encoded once whatever the number of receivers: the complete field record
+//! (`tag, length, frame`) of `AttachResponse.frames`. A protobuf message is a sequence of field records, so a response
+//! is its `first_seq` and then the records of everything that waits (see [`super::codec`]).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::{Bytes, BytesMut};
+use prost::{Message, encoding};
+use rialto_proto::v1::{
+    self, Close, Event, Missed, Presence, Refused, RetryAdvice, ServerFrame, server_frame::Frame as Body,
+};
+
+use crate::base::refusal::{Closing, Refusal, Retry};
+
+/// Number of the field `frames` in `AttachResponse` and `ListenResponse`.
+const FRAMES_FIELD: u32 = 2;
+
+/// What may happen to a frame on its way to a receiver that reads slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Answers and notices: never dropped.
+    Answer,
+    /// Events that wait; the policy of the namespace decides when the outbox is full.
+    Reliable,
+    /// Events that do not wait for a receiver that is behind.
+    Volatile,
+    /// Events of which only the newest of a topic waits.
+    Latest,
+}
+
+/// One or more encoded frames that travel together. Cloning costs a reference count.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    record: Bytes,
+    count: u32,
+    class: Class,
+    topic: u64,
+}
+
+impl Frame {
+    /// Encodes a frame that is for one session: an answer or a notice.
+    pub fn answer(reference: u32, body: Body) -> Self {
+        let frame = ServerFrame { r#ref: reference, frame: Some(body) };
+        Self { record: record(&frame), count: 1, class: Class::Answer, topic: 0 }
+    }
+
+    /// Encodes an event.
+    pub fn event(event: Event, class: Class) -> Self {
+        let topic = topic(&event);
+        let frame = ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) };
+        Self { record: record(&frame), count: 1, class, topic }
+    }
+
+    /// Encodes a refusal of the command `reference`.
+    pub fn refused(reference: u32, refusal: &Refusal) -> Self {
+        Self::answer(reference, Body::Refused(refused(refusal)))
+    }
+
+    /// Encodes the last frame of a session.
+    pub fn close(closing: &Closing) -> Self {
+        let close = Close {
+            code: closing.code.into(),
+            reason: closing.reason.clone().into_owned(),
+            then: closing.then.into(),
+            after: prost_types::Duration::try_from(closing.after).ok(),
+        };
+        Self::answer(0, Body::Close(close))
+    }
+
+    /// Encodes the notice that `missed` events were dropped.
+    pub fn missed(missed: Missed) -> Self {
+        Self::answer(0, Body::Missed(missed))
+    }
+
+    /// Encodes the notice that members came or went. In large rooms only the newest count waits.
+    pub fn presence(presence: Presence) -> Self {
+        let detailed = !presence.joined.is_empty() || !presence.left.is_empty();
+        let topic = hash(&(&presence.namespace, &presence.room, "presence"));
+        let class = if detailed { Class::Answer } else { Class::Latest };
+        Self { class, topic, ..Self::answer(0, Body::Presence(presence)) }
+    }
+
+    /// Joins frames of one class to one; its topic is that of none.
+    pub fn gathered(frames: &[Frame], class: Class) -> Self {
+        let mut bytes = BytesMut::with_capacity(frames.iter().map(Frame::bytes).sum());
+        let mut count = 0;
+        for frame in frames {
+            bytes.extend_from_slice(&frame.record);
+            count += frame.count;
+        }
+        Self { record: bytes.freeze(), count, class, topic: 0 }
+    }
+
+    /// The encoded field records.
+    pub fn record(&self) -> &Bytes {
+        &self.record
+    }
+
+    /// The encoded field records, given away.
+    pub fn into_record(self) -> Bytes {
+        self.record
+    }
+
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.record.len()
+    }
+
+    /// How many frames it holds.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What may happen to it.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// A hash of namespace, rooms and event name: which events displace each other. 0 for other frames.
+    pub fn topic(&self) -> u64 {
+        self.topic
+    }
+
+    /// The events in it, decoded again. For the rare path on which they are dropped and must be accounted for.
+    pub fn events(&self) -> Vec<Event> {
+        let Ok(response) = v1::AttachResponse::decode(self.record.clone()) else {
+            return Vec::new();
+        };
+        let bodies = response.frames.into_iter().filter_map(|frame| frame.frame);
+        bodies.filter_map(|body| if let Body::Event(event) = body { Some(event) } else { None }).collect()
+    }
+}
+
+/// The field record of `frame`: tag, length and content.
+fn record(frame: &ServerFrame) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(encoding::message::encoded_len(FRAMES_FIELD, frame));
+    encoding::message::encode(FRAMES_FIELD, frame, &mut bytes);
+    bytes.freeze()
+}
+
+fn topic(event: &Event) -> u64 {
+    let name = event.content.as_ref().map(|content| content.event.as_str());
+    hash(&(&event.namespace, &event.rooms, name))
+}
+
+/// Never 0, which is the topic of frames that displace nothing.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
+/// A refusal as clients see it.
+pub fn refused(refusal: &Refusal) -> Refused {
+    let (advice, after) = match refusal.retry {
+        Retry::Never => (RetryAdvice::Never, None),
+        Retry::After(after) => (RetryAdvice::Later, prost_types::Duration::try_from(after).ok()),
+        Retry::AfterChange => (RetryAdvice::AfterChange, None),
+    };
+    Refused {
+        code: refusal.code.into(),
+        reason: refusal.reason.clone().into_owned(),
+        retry: Some(v1::Retry { advice: advice.into(), after }),
+        limit: refusal.limit.to_owned(),
+    }
+}

@@ -1,0 +1,15 @@
+//! Floor 1: bytes ⇄ meaning. Everything here is pure: no waiting, no locks, no sockets.
+//!
+//! * [`frame`]: what goes to clients, encoded once for all of them
+//! * [`codec`]: how encoded frames become one gRPC message
+//! * [`command`]: what comes from clients, checked once at the edge
+
+pub mod codec;
+pub mod command;
+pub mod content;
+pub mod frame;
+pub mod settings;
+pub mod target;
+
+pub use codec::{Burst, FrameCodec};
+pub use frame::{Class, Frame};

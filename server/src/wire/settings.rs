@@ -1,0 +1,52 @@
+//! The settings of a namespace between proto and configuration.
+
+use rialto_proto::v1;
+
+use super::content;
+use crate::base::{
+    config::{BehindPolicy, NamespaceSettings},
+    limits::Limits,
+    refusal::Refusal,
+};
+
+/// Applies a change to settings; absent fields stay. What comes out is within `limits`.
+pub fn apply(
+    settings: &NamespaceSettings,
+    change: v1::NamespaceSettings,
+    limits: &Limits,
+) -> Result<NamespaceSettings, Refusal> {
+    let window = change.delivery_window.map(|window| content::duration("settings.delivery_window", window));
+    let changed = NamespaceSettings {
+        falling_behind: change.falling_behind.map_or(Ok(settings.falling_behind), policy_of)?,
+        emit_requires_member: change.emit_requires_member.unwrap_or(settings.emit_requires_member),
+        payload_bytes_max: change.payload_bytes_max.unwrap_or(settings.payload_bytes_max),
+        rooms_max: change.rooms_max.unwrap_or(settings.rooms_max),
+        room_emits_per_second: change.room_emits_per_second.unwrap_or(settings.room_emits_per_second),
+        delivery_window: window.transpose()?.unwrap_or(settings.delivery_window),
+    };
+    changed
+        .check(limits)
+        .map_err(|error| Refusal::invalid("settings", format_args!("are wrong: {error}")))?;
+    Ok(changed)
+}
+
+/// Settings as the API shows them: complete.
+pub fn shown(settings: &NamespaceSettings) -> v1::NamespaceSettings {
+    v1::NamespaceSettings {
+        falling_behind: Some(v1::FallingBehind::from(settings.falling_behind).into()),
+        emit_requires_member: Some(settings.emit_requires_member),
+        payload_bytes_max: Some(settings.payload_bytes_max),
+        rooms_max: Some(settings.rooms_max),
+        room_emits_per_second: Some(settings.room_emits_per_second),
+        delivery_window: prost_types::Duration::try_from(settings.delivery_window).ok(),
+    }
+}
+
+fn policy_of(policy: i32) -> Result<BehindPolicy, Refusal> {
+    match v1::FallingBehind::try_from(policy) {
+        Ok(v1::FallingBehind::Unspecified | v1::FallingBehind::Close) => Ok(BehindPolicy::Close),
+        Ok(v1::FallingBehind::Drop) => Ok(BehindPolicy::Drop),
+        Ok(v1::FallingBehind::Latest) => Ok(BehindPolicy::Latest),
+        Err(_) => Err(Refusal::invalid("settings.falling_behind", "is not a known value")),
+    }
+}
