@@ -55,30 +55,11 @@ pub(crate) struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            cpu_us,
-            deliveries_per_second,
-            cores,
-            p50_ms,
-            p99_ms,
-            p999_ms,
-            missing,
-            due,
-            ended,
-        } = self;
-        write!(
-            f,
-            "{cpu_us:.2} µs/delivery · {deliveries_per_second:.0}/s · {cores:.2} cores · "
-        )?;
-        write!(
-            f,
-            "p50 {p50_ms:.2} p99 {p99_ms:.2} p99.9 {p999_ms:.2} ms · {missing} of {due} missing"
-        )?;
-        if *ended > 0 {
-            write!(f, " · {ended} connections ended")
-        } else {
-            Ok(())
-        }
+        let Self { cpu_us, deliveries_per_second, cores, p50_ms, p99_ms, p999_ms, missing, due, ended } =
+            self;
+        write!(f, "{cpu_us:.2} µs/delivery · {deliveries_per_second:.0}/s · {cores:.2} cores · ")?;
+        write!(f, "p50 {p50_ms:.2} p99 {p99_ms:.2} p99.9 {p999_ms:.2} ms · {missing} of {due} missing")?;
+        if *ended > 0 { write!(f, " · {ended} connections ended") } else { Ok(()) }
     }
 }
 
@@ -97,16 +78,8 @@ pub(crate) struct IdleOutcome {
 
 impl fmt::Display for IdleOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            sessions,
-            rss_kib,
-            pss_kib,
-            cpu_us_per_second,
-        } = self;
-        write!(
-            f,
-            "{sessions} sessions · {rss_kib:.1} KiB resident, {pss_kib:.1} KiB proportional, "
-        )?;
+        let Self { sessions, rss_kib, pss_kib, cpu_us_per_second } = self;
+        write!(f, "{sessions} sessions · {rss_kib:.1} KiB resident, {pss_kib:.1} KiB proportional, ")?;
         write!(f, "{cpu_us_per_second:.2} µs CPU per second each")
     }
 }
@@ -124,11 +97,8 @@ pub(crate) fn run(kind: Kind, cell: Cell, seconds: u64) -> Result<Outcome, Failu
     tally.from.store(nanos(from), Ordering::Relaxed);
     tally.to.store(nanos(from + length), Ordering::Relaxed);
     let pacing = tally.clone();
-    let paced = thread::spawn(move || {
-        sender
-            .pace(&pacing, cell.rate, WARM_UP + length)
-            .map(|sent| (sent, sender))
-    });
+    let paced =
+        thread::spawn(move || sender.pace(&pacing, cell.rate, WARM_UP + length).map(|sent| (sent, sender)));
 
     let before = Reading::at(from, &process, &tally)?;
     let after = Reading::at(from + length, &process, &tally)?;
@@ -223,29 +193,19 @@ impl Members {
             LocalSet::new().block_on(&runtime, async move {
                 let joining =
                     stream::iter(0..count).map(|number| Member::join(Dialect::of(kind), address, number));
-                let outcomes = joining
-                    .buffer_unordered(JOINING_AT_ONCE)
-                    .collect::<Vec<_>>()
-                    .await;
-                let outcome = outcomes
-                    .into_iter()
-                    .collect::<Result<Vec<_>, _>>()
-                    .map(|members| {
-                        for member in members {
-                            tokio::task::spawn_local(member.listen(seen.clone()));
-                        }
-                    });
+                let outcomes = joining.buffer_unordered(JOINING_AT_ONCE).collect::<Vec<_>>().await;
+                let outcome = outcomes.into_iter().collect::<Result<Vec<_>, _>>().map(|members| {
+                    for member in members {
+                        tokio::task::spawn_local(member.listen(seen.clone()));
+                    }
+                });
                 // Whoever waits for either end may have gone; then there is nobody to tell.
                 drop(ready.send(outcome));
                 drop(stopped.await);
             });
         });
         joined.recv()??;
-        Ok(Self {
-            tally,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { tally, stop: Some(stop), thread: Some(thread) })
     }
 }
 

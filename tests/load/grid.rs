@@ -33,10 +33,7 @@ impl FromStr for Cell {
 
     fn from_str(text: &str) -> Result<Self, Failure> {
         let (members, rate) = text.split_once('x').ok_or("a cell is written like 1000x50")?;
-        let cell = Self {
-            members: members.parse()?,
-            rate: rate.parse()?,
-        };
+        let cell = Self { members: members.parse()?, rate: rate.parse()? };
         if cell.members == 0 || cell.rate == 0 {
             return Err("a cell has at least one member and one event per second".into());
         }
@@ -46,20 +43,12 @@ impl FromStr for Cell {
 
 /// The cells of a run.
 pub(crate) fn cells(full: bool) -> Vec<Cell> {
-    let (members, loads) = if full {
-        (&MEMBERS_FULL[..], &LOADS_FULL[..])
-    } else {
-        (&MEMBERS_SHORT[..], &LOADS_SHORT[..])
-    };
+    let (members, loads) =
+        if full { (&MEMBERS_FULL[..], &LOADS_FULL[..]) } else { (&MEMBERS_SHORT[..], &LOADS_SHORT[..]) };
     let rate = |members: usize, load: usize| (load / members).clamp(1, RATE_MAX);
     members
         .iter()
-        .flat_map(|&members| {
-            loads.iter().map(move |&load| Cell {
-                members,
-                rate: rate(members, load),
-            })
-        })
+        .flat_map(|&members| loads.iter().map(move |&load| Cell { members, rate: rate(members, load) }))
         .collect()
 }
 

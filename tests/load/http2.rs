@@ -84,29 +84,12 @@ pub(crate) fn greeting(number: usize) -> Vec<u8> {
     let mut setting = INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
     setting.extend_from_slice(&WINDOW_MAX.to_be_bytes());
     frame(SETTINGS, 0, 0, &setting, &mut out);
-    frame(
-        WINDOW_UPDATE,
-        0,
-        0,
-        &(WINDOW_MAX - WINDOW_DEFAULT).to_be_bytes(),
-        &mut out,
-    );
+    frame(WINDOW_UPDATE, 0, 0, &(WINDOW_MAX - WINDOW_DEFAULT).to_be_bytes(), &mut out);
     frame(HEADERS, END_HEADERS, 1, &attach_headers(), &mut out);
 
-    let join = Join {
-        namespace: "bench".into(),
-        rooms: vec![ROOM.into()],
-        presence: false,
-    };
-    let hello = Hello {
-        user: format!("member-{number}"),
-        joins: vec![join],
-        ..Hello::default()
-    };
-    let first = ClientFrame {
-        r#ref: 1,
-        command: Some(Command::Hello(hello)),
-    };
+    let join = Join { namespace: "bench".into(), rooms: vec![ROOM.into()], presence: false };
+    let hello = Hello { user: format!("member-{number}"), joins: vec![join], ..Hello::default() };
+    let first = ClientFrame { r#ref: 1, command: Some(Command::Hello(hello)) };
     let request = AttachRequest { frames: vec![first] }.encode_to_vec();
     let mut message = vec![0];
     message.extend_from_slice(&u32::try_from(request.len()).unwrap_or(u32::MAX).to_be_bytes());

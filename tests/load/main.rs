@@ -38,12 +38,7 @@ fn main() -> Result<(), Failure> {
         None => grid::cells(full),
     };
     raise_descriptors(sessions.max(grid::members_max(&cells)))?;
-    let mut report = Report::new(
-        kinds
-            .iter()
-            .map(|kind| kind.version())
-            .collect::<Result<_, _>>()?,
-    );
+    let mut report = Report::new(kinds.iter().map(|kind| kind.version()).collect::<Result<_, _>>()?);
 
     for cell in &cells {
         for kind in &kinds {
@@ -75,10 +70,7 @@ fn arguments() -> Command {
             "Fan-out to many members: the server's CPU per delivery, latency, idle memory, beside its peers",
         )
         .arg(
-            Arg::new("full")
-                .long("full")
-                .action(ArgAction::SetTrue)
-                .help("The whole grid, about 25 minutes"),
+            Arg::new("full").long("full").action(ArgAction::SetTrue).help("The whole grid, about 25 minutes"),
         )
         .arg(
             Arg::new("target")
@@ -86,11 +78,7 @@ fn arguments() -> Command {
                 .action(ArgAction::Append)
                 .help("Only these: rialto, rialto-5ms, rialto-20ms, nats, socketio"),
         )
-        .arg(
-            Arg::new("cell")
-                .long("cell")
-                .help("Only this cell, as MEMBERSxRATE, for example 1000x50"),
-        )
+        .arg(Arg::new("cell").long("cell").help("Only this cell, as MEMBERSxRATE, for example 1000x50"))
         .arg(number("seconds", "Seconds measured in each cell [default: 8]").value_parser(value_parser!(u64)))
         .arg(number("idle", "Idle sessions, 0 for none [default: 5000]").value_parser(value_parser!(usize)))
         .arg(
@@ -107,7 +95,7 @@ fn raise_descriptors(connections: usize) -> Result<(), Failure> {
     let raised = rlimit::increase_nofile_limit(wanted)?;
     if raised < wanted {
         return Err(
-            format!("{wanted} open files are needed, the system allows {raised}: raise `ulimit -n`").into(),
+            format!("{wanted} open files are needed, the system allows {raised}: raise `ulimit -n`").into()
         );
     }
     Ok(())

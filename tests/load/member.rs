@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
@@ -23,6 +24,8 @@ pub(crate) const ROOM: &str = "bench-room";
 /// Begins a payload; then come 16 hexadecimal digits.
 const MARK: &[u8; 2] = b"@~";
 const STAMP_BYTES: usize = MARK.len() + 16;
+/// How long a member waits for each answer until it is in the room.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
@@ -150,15 +153,13 @@ impl Member {
         socket.write_all(&dialect.greeting(number)).await?;
         let mut stamps = Stamps::default();
         while !stamps.room_seen {
-            if read(&mut socket, &mut dialect, &mut stamps).await? == 0 {
+            let reading = read(&mut socket, &mut dialect, &mut stamps);
+            let silent = |_| format!("the server left connection {number} without an answer");
+            if tokio::time::timeout(JOIN_TIMEOUT, reading).await.map_err(silent)?? == 0 {
                 return Err(format!("the server closed connection {number} during its greeting").into());
             }
         }
-        Ok(Self {
-            socket,
-            dialect,
-            stamps,
-        })
+        Ok(Self { socket, dialect, stamps })
     }
 
     /// Reads until the connection ends.

@@ -40,9 +40,7 @@ impl Process {
         let out = fs::File::create(&log)?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let name = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .spawn()
-            .map_err(|error| format!("{name} does not start: {error}"))?;
+        let child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
         let mut process = Self { child, address };
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
@@ -68,11 +66,7 @@ impl Process {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let (_, fields) = stat.rsplit_once(") ").ok_or("/proc/…/stat has no name")?;
         let ticks = |index: usize| -> Result<u32, Failure> {
-            Ok(fields
-                .split(' ')
-                .nth(index)
-                .ok_or("/proc/…/stat is short")?
-                .parse()?)
+            Ok(fields.split(' ').nth(index).ok_or("/proc/…/stat is short")?.parse()?)
         };
         Ok(TICK * (ticks(11)? + ticks(12)?))
     }
@@ -81,20 +75,10 @@ impl Process {
     pub(crate) fn memory(&self) -> Result<Memory, Failure> {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let field = |name: &str| -> Result<u64, Failure> {
-            let line = rollup
-                .lines()
-                .find(|line| line.starts_with(name))
-                .ok_or("smaps_rollup is short")?;
-            Ok(line
-                .split_whitespace()
-                .nth(1)
-                .ok_or("smaps_rollup is malformed")?
-                .parse()?)
+            let line = rollup.lines().find(|line| line.starts_with(name)).ok_or("smaps_rollup is short")?;
+            Ok(line.split_whitespace().nth(1).ok_or("smaps_rollup is malformed")?.parse()?)
         };
-        Ok(Memory {
-            rss: field("Rss:")?,
-            pss: field("Pss:")?,
-        })
+        Ok(Memory { rss: field("Rss:")?, pss: field("Pss:")? })
     }
 }
 

@@ -27,11 +27,7 @@ impl Report {
     /// An empty report about programs of these versions.
     pub(crate) fn new(mut versions: Vec<String>) -> Self {
         versions.dedup();
-        Self {
-            versions,
-            cells: BTreeMap::new(),
-            idle: Vec::new(),
-        }
+        Self { versions, cells: BTreeMap::new(), idle: Vec::new() }
     }
 
     /// Adds a cell.
@@ -50,10 +46,8 @@ impl Report {
         text.push_str("\n| members · events/s | server | CPU µs/delivery | to nats | deliveries/s | p50 ms | p99 ms | p99.9 ms | missing |\n");
         text.push_str("|---|---|---|---|---|---|---|---|---|\n");
         for (cell, outcomes) in &self.cells {
-            let nats = outcomes
-                .iter()
-                .find(|(kind, _)| *kind == Kind::Nats)
-                .map(|(_, outcome)| outcome.cpu_us);
+            let nats =
+                outcomes.iter().find(|(kind, _)| *kind == Kind::Nats).map(|(_, outcome)| outcome.cpu_us);
             for (kind, outcome) in outcomes {
                 let Outcome {
                     cpu_us,
@@ -68,16 +62,8 @@ impl Report {
                 } = outcome;
                 let ratio = nats.map_or_else(|| "–".to_owned(), |nats| format!("{:.2}", cpu_us / nats));
                 let share = 100.0 * *missing as f64 / (*due).max(1) as f64;
-                let lost = if *missing == 0 {
-                    "0".to_owned()
-                } else {
-                    format!("{share:.1} %")
-                };
-                let closed = if *ended == 0 {
-                    String::new()
-                } else {
-                    format!(", {ended} closed")
-                };
+                let lost = if *missing == 0 { "0".to_owned() } else { format!("{share:.1} %") };
+                let closed = if *ended == 0 { String::new() } else { format!(", {ended} closed") };
                 writeln!(
                     text,
                     "| {} · {} | {kind} | {cpu_us:.2} | {ratio} | {deliveries_per_second:.0} | {p50_ms:.1} | \
@@ -90,20 +76,8 @@ impl Report {
             text.push_str("\n| idle sessions | server | KiB resident | KiB proportional | CPU µs per s |\n");
             text.push_str("|---|---|---|---|---|\n");
         }
-        for (
-            kind,
-            IdleOutcome {
-                sessions,
-                rss_kib,
-                pss_kib,
-                cpu_us_per_second,
-            },
-        ) in &self.idle
-        {
-            writeln!(
-                text,
-                "| {sessions} | {kind} | {rss_kib:.1} | {pss_kib:.1} | {cpu_us_per_second:.2} |"
-            )?;
+        for (kind, IdleOutcome { sessions, rss_kib, pss_kib, cpu_us_per_second }) in &self.idle {
+            writeln!(text, "| {sessions} | {kind} | {rss_kib:.1} | {pss_kib:.1} | {cpu_us_per_second:.2} |")?;
         }
         Ok(text)
     }
@@ -129,11 +103,7 @@ impl Report {
         let cells: Vec<Value> = self
             .cells
             .iter()
-            .flat_map(|(at, outcomes)| {
-                outcomes
-                    .iter()
-                    .map(move |(kind, outcome)| cell(at, kind, outcome))
-            })
+            .flat_map(|(at, outcomes)| outcomes.iter().map(move |(kind, outcome)| cell(at, kind, outcome)))
             .collect();
         let idle = |(kind, outcome): &(Kind, IdleOutcome)| -> Value {
             json!({
@@ -154,14 +124,8 @@ impl Report {
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or("");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("");
     let model = model.trim_start_matches(['\t', ':', ' ']);
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
-    format!(
-        "{cores} × {model}, Linux {}",
-        read("/proc/sys/kernel/osrelease").trim()
-    )
+    format!("{cores} × {model}, Linux {}", read("/proc/sys/kernel/osrelease").trim())
 }

@@ -85,10 +85,7 @@ impl Sender {
     fn send(&self, batch: Vec<String>) -> Result<(), Failure> {
         match self {
             Self::Rialto(requests) => {
-                let frames = batch
-                    .into_iter()
-                    .map(|text| frame(0, Command::Emit(emit(text))))
-                    .collect();
+                let frames = batch.into_iter().map(|text| frame(0, Command::Emit(emit(text)))).collect();
                 requests.blocking_send(AttachRequest { frames })?;
             }
             Self::Raw(kind, socket) => {
@@ -137,17 +134,10 @@ fn keep_alive(kind: Kind, reading: &mut TcpStream, writing: &Mutex<TcpStream>) {
 /// Opens a session in a thread of its own; it ends when the returned sender is dropped and the server has closed.
 fn rialto(address: SocketAddr) -> Result<mpsc::Sender<AttachRequest>, Failure> {
     let (requests, waiting) = mpsc::channel(REQUESTS_WAITING);
-    let hello = Hello {
-        user: "sender".into(),
-        ..Hello::default()
-    };
-    let enter = Enter {
-        namespace: "bench".into(),
-    };
+    let hello = Hello { user: "sender".into(), ..Hello::default() };
+    let enter = Enter { namespace: "bench".into() };
     let frames = vec![frame(1, Command::Hello(hello)), frame(2, Command::Enter(enter))];
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     requests.try_send(AttachRequest { frames })?;
     let mut responses = runtime.block_on(async {
         let mut client = MessagingServiceClient::connect(format!("http://{address}")).await?;
@@ -177,26 +167,11 @@ fn refusal(frame: rialto_proto::v1::ServerFrame) -> Option<String> {
 }
 
 fn frame(reference: u32, command: Command) -> ClientFrame {
-    ClientFrame {
-        r#ref: reference,
-        command: Some(command),
-    }
+    ClientFrame { r#ref: reference, command: Some(command) }
 }
 
 fn emit(text: String) -> Emit {
-    let content = Content {
-        event: "e".into(),
-        body: Some(Body::Text(text)),
-        ..Content::default()
-    };
-    let target = Target {
-        rooms: vec![ROOM.into()],
-        ..Target::default()
-    };
-    Emit {
-        namespace: "bench".into(),
-        target: Some(target),
-        content: Some(content),
-        ..Emit::default()
-    }
+    let content = Content { event: "e".into(), body: Some(Body::Text(text)), ..Content::default() };
+    let target = Target { rooms: vec![ROOM.into()], ..Target::default() };
+    Emit { namespace: "bench".into(), target: Some(target), content: Some(content), ..Emit::default() }
 }

@@ -24,11 +24,7 @@ impl Kind {
     /// What a run compares.
     pub(crate) fn all(full: bool) -> Vec<Self> {
         let windows: &[u32] = if full { &[0, 5, 20] } else { &[0, 5] };
-        windows
-            .iter()
-            .map(|window| Self::Rialto(*window))
-            .chain([Self::Nats, Self::SocketIo])
-            .collect()
+        windows.iter().map(|window| Self::Rialto(*window)).chain([Self::Nats, Self::SocketIo]).collect()
     }
 
     /// Whether idle memory is measured for it; a window does not change it.
@@ -39,7 +35,7 @@ impl Kind {
     /// Name and version, as the program tells it.
     pub(crate) fn version(self) -> Result<String, Failure> {
         let (command, what) = match self {
-            Self::Rialto(_) => (vec![program("rialto")?, "--version".into()], "rialto"),
+            Self::Rialto(_) => return Ok(concat!("rialto ", env!("CARGO_PKG_VERSION")).to_owned()),
             Self::Nats => (vec![tool("bin/nats-server")?, "--version".into()], "nats-server"),
             Self::SocketIo => {
                 let print = "console.log('socket.io', require('socket.io/package.json').version, 'on node', process.version)";
@@ -47,9 +43,7 @@ impl Kind {
             }
         };
         let mut process = Command::new(&command[0]);
-        process
-            .args(&command[1..])
-            .env("NODE_PATH", tools()?.join("node/node_modules"));
+        process.args(&command[1..]).env("NODE_PATH", tools()?.join("node/node_modules"));
         let output = process.output().map_err(|error| format!("{what}: {error}"))?;
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
@@ -69,23 +63,15 @@ impl Kind {
                 let config = folder.join("rialto.toml");
                 std::fs::write(&config, configuration(window))?;
                 command.arg("serve").arg("--listen").arg(address.to_string());
-                command
-                    .arg("--config")
-                    .arg(config)
-                    .arg("--data")
-                    .arg(folder.join("data"));
+                command.arg("--config").arg(config).arg("--data").arg(folder.join("data"));
             }
             Self::Nats => {
-                command
-                    .args(["--addr", "127.0.0.1", "--port"])
-                    .arg(address.port().to_string());
+                command.args(["--addr", "127.0.0.1", "--port"]).arg(address.port().to_string());
             }
             Self::SocketIo => {
                 let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("load/socketio.cjs");
                 command.arg(script).arg(address.port().to_string());
-                command
-                    .env("NODE_PATH", tools()?.join("node/node_modules"))
-                    .env("NODE_ENV", "production");
+                command.env("NODE_PATH", tools()?.join("node/node_modules")).env("NODE_ENV", "production");
             }
         }
         Process::start(command, address)
@@ -148,14 +134,8 @@ impl FromStr for Kind {
             "nats" => Ok(Self::Nats),
             "socketio" => Ok(Self::SocketIo),
             other => {
-                let window = other
-                    .strip_prefix("rialto-")
-                    .and_then(|rest| rest.strip_suffix("ms"));
-                Ok(Self::Rialto(
-                    window
-                        .ok_or_else(|| format!("no target is called {other}"))?
-                        .parse()?,
-                ))
+                let window = other.strip_prefix("rialto-").and_then(|rest| rest.strip_suffix("ms"));
+                Ok(Self::Rialto(window.ok_or_else(|| format!("no target is called {other}"))?.parse()?))
             }
         }
     }

@@ -42,16 +42,7 @@ fn the_source_keeps_its_rules() {
     assert!(files.len() > 20, "git lists only {} files", files.len());
     let breaches: Vec<String> = RULES
         .iter()
-        .flat_map(|(name, rule)| {
-            rule(&files)
-                .into_iter()
-                .map(move |breach| format!("{breach} [{name}]"))
-        })
+        .flat_map(|(name, rule)| rule(&files).into_iter().map(move |breach| format!("{breach} [{name}]")))
         .collect();
-    assert!(
-        breaches.is_empty(),
-        "{} breaches of the rules:\n{}",
-        breaches.len(),
-        breaches.join("\n")
-    );
+    assert!(breaches.is_empty(), "{} breaches of the rules:\n{}", breaches.len(), breaches.join("\n"));
 }

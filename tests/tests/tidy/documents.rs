@@ -13,36 +13,22 @@ const LINK_RULE: &str = "a relative link leads to a file, a folder or a heading 
 
 /// The index names every decision.
 pub(crate) fn every_decision_is_in_the_index(files: &[File]) -> Vec<Breach> {
-    let index = files
-        .iter()
-        .find(|file| file.path == INDEX)
-        .map_or("", |file| &file.text);
-    let decisions = files
-        .iter()
-        .filter(|file| file.path.starts_with(DECISIONS) && file.is_document());
+    let index = files.iter().find(|file| file.path == INDEX).map_or("", |file| &file.text);
+    let decisions = files.iter().filter(|file| file.path.starts_with(DECISIONS) && file.is_document());
     let missing =
         decisions.filter(|file| file.path != INDEX && !index.contains(&format!("({})", file.name())));
-    missing
-        .map(|file| Breach::new(file, 1, "not in the index", INDEX_RULE))
-        .collect()
+    missing.map(|file| Breach::new(file, 1, "not in the index", INDEX_RULE)).collect()
 }
 
 /// Each document has one title.
 pub(crate) fn every_document_has_one_title(files: &[File]) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for file in files.iter().filter(|file| file.is_document()) {
-        let titles: Vec<usize> = prose(&file.text)
-            .filter(|(_, line)| line.starts_with("# "))
-            .map(|(at, _)| at)
-            .collect();
+        let titles: Vec<usize> =
+            prose(&file.text).filter(|(_, line)| line.starts_with("# ")).map(|(at, _)| at).collect();
         if titles.len() != 1 {
             let line = titles.get(1).copied().unwrap_or(1);
-            breaches.push(Breach::new(
-                file,
-                line,
-                format!("{} titles", titles.len()),
-                TITLE_RULE,
-            ));
+            breaches.push(Breach::new(file, line, format!("{} titles", titles.len()), TITLE_RULE));
         }
     }
     breaches
@@ -67,14 +53,9 @@ pub(crate) fn every_link_leads_somewhere(files: &[File]) -> Vec<Breach> {
 }
 
 fn leads_somewhere(from: &File, target: &str, places: &BTreeSet<&str>, files: &[File]) -> bool {
-    let (path, heading) = target
-        .split_once('#')
-        .map_or((target, None), |(path, heading)| (path, Some(heading)));
-    let path = if path.is_empty() {
-        Some(from.path.clone())
-    } else {
-        resolve(&from.path, path)
-    };
+    let (path, heading) =
+        target.split_once('#').map_or((target, None), |(path, heading)| (path, Some(heading)));
+    let path = if path.is_empty() { Some(from.path.clone()) } else { resolve(&from.path, path) };
     let Some(path) = path else { return false };
     let Some(heading) = heading else {
         return path.is_empty() || places.contains(path.as_str());
@@ -116,10 +97,7 @@ fn slug(heading: &str) -> String {
 
 /// Targets of the links in a line.
 fn links(line: &str) -> impl Iterator<Item = &str> {
-    line.split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split_once(')'))
-        .map(|(target, _)| target)
+    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }
 
 /// Lines outside of code fences, with their numbers.
@@ -133,6 +111,9 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
         (!fenced).then_some((index + 1, line))
     })
 }
+
+#[cfg(test)]
+const NONE: [usize; 0] = [];
 
 #[cfg(test)]
 fn lines(rule: fn(&[File]) -> Vec<Breach>, files: &[(&str, &str)]) -> Vec<usize> {
@@ -149,18 +130,9 @@ fn a_decision_that_the_index_forgot_is_found() {
 
 #[test]
 fn a_second_title_is_found_and_a_fence_is_none() {
-    assert_eq!(
-        lines(every_document_has_one_title, &[("a.md", "# A\n\n# B")]),
-        [3]
-    );
+    assert_eq!(lines(every_document_has_one_title, &[("a.md", "# A\n\n# B")]), [3]);
     assert_eq!(lines(every_document_has_one_title, &[("a.md", "no title")]), [1]);
-    assert_eq!(
-        lines(
-            every_document_has_one_title,
-            &[("a.md", "# A\n```sh\n# comment\n```")]
-        ),
-        []
-    );
+    assert_eq!(lines(every_document_has_one_title, &[("a.md", "# A\n```sh\n# comment\n```")]), NONE);
 }
 
 #[test]

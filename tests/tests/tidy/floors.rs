@@ -59,10 +59,8 @@ const MENTIONS: [(&str, &[&str], &str); 6] = [
 ];
 
 /// Folders whose code takes time and events as input and never waits.
-const PURE: [(&str, &[&str]); 2] = [
-    ("server/src/wire/", &["tokio", "async fn", ".await"]),
-    ("server/src/hub/", &[".await"]),
-];
+const PURE: [(&str, &[&str]); 2] =
+    [("server/src/wire/", &["tokio", "async fn", ".await"]), ("server/src/hub/", &[".await"])];
 
 /// Imports point down.
 pub(crate) fn imports_point_down(files: &[File]) -> Vec<Breach> {
@@ -96,10 +94,7 @@ fn imports_of_one(file: &File) -> Vec<Breach> {
 }
 
 fn floor(name: &str) -> Option<u8> {
-    FLOORS
-        .iter()
-        .find(|(folder, _)| *folder == name)
-        .map(|(_, floor)| *floor)
+    FLOORS.iter().find(|(folder, _)| *folder == name).map(|(_, floor)| *floor)
 }
 
 /// Every `crate::name`, also in groups over several lines, with its place.
@@ -142,19 +137,13 @@ fn group(code: &str, start: usize) -> Vec<(usize, String)> {
 }
 
 fn identifier(text: &str) -> &str {
-    let end = text
-        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
     &text[..end]
 }
 
 /// `super::` chains that leave the folder. A module inside the file may climb one step more than the file itself.
 fn climbs(file: &File, inner: &str, code: &str) -> Vec<Breach> {
-    let parts = inner
-        .trim_end_matches(".rs")
-        .split('/')
-        .filter(|part| *part != "mod")
-        .count();
+    let parts = inner.trim_end_matches(".rs").split('/').filter(|part| *part != "mod").count();
     let mut breaches = Vec::new();
     for (index, line) in code.lines().enumerate() {
         for (at, _) in line.match_indices("super::") {
@@ -174,10 +163,7 @@ fn climbs(file: &File, inner: &str, code: &str) -> Vec<Breach> {
 /// Each library is known in one place, and pure folders do not wait.
 pub(crate) fn libraries_stay_where_they_belong(files: &[File]) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| file.is_rust() && file.path.starts_with("server/src/"))
-    {
+    for file in files.iter().filter(|file| file.is_rust() && file.path.starts_with("server/src/")) {
         let code = code(&file.text);
         for (index, line) in code.lines().enumerate() {
             for (word, allowed, rule) in MENTIONS {
@@ -213,92 +199,44 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 #[cfg(test)]
+const NONE: [usize; 0] = [];
+
+#[cfg(test)]
 fn breaches_in(rule: fn(&[File]) -> Vec<Breach>, path: &str, text: &str) -> Vec<usize> {
-    rule(&[File::new(path, text)])
-        .iter()
-        .map(|breach| breach.line)
-        .collect()
+    rule(&[File::new(path, text)]).iter().map(|breach| breach.line).collect()
 }
 
 #[test]
 fn an_import_from_a_neighbour_or_from_above_is_found() {
     let check = |path, text| breaches_in(imports_point_down, path, text);
-    assert_eq!(
-        check(
-            "server/src/hub/room.rs",
-            "use crate::wire::Frame;\nuse crate::bridge::Link;"
-        ),
-        [2]
-    );
-    assert_eq!(
-        check(
-            "server/src/hub/room.rs",
-            "use crate::{\n    base::ids,\n    router::Router,\n};"
-        ),
-        [3]
-    );
-    assert_eq!(
-        check("server/src/wire/frame.rs", "fn f() { crate::grpc::x() }"),
-        [1]
-    );
+    assert_eq!(check("server/src/hub/room.rs", "use crate::wire::Frame;\nuse crate::bridge::Link;"), [2]);
+    assert_eq!(check("server/src/hub/room.rs", "use crate::{\n    base::ids,\n    router::Router,\n};"), [3]);
+    assert_eq!(check("server/src/wire/frame.rs", "fn f() { crate::grpc::x() }"), [1]);
     assert_eq!(check("server/src/wire/frame.rs", "use crate::log::Log;"), [1]);
-    assert_eq!(
-        check(
-            "server/src/router/mod.rs",
-            "use crate::{hub::{Hub, Room}, session::Session};"
-        ),
-        []
-    );
-    assert_eq!(
-        check(
-            "server/src/hub/room.rs",
-            "// crate::grpc is above\nuse crate::hub::Shard;"
-        ),
-        []
-    );
+    assert_eq!(check("server/src/router/mod.rs", "use crate::{hub::{Hub, Room}, session::Session};"), NONE);
+    assert_eq!(check("server/src/hub/room.rs", "// crate::grpc is above\nuse crate::hub::Shard;"), NONE);
 }
 
 #[test]
 fn a_climb_out_of_the_folder_is_found() {
     let check = |path, text| breaches_in(imports_point_down, path, text);
-    assert_eq!(
-        check("server/src/hub/room.rs", "use super::super::router::Router;"),
-        [1]
-    );
+    assert_eq!(check("server/src/hub/room.rs", "use super::super::router::Router;"), [1]);
     assert_eq!(check("server/src/hub/mod.rs", "use super::router::Router;"), [1]);
-    assert_eq!(
-        check(
-            "server/src/hub/room.rs",
-            "use super::Shard;\nmod tests {\n    use super::*;\n}"
-        ),
-        []
-    );
+    assert_eq!(check("server/src/hub/room.rs", "use super::Shard;\nmod tests {\n    use super::*;\n}"), NONE);
 }
 
 #[test]
 fn a_folder_without_a_floor_is_found() {
-    assert_eq!(
-        breaches_in(imports_point_down, "server/src/extras/mod.rs", ""),
-        [1]
-    );
+    assert_eq!(breaches_in(imports_point_down, "server/src/extras/mod.rs", ""), [1]);
 }
 
 #[test]
 fn a_library_in_the_wrong_place_is_found() {
     let check = |path, text| breaches_in(libraries_stay_where_they_belong, path, text);
     assert_eq!(check("server/src/hub/room.rs", "use tonic::Code;"), [1]);
-    assert_eq!(
-        check(
-            "server/src/router/mod.rs",
-            "fn f() -> Status {}\nlet is_Statuses = 1;"
-        ),
-        [1]
-    );
-    assert_eq!(check("server/src/grpc/status.rs", "use tonic::Status;"), []);
+    assert_eq!(check("server/src/router/mod.rs", "fn f() -> Status {}\nlet is_Statuses = 1;"), [1]);
+    assert_eq!(check("server/src/grpc/status.rs", "use tonic::Status;"), NONE);
     assert_eq!(check("server/src/hub/shard.rs", "lock().await"), [1]);
     assert_eq!(check("server/src/wire/command.rs", "async fn read() {}"), [1]);
-    assert_eq!(
-        check("server/src/session/mod.rs", "mpsc::unbounded_channel()"),
-        [1]
-    );
+    assert_eq!(check("server/src/session/mod.rs", "mpsc::unbounded_channel()"), [1]);
 }

@@ -16,10 +16,7 @@ impl File {
     /// A file for the test of a rule.
     #[cfg(test)]
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
+        Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     /// Whether it is Rust.
@@ -35,11 +32,7 @@ impl File {
     /// Whether somebody wrote it: not a lock file, nor built, nor generated.
     pub(crate) fn by_hand(&self) -> bool {
         let locked = matches!(self.name(), "Cargo.lock" | "package-lock.json" | "go.sum");
-        !locked
-            && !self
-                .path
-                .split('/')
-                .any(|folder| matches!(folder, "dist" | "gen"))
+        !locked && !self.path.split('/').any(|folder| matches!(folder, "dist" | "gen"))
     }
 
     /// Its last part.
@@ -64,12 +57,7 @@ pub(crate) struct Breach {
 impl Breach {
     /// A breach in `file`.
     pub(crate) fn new(file: &File, line: usize, what: impl Into<String>, rule: &'static str) -> Self {
-        Self {
-            path: file.path.clone(),
-            line,
-            what: what.into(),
-            rule,
-        }
+        Self { path: file.path.clone(), line, what: what.into(), rule }
     }
 }
 
@@ -81,19 +69,13 @@ impl fmt::Display for Breach {
 
 /// All files that git knows, and those that it would add.
 pub(crate) fn tracked() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the repository");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()
         .expect("git is needed to list the files");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut paths: Vec<String> = String::from_utf8(output.stdout)
         .expect("paths are UTF-8")
         .split_terminator('\0')
@@ -142,10 +124,7 @@ fn blank_end(text: &str, at: usize) -> usize {
         if rest[1 + hashes..].starts_with('"') {
             let close = format!("\"{}", "#".repeat(hashes));
             let body = 2 + hashes;
-            return at
-                + rest[body..]
-                    .find(&close)
-                    .map_or(rest.len(), |end| body + end + close.len());
+            return at + rest[body..].find(&close).map_or(rest.len(), |end| body + end + close.len());
         }
     }
     if rest.starts_with('"') {

@@ -23,9 +23,7 @@ pub(crate) fn every_code_is_documented(files: &[File]) -> Vec<Breach> {
         let Some((name, _)) = line.trim().split_once(" = ") else {
             continue;
         };
-        let stripped = ["REFUSAL_CODE_", "CLOSE_CODE_"]
-            .iter()
-            .find_map(|prefix| name.strip_prefix(prefix));
+        let stripped = ["REFUSAL_CODE_", "CLOSE_CODE_"].iter().find_map(|prefix| name.strip_prefix(prefix));
         let Some(code) = stripped.filter(|code| *code != "UNSPECIFIED") else {
             continue;
         };
@@ -35,13 +33,7 @@ pub(crate) fn every_code_is_documented(files: &[File]) -> Vec<Breach> {
         }
     }
     let is_code = |row: &&String| row.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-    breaches.extend(surplus(
-        files,
-        ERRORS,
-        rows.iter().filter(is_code),
-        &codes,
-        CODE_RULE,
-    ));
+    breaches.extend(surplus(files, ERRORS, rows.iter().filter(is_code), &codes, CODE_RULE));
     breaches
 }
 
@@ -68,13 +60,7 @@ pub(crate) fn every_metric_is_documented(files: &[File]) -> Vec<Breach> {
         metrics.insert(metric);
     }
     let is_metric = |row: &&String| row.starts_with("rialto_");
-    breaches.extend(surplus(
-        files,
-        OPERATING,
-        rows.iter().filter(is_metric),
-        &metrics,
-        METRIC_RULE,
-    ));
+    breaches.extend(surplus(files, OPERATING, rows.iter().filter(is_metric), &metrics, METRIC_RULE));
     breaches
 }
 
@@ -118,10 +104,8 @@ fn settings_of(text: &str) -> Vec<(usize, String)> {
         let line = line.trim();
         if line.starts_with("#[serde(") {
             flattened |= line.contains("flatten") || line.contains("skip)");
-            name_given = line
-                .split_once("rename = \"")
-                .and_then(|(_, rest)| rest.split('"').next())
-                .or(name_given);
+            name_given =
+                line.split_once("rename = \"").and_then(|(_, rest)| rest.split('"').next()).or(name_given);
         } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(": ")) {
             if !flattened {
                 found.push((index + 1, name_given.unwrap_or(name).to_owned()));
@@ -135,16 +119,8 @@ fn settings_of(text: &str) -> Vec<(usize, String)> {
 /// What stands between backticks in the first cell of the rows of a document's tables.
 fn rows(files: &[File], document: &str) -> BTreeSet<String> {
     let text = find(files, document).map_or("", |file| &file.text);
-    let first_cells = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
-    let in_backticks = |cell: &str| {
-        cell.split('`')
-            .skip(1)
-            .step_by(2)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
+    let first_cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let in_backticks = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     first_cells.flat_map(in_backticks).collect()
 }
 
@@ -159,14 +135,8 @@ fn surplus<'a>(
         return Vec::new();
     };
     let unknown = rows.filter(|row| !known.contains(*row));
-    let place = |row: &String| {
-        file.text
-            .find(row.as_str())
-            .map_or(1, |at| line_of(&file.text, at))
-    };
-    unknown
-        .map(|row| Breach::new(file, place(row), row, rule))
-        .collect()
+    let place = |row: &String| file.text.find(row.as_str()).map_or(1, |at| line_of(&file.text, at));
+    unknown.map(|row| Breach::new(file, place(row), row, rule)).collect()
 }
 
 fn find<'a>(files: &'a [File], path: &str) -> Option<&'a File> {
@@ -184,10 +154,7 @@ fn a_code_without_a_row_and_a_row_without_a_code_are_found() {
     let proto = "enum RefusalCode {\n  REFUSAL_CODE_UNSPECIFIED = 0;\n  REFUSAL_CODE_OLD = 1;\n  REFUSAL_CODE_NEW = 2;\n}";
     let errors = "| `OLD` | x |\n| `GONE` | x |";
     assert_eq!(
-        found(
-            every_code_is_documented,
-            [("proto/rialto/v1/code.proto", proto), (ERRORS, errors)]
-        ),
+        found(every_code_is_documented, [("proto/rialto/v1/code.proto", proto), (ERRORS, errors)]),
         ["NEW", "GONE"]
     );
 }
@@ -197,10 +164,7 @@ fn a_metric_without_a_row_is_found() {
     let source = "    /// x\n    events: Counter = \"events\",\n    rooms: Gauge = \"rooms\",\n";
     let operating = "| `rialto_rooms` | x |";
     assert_eq!(
-        found(
-            every_metric_is_documented,
-            [("server/src/base/metrics.rs", source), (OPERATING, operating)]
-        ),
+        found(every_metric_is_documented, [("server/src/base/metrics.rs", source), (OPERATING, operating)]),
         ["rialto_events_total"]
     );
 }
@@ -218,4 +182,47 @@ fn a_setting_without_a_row_is_found_under_the_name_that_people_write() {
         ),
         ["other"]
     );
+}
+
+/// The status in the last column but one of a code's row.
+#[cfg(test)]
+fn documented_status(text: &str, code: &str, cells: usize) -> String {
+    let row = text
+        .lines()
+        .find(|line| line.starts_with(&format!("| `{code}` |")) && line.matches(" | ").count() == cells);
+    let row = row.unwrap_or_else(|| panic!("{code} has no row of {cells} cells"));
+    row.split(" | ").nth(cells - 1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn statuses_are_those_that_the_document_names() {
+    use rialto_proto::v1::{CloseCode, RefusalCode};
+    use rialto_server::{
+        base::refusal::{Closing, Refusal},
+        grpc::status,
+    };
+
+    let files = crate::source::tracked();
+    let text = &find(&files, ERRORS).expect("docs/errors.md").text;
+    let name = |status: Option<tonic::Status>| {
+        let code = status.map_or(tonic::Code::Ok, |status| status.code());
+        let mut name = String::new();
+        for c in format!("{code:?}").chars() {
+            if c.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(c.to_ascii_uppercase());
+        }
+        name
+    };
+    for code in (1..).map_while(|number| RefusalCode::try_from(number).ok()) {
+        let short = code.as_str_name().trim_start_matches("REFUSAL_CODE_");
+        let actual = name(Some(status::refused(&Refusal::new(code, ""))));
+        assert_eq!(documented_status(text, short, 3), actual, "{short}");
+    }
+    for code in (100..400).filter_map(|number| CloseCode::try_from(number).ok()) {
+        let short = code.as_str_name().trim_start_matches("CLOSE_CODE_");
+        let actual = name(status::closed(&Closing::new(code, "")));
+        assert_eq!(documented_status(text, short, 4), actual, "{short}");
+    }
 }
