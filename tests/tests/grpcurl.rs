@@ -1,0 +1,188 @@
+//! Tools that people have at hand, against a real node: grpcurl and `buf curl` look inside through reflection (v1 and
+//! v1alpha), open a session fed from standard input, publish, and ask for health. Nothing of ours is on their side.
+
+use std::{net::SocketAddr, process::Stdio, time::Duration};
+
+use rialto_server::{base::config::Config, node::Node};
+use rialto_tests::tools::tool;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const ATTACH: &str = "rialto.v1.MessagingService/Attach";
+const PUBLISH: &str = "rialto.v1.MessagingService/Publish";
+const HELLO: &str = r#"{"frames":[{"ref":1,"hello":{"user":"ann"}}]}"#;
+const JOIN: &str = r#"{"frames":[{"ref":2,"join":{"namespace":"chat","rooms":["general"]}}]}"#;
+const EMIT: &str = r#"{"frames":[{"ref":3,"emit":{"namespace":"chat","target":{"rooms":["general"],"include_sender":true},"content":{"event":"message","text":"hi"}}}]}"#;
+const BYE: &str = r#"{"frames":[{"ref":4,"bye":{}}]}"#;
+const PUBLICATION: &str = r#"{"namespace":"chat","target":{"rooms":["general"]},"content":{"event":"message","text":"from outside"}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_lists_and_describes_what_there_is() {
+    let node = start().await;
+    let services = grpcurl(&node, &["list"], "").await.unwrap();
+    for service in ["rialto.v1.MessagingService", "rialto.v1.DirectoryService", "grpc.health.v1.Health"] {
+        assert!(services.lines().any(|line| line == service), "{service} is not in:\n{services}");
+    }
+    let attach = grpcurl(&node, &["describe", "rialto.v1.MessagingService.Attach"], "").await.unwrap();
+    assert!(attach.contains(
+        "rpc Attach ( stream .rialto.v1.AttachRequest ) returns ( stream .rialto.v1.AttachResponse"
+    ));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_holds_a_session_that_is_fed_from_standard_input() {
+    let node = start().await;
+    let said = [HELLO, JOIN, EMIT, BYE].join("\n");
+    let output = grpcurl(&node, &["-d", "@", "", ATTACH], &said).await.unwrap();
+    expect_session(&output);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_grpcurl_publishes_reaches_a_session_of_grpcurl() {
+    let node = start().await;
+    let mut session = Command::new(tool("bin/grpcurl"))
+        .args(["-plaintext", "-d", "@", &node.address().to_string(), ATTACH])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = session.stdin.take().unwrap();
+    let mut output = BufReader::new(session.stdout.take().unwrap()).lines();
+    input.write_all(format!("{HELLO}\n{JOIN}\n").as_bytes()).await.unwrap();
+    until(&mut output, "\"joined\"").await;
+
+    let published: Value =
+        serde_json::from_str(&grpcurl(&node, &["-d", PUBLICATION, "", PUBLISH], "").await.unwrap()).unwrap();
+    assert_eq!(published["accepted"]["recipientsHere"], 1, "{published}");
+    until(&mut output, "from outside").await;
+
+    input.write_all(BYE.as_bytes()).await.unwrap();
+    until(&mut output, "CLOSE_CODE_BYE").await;
+    drop(input);
+    let status = timeout(PATIENCE, session.wait()).await.expect("the session ends").unwrap();
+    assert!(status.success(), "{status}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_hears_that_the_node_is_well() {
+    let node = start().await;
+    let health = grpcurl(&node, &["", "grpc.health.v1.Health/Check"], "").await.unwrap();
+    assert!(health.contains("SERVING"), "{health}");
+    let request = r#"{"service":"rialto.v1.MessagingService"}"#;
+    let health = grpcurl(&node, &["-d", request, "", "grpc.health.v1.Health/Check"], "").await.unwrap();
+    assert!(health.contains("\"SERVING\""), "{health}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_shows_the_code_of_a_refusal() {
+    let node = start().await;
+    let request = r#"{"namespace":"chat","target":{},"content":{"event":"message"}}"#;
+    let refusal = grpcurl(&node, &["-d", request, "", PUBLISH], "").await.unwrap_err();
+    assert!(refusal.contains("Code: InvalidArgument"), "{refusal}");
+    assert!(refusal.contains("TARGET_EMPTY") && refusal.contains("rialto"), "{refusal}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buf_curl_looks_inside_through_both_versions_of_reflection() {
+    let node = start().await;
+    for version in ["grpc-v1", "grpc-v1alpha"] {
+        let methods =
+            buf_curl(&node, "", &["--reflect-protocol", version, "--list-methods"], "").await.unwrap();
+        assert!(methods.lines().any(|line| line == ATTACH), "{version}:\n{methods}");
+        let path = format!("/{PUBLISH}");
+        let flags = ["--reflect-protocol", version, "--data", PUBLICATION];
+        let published = buf_curl(&node, &path, &flags, "").await.unwrap();
+        let published: Value = serde_json::from_str(&published).unwrap();
+        assert!(published["accepted"]["eventId"].is_string(), "{version}: {published}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buf_curl_holds_a_session_that_is_fed_from_standard_input() {
+    let node = start().await;
+    let said = [HELLO, JOIN, EMIT, BYE].join("\n");
+    let output = buf_curl(&node, &format!("/{ATTACH}"), &["--data", "@-"], &said).await.unwrap();
+    expect_session(&output);
+    node.stop().await;
+}
+
+/// The answers to [`HELLO`], [`JOIN`], [`EMIT`] and [`BYE`], however they were put together to messages.
+fn expect_session(output: &str) {
+    let responses = serde_json::Deserializer::from_str(output).into_iter::<Value>();
+    let frames: Vec<Value> = responses
+        .flat_map(|response| response.unwrap()["frames"].as_array().cloned().unwrap_or_default())
+        .collect();
+    let find = |kind: &str| {
+        let frame = frames.iter().find(|frame| frame.get(kind).is_some());
+        frame.unwrap_or_else(|| panic!("no {kind} in\n{output}"))
+    };
+    assert_eq!(find("welcome")["welcome"]["user"], "ann");
+    assert_eq!(find("joined")["ref"], 2);
+    assert_eq!(find("event")["event"]["content"]["text"], "hi");
+    assert_eq!(find("accepted")["ref"], 3);
+    assert_eq!(find("accepted")["accepted"]["recipientsHere"], 1);
+    let last = frames.last().unwrap();
+    assert_eq!(last["close"]["code"], "CLOSE_CODE_BYE", "{output}");
+}
+
+async fn start() -> Node {
+    let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+    Node::start(config).await.unwrap()
+}
+
+/// Runs grpcurl; an empty argument stands for the node's address, which is put last when there is none. What it printed,
+/// or what it complained about.
+async fn grpcurl(node: &Node, arguments: &[&str], input: &str) -> Result<String, String> {
+    let address = node.address().to_string();
+    let mut command = Command::new(tool("bin/grpcurl"));
+    command.arg("-plaintext");
+    if arguments.contains(&"") {
+        command.args(arguments.iter().map(|argument| if argument.is_empty() { &address } else { *argument }));
+    } else {
+        command.arg(&address).args(arguments);
+    }
+    run(command, input).await
+}
+
+async fn buf_curl(node: &Node, path: &str, flags: &[&str], input: &str) -> Result<String, String> {
+    let mut command = Command::new(tool("bin/buf"));
+    command.args(["curl", "--protocol", "grpc", "--http2-prior-knowledge"]).args(flags);
+    command.arg(format!("http://{}{path}", node.address()));
+    run(command, input).await
+}
+
+async fn run(mut command: Command, input: &str) -> Result<String, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("the program ends").unwrap();
+    let (out, complaint) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    if output.status.success() { Ok(out) } else { Err(complaint) }
+}
+
+async fn until<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut tokio::io::Lines<R>, text: &str) {
+    let find = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("the output ended without {text}");
+    };
+    timeout(PATIENCE, find).await.unwrap_or_else(|_| panic!("{text} did not come"));
+}
