@@ -3,7 +3,7 @@
 //!
 //! Locks are taken in one order: the session's memberships, then shards, then outboxes.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use rialto_proto::v1::{Presence, RefusalCode, RoomEventKind, RoomState, Sender};
 
@@ -39,6 +39,14 @@ pub struct Joining<'a> {
     pub presence: bool,
     /// Now.
     pub now: Instant,
+}
+
+/// A joining in the namespace that it is about.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    joining: Joining<'a>,
+    namespace: &'a Namespace,
+    settings: &'a NamespaceSettings,
 }
 
 /// What a change of membership led to.
@@ -89,7 +97,8 @@ impl Hub {
         addresses.extend([Address::everyone(&namespace.name), Address::user(&namespace.name, &user)]);
         let mut locked = self.shards.lock(&addresses);
         let settings = namespace.settings.load();
-        self.check_room_limits(&mut locked, joining, (&namespace, &settings), &fresh)?;
+        let scene = Scene { joining, namespace: &namespace, settings: &settings };
+        self.check_room_limits(&mut locked, scene, &fresh)?;
 
         let mut changed = Changed { changed: !fresh.is_empty() || !entered, behind: Vec::new() };
         let states = states(&mut locked, joining, &namespace.name, &memberships);
@@ -101,7 +110,8 @@ impl Hub {
         for room in rooms {
             let name = memberships_name(&memberships, &namespace, room);
             let fresh = memberships.join(&namespace.name, Arc::clone(&name));
-            self.add(&mut locked, joining, (&namespace, &settings), &name, fresh, &mut changed);
+            let told = self.add(&mut locked, scene, &name, fresh);
+            changed.behind.extend(told);
         }
         if let Some(pin) = pin {
             pin.keep();
@@ -180,10 +190,10 @@ impl Hub {
     fn check_room_limits(
         &self,
         locked: &mut Locked<'_>,
-        joining: Joining<'_>,
-        (namespace, settings): (&Namespace, &NamespaceSettings),
+        scene: Scene<'_>,
         fresh: &[&RoomName],
     ) -> Result<(), Refusal> {
+        let Scene { joining, namespace, settings } = scene;
         let new = |room: &&&RoomName| locked.room(&Address::room(&namespace.name, room.as_str())).is_none();
         let created = u32::try_from(fresh.iter().filter(new).count()).unwrap_or(u32::MAX);
         if created > 0 && namespace.room_count().saturating_add(created) > settings.rooms_max {
@@ -193,37 +203,31 @@ impl Hub {
         taken.map_err(|after| Refusal::rate("rooms_created_per_minute", after))
     }
 
-    /// Makes the session a member of one room and tells those who want to know.
+    /// Makes the session a member of one room and tells those who want to know. Returns who fell behind by that.
     fn add(
         &self,
         locked: &mut Locked<'_>,
-        joining: Joining<'_>,
-        (namespace, settings): (&Namespace, &NamespaceSettings),
+        scene: Scene<'_>,
         name: &Arc<str>,
         fresh: bool,
-        changed: &mut Changed,
-    ) {
-        let Joining { session, presence, now, .. } = joining;
+    ) -> Vec<Arc<Session>> {
+        let Scene { joining: Joining { session, presence, now, .. }, namespace, settings } = scene;
         let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
         let key = Key::room(&namespace.name, name);
-        let Some(room) = locked.room_or_new(key, new) else {
-            return;
-        };
+        let Some(room) = locked.room_or_new(key, new) else { return Vec::new() };
         if room.count() == 0 {
-            namespace.rooms.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            namespace.rooms.fetch_add(1, Ordering::Relaxed);
             self.metrics.rooms.inc();
-            self.announce(&namespace.name, RoomEventKind::Created, name, None, 0);
+            self.announce(&namespace.name, change(RoomEventKind::Created, name, 0));
         }
         room.add(session, presence);
         if !fresh {
-            return;
+            return Vec::new();
         }
-        let who = || session.sender();
-        self.announce(&namespace.name, RoomEventKind::Joined, name, Some(&who), room.count());
+        let joined = change(RoomEventKind::Joined, name, room.count());
+        self.announce(&namespace.name, RoomChange { who: Some(session), ..joined });
         let joined = vec![room::info(session)];
-        changed
-            .behind
-            .extend(room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key));
+        room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key)
     }
 
     /// Takes the session out of one room and tells those who want to know.
@@ -239,16 +243,16 @@ impl Hub {
         let count = room.count();
         let left = vec![session.sender()];
         changed.behind.extend(room.report(presence_of(namespace, name, Vec::new(), left), session.id.key));
-        let who = || session.sender();
-        let room_name: Arc<str> = name.into();
-        self.announce(namespace, RoomEventKind::Left, &room_name, Some(&who), count);
+        let name: Arc<str> = name.into();
+        let left = change(RoomEventKind::Left, &name, count);
+        self.announce(namespace, RoomChange { who: Some(session), ..left });
         if count == 0 {
             shard.swap_remove(&address);
             self.metrics.rooms.dec();
             if let Some(namespace) = self.namespaces.get(namespace) {
-                namespace.rooms.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                namespace.rooms.fetch_sub(1, Ordering::Relaxed);
             }
-            self.announce(namespace, RoomEventKind::Deleted, &room_name, None, 0);
+            self.announce(namespace, change(RoomEventKind::Deleted, &name, 0));
         }
     }
 
@@ -275,19 +279,12 @@ impl Hub {
         self.namespaces.release(namespace);
     }
 
-    fn announce(
-        &self,
-        namespace: &str,
-        kind: RoomEventKind,
-        room: &Arc<str>,
-        who: Option<&dyn Fn() -> Sender>,
-        member_count: u32,
-    ) {
+    fn announce(&self, namespace: &str, change: RoomChange<'_>) {
         self.watches.announce(namespace, || RoomEvent {
-            kind,
-            room: Arc::clone(room),
-            who: who.map(|who| who()),
-            member_count,
+            kind: change.kind,
+            room: Arc::clone(change.room),
+            who: change.who.map(|session| session.sender()),
+            member_count: change.member_count,
         });
     }
 
@@ -306,6 +303,18 @@ impl Hub {
         }
         behind
     }
+}
+
+/// A room event before anybody is known to watch.
+struct RoomChange<'a> {
+    kind: RoomEventKind,
+    room: &'a Arc<str>,
+    who: Option<&'a Arc<Session>>,
+    member_count: u32,
+}
+
+fn change(kind: RoomEventKind, room: &Arc<str>, member_count: u32) -> RoomChange<'_> {
+    RoomChange { kind, room, who: None, member_count }
 }
 
 /// The rooms that the session is not in yet, each once.

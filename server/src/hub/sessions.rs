@@ -18,11 +18,14 @@ use crate::{
 /// All sessions of the node.
 #[derive(Debug)]
 pub struct Sessions {
-    open: RwLock<HashMap<u64, (Arc<Session>, Option<IpAddr>)>>,
+    open: RwLock<HashMap<u64, Open>>,
     users: Mutex<HashMap<UserName, User>>,
     addresses: Mutex<HashMap<IpAddr, u32>>,
     limits: NodeLimits,
 }
+
+/// A session and the address that it counts for.
+type Open = (Arc<Session>, Option<IpAddr>);
 
 #[derive(Debug)]
 struct User {

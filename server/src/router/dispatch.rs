@@ -41,7 +41,7 @@ impl Router {
                 self.part(session, reference, &namespace, &rooms);
                 Ok(())
             }
-            Command::Enter(namespace) => self.enter(session, reference, &namespace),
+            Command::Enter(namespace) => self.enter(session, reference, namespace),
             Command::Leave(namespace) => {
                 self.leave(session, reference, &namespace);
                 Ok(())
@@ -72,45 +72,39 @@ impl Router {
     /// Joins all rooms or none.
     pub(super) fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
         let Join { namespace, rooms, presence } = join;
+        let namespace = namespace.into_string();
         let identity = session.identity();
         for room in &rooms {
             let room = Some(room.as_str());
-            let allowed = identity.may(Right::Join, namespace.as_str(), room)
-                && (!presence || identity.may(Right::Presence, namespace.as_str(), room));
+            let allowed = identity.may(Right::Join, &namespace, room)
+                && (!presence || identity.may(Right::Presence, &namespace, room));
             if !allowed {
                 return Err(forbidden());
             }
         }
-        self.join_or_enter(session, namespace.as_str(), &rooms, presence, |rooms| {
-            let namespace = namespace.as_str().to_owned();
-            Frame::answer(reference, Body::Joined(v1::Joined { namespace, rooms }))
+        let joining = Joining { session, namespace: &namespace, rooms: &rooms, presence, now: clock::now() };
+        self.join_or_enter(joining, |rooms| {
+            Frame::answer(reference, Body::Joined(v1::Joined { namespace: namespace.clone(), rooms }))
         })
     }
 
-    fn enter(
-        &self,
-        session: &Arc<Session>,
-        reference: u32,
-        namespace: &NamespaceName,
-    ) -> Result<(), Refusal> {
-        if !session.identity().may_enter(namespace.as_str()) {
+    fn enter(&self, session: &Arc<Session>, reference: u32, namespace: NamespaceName) -> Result<(), Refusal> {
+        let namespace = namespace.into_string();
+        if !session.identity().may_enter(&namespace) {
             return Err(forbidden());
         }
-        self.join_or_enter(session, namespace.as_str(), &[], false, |_| {
-            let namespace = namespace.as_str().to_owned();
-            Frame::answer(reference, Body::Entered(v1::Entered { namespace }))
+        let joining =
+            Joining { session, namespace: &namespace, rooms: &[], presence: false, now: clock::now() };
+        self.join_or_enter(joining, |_| {
+            Frame::answer(reference, Body::Entered(v1::Entered { namespace: namespace.clone() }))
         })
     }
 
     fn join_or_enter(
         &self,
-        session: &Arc<Session>,
-        namespace: &str,
-        rooms: &[RoomName],
-        presence: bool,
+        joining: Joining<'_>,
         answer: impl FnOnce(Vec<v1::RoomState>) -> Frame,
     ) -> Result<(), Refusal> {
-        let joining = Joining { session, namespace, rooms, presence, now: clock::now() };
         let changed = self.hub.join(joining, |states, _| Some(answer(states)))?;
         self.close_behind(changed.behind);
         Ok(())

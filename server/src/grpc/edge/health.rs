@@ -141,6 +141,7 @@ pub fn add_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(rialto_proto::DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?))
 }

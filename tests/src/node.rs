@@ -1,0 +1,85 @@
+//! A real node in this process, on a port of its own.
+
+use std::net::SocketAddr;
+
+use rialto_proto::v1::{
+    directory_service_client::DirectoryServiceClient, messaging_service_client::MessagingServiceClient,
+};
+use rialto_server::{base::config::Config, node::Node};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    talker::{Shape, Talker},
+    within,
+};
+
+/// A node under test.
+#[derive(Debug)]
+pub struct TestNode {
+    node: Node,
+}
+
+impl TestNode {
+    /// A node with the default configuration but for the port, and for rates that are in the way of most tests.
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same with a changed configuration.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+        config.limits.session.emits_per_second = 0;
+        config.limits.node.hellos_per_second = 100_000;
+        config.stop.drain = std::time::Duration::from_millis(200);
+        change(&mut config);
+        Self { node: Node::start(config).await.expect("the node starts") }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.node.address()
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// A connection of its own.
+    pub async fn channel(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(self.url()).expect("a URL");
+        within("a connection", endpoint.connect()).await.expect("the node accepts")
+    }
+
+    /// A stub for sessions and for sending without one.
+    pub async fn messaging(&self) -> MessagingServiceClient<Channel> {
+        MessagingServiceClient::new(self.channel().await)
+    }
+
+    /// A stub for looking inside.
+    pub async fn directory(&self) -> DirectoryServiceClient<Channel> {
+        DirectoryServiceClient::new(self.channel().await)
+    }
+
+    /// A session of `user` over `Attach`, greeted.
+    pub async fn attach(&self, user: &str) -> Talker {
+        Talker::greet(self, Shape::Attach, user).await
+    }
+
+    /// A session of `user` over `Listen` and `Push`, greeted.
+    pub async fn listen(&self, user: &str) -> Talker {
+        Talker::greet(self, Shape::ListenAndPush, user).await
+    }
+
+    /// A session of `user` that has joined `room` of the namespace `chat`.
+    pub async fn member(&self, user: &str, room: &str) -> Talker {
+        let mut talker = self.attach(user).await;
+        talker.join("chat", &[room]).await;
+        talker
+    }
+
+    /// Stops it in its stages.
+    pub async fn stop(self) {
+        within("the node's end", self.node.stop()).await;
+    }
+}

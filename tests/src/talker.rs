@@ -1,0 +1,336 @@
+//! A client that says exactly what a test wants said, frame by frame, over either shape of a session. It has no
+//! behaviour of its own: no reconnect, no heartbeat, no memory.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rialto_proto::v1::{
+    Accepted, AttachRequest, ClientFrame, Close, Content, Emit, Enter, Event, Hello, Join, Joined,
+    ListenRequest, Part, Parted, PushRequest, Refused, Reply, ServerFrame, Target, Welcome,
+    client_frame::Command, content, messaging_service_client::MessagingServiceClient, reply,
+    server_frame::Frame,
+};
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
+use tonic::{Status, transport::Channel};
+
+use crate::{node::TestNode, within};
+
+/// How a session travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One stream, both ways.
+    Attach,
+    /// Two halves.
+    ListenAndPush,
+}
+
+type Down = std::pin::Pin<Box<dyn Stream<Item = Result<(u32, Vec<ServerFrame>), Status>> + Send>>;
+
+enum Up {
+    Attach(mpsc::Sender<AttachRequest>),
+    Push(Box<MessagingServiceClient<Channel>>),
+}
+
+/// A session that a test speaks for.
+pub struct Talker {
+    up: Up,
+    down: Down,
+    waiting: VecDeque<ServerFrame>,
+    ended: Option<Result<(), Status>>,
+    next_ref: u32,
+    next_push: u32,
+    next_seq: u32,
+    /// The node's greeting; empty before it came.
+    pub welcome: Welcome,
+}
+
+impl Talker {
+    /// A stream on which nothing has been said. For `ListenAndPush` the greeting is part of the call: use
+    /// [`Talker::open_with`].
+    pub async fn open(node: &TestNode) -> Self {
+        let (sender, receiver) = mpsc::channel(16);
+        let mut stub = node.messaging().await;
+        let opened = within("response headers", stub.attach(ReceiverStream::new(receiver))).await;
+        let stream = opened.expect("the call is taken").into_inner();
+        let down = stream.map(|response| response.map(|response| (response.first_seq, response.frames)));
+        Self::new(Up::Attach(sender), Box::pin(down))
+    }
+
+    /// A session that is greeted with `hello`.
+    pub async fn open_with(node: &TestNode, shape: Shape, hello: Hello) -> Result<Self, Status> {
+        let mut talker = match shape {
+            Shape::Attach => {
+                let mut talker = Self::open(node).await;
+                talker.say(0, Command::Hello(hello)).await;
+                talker
+            }
+            Shape::ListenAndPush => {
+                let mut stub = node.messaging().await;
+                let request = ListenRequest { hello: Some(hello) };
+                let stream = within("response headers", stub.listen(request)).await?.into_inner();
+                let down =
+                    stream.map(|response| response.map(|response| (response.first_seq, response.frames)));
+                Self::new(Up::Push(Box::new(stub)), Box::pin(down))
+            }
+        };
+        match talker.next().await {
+            Some(ServerFrame { frame: Some(Frame::Welcome(welcome)), .. }) => talker.welcome = welcome,
+            Some(other) => panic!("expected welcome, not {other:?}"),
+            None => return Err(talker.end().await.expect_err("a stream without welcome ends with a status")),
+        }
+        Ok(talker)
+    }
+
+    /// A session of `user`.
+    pub async fn greet(node: &TestNode, shape: Shape, user: &str) -> Self {
+        let hello = Hello { user: user.to_owned(), ..Hello::default() };
+        Self::open_with(node, shape, hello).await.expect("the node greets")
+    }
+
+    fn new(up: Up, down: Down) -> Self {
+        Self {
+            up,
+            down,
+            waiting: VecDeque::new(),
+            ended: None,
+            next_ref: 1,
+            next_push: 1,
+            next_seq: 1,
+            welcome: Welcome::default(),
+        }
+    }
+
+    /// The id of the session.
+    pub fn id(&self) -> String {
+        self.welcome.session_id.clone()
+    }
+
+    /// Says a frame with a ref of the test's choice.
+    pub async fn say(&mut self, reference: u32, command: Command) {
+        self.say_all(vec![ClientFrame { r#ref: reference, command: Some(command) }]).await;
+    }
+
+    /// Says frames in one message.
+    pub async fn say_all(&mut self, frames: Vec<ClientFrame>) {
+        match &mut self.up {
+            Up::Attach(sender) => {
+                within("room on the stream", sender.send(AttachRequest { frames }))
+                    .await
+                    .expect("the stream is open");
+            }
+            Up::Push(stub) => {
+                let count = u32::try_from(frames.len()).expect("few frames");
+                let request = PushRequest {
+                    session_id: self.welcome.session_id.clone(),
+                    session_secret: self.welcome.session_secret.clone(),
+                    first_seq: self.next_push,
+                    frames,
+                };
+                let pushed =
+                    within("a push", stub.push(request)).await.expect("the push is taken").into_inner();
+                self.next_push += count;
+                assert_eq!(pushed.accepted_seq, self.next_push - 1);
+            }
+        }
+    }
+
+    /// Says a frame with the next ref, which is returned.
+    pub async fn ask(&mut self, command: Command) -> u32 {
+        let reference = self.next_ref;
+        self.next_ref += 1;
+        self.say(reference, command).await;
+        reference
+    }
+
+    /// Says nothing more, and goes on listening. (Only on `Attach`.)
+    pub fn half_close(&mut self) {
+        let (sender, _) = mpsc::channel(1);
+        self.up = Up::Attach(sender);
+    }
+
+    /// The next frame; `None` when the stream has ended. Sequence numbers are checked on the way.
+    pub async fn next(&mut self) -> Option<ServerFrame> {
+        while self.waiting.is_empty() && self.ended.is_none() {
+            match within("a frame", self.down.next()).await {
+                Some(Ok((first_seq, frames))) => {
+                    assert_eq!(first_seq, self.next_seq, "frames are numbered without a gap");
+                    self.next_seq += u32::try_from(frames.len()).expect("few frames");
+                    self.waiting.extend(frames);
+                }
+                Some(Err(status)) => self.ended = Some(Err(status)),
+                None => self.ended = Some(Ok(())),
+            }
+        }
+        self.waiting.pop_front()
+    }
+
+    /// How the stream ended, after all frames.
+    pub async fn end(&mut self) -> Result<(), Status> {
+        while self.next().await.is_some() {}
+        self.ended.clone().expect("the stream has ended")
+    }
+
+    /// The answer to `reference`; whatever comes before it is kept for later.
+    pub async fn answer(&mut self, reference: u32) -> Frame {
+        self.first_that(|frame| frame.r#ref == reference && frame.frame.is_some())
+            .await
+            .frame
+            .expect("checked")
+    }
+
+    /// The first frame that fits; what comes before it is kept for later.
+    pub async fn first_that(&mut self, fits: impl Fn(&ServerFrame) -> bool) -> ServerFrame {
+        let mut passed = VecDeque::new();
+        loop {
+            let Some(frame) = self.next().await else {
+                panic!("the stream ended ({:?}) before the frame came; passed: {passed:?}", self.ended)
+            };
+            if fits(&frame) {
+                passed.extend(self.waiting.drain(..));
+                self.waiting = passed;
+                return frame;
+            }
+            passed.push_back(frame);
+        }
+    }
+
+    /// The next event, which must be the next frame.
+    pub async fn expect_event(&mut self, name: &str) -> Event {
+        match self.next().await.and_then(|frame| frame.frame) {
+            Some(Frame::Event(event)) => {
+                assert_eq!(event.content.as_ref().map(|content| content.event.as_str()), Some(name));
+                event
+            }
+            other => panic!("expected the event {name}, not {other:?}"),
+        }
+    }
+
+    /// The next event's text, which must be the next frame.
+    pub async fn expect_text(&mut self, name: &str) -> String {
+        text(&self.expect_event(name).await)
+    }
+
+    /// The close, after all frames before it.
+    pub async fn expect_close(&mut self) -> Close {
+        let frame = self.first_that(|frame| matches!(frame.frame, Some(Frame::Close(_)))).await;
+        let Some(Frame::Close(close)) = frame.frame else { unreachable!() };
+        close
+    }
+
+    /// Fails when anything but answers to nobody has come before a ping of our own is answered: everything that was
+    /// sent to this session before now would have come first.
+    pub async fn expect_nothing(&mut self) {
+        let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
+        match self.next().await {
+            Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {}
+            other => panic!("expected nothing, not {other:?}"),
+        }
+    }
+
+    /// Joins rooms without presence.
+    pub async fn join(&mut self, namespace: &str, rooms: &[&str]) -> Joined {
+        match self.try_join(namespace, rooms, false).await {
+            Ok(joined) => joined,
+            Err(refused) => panic!("the join of {rooms:?} was refused: {refused:?}"),
+        }
+    }
+
+    /// Joins rooms, or is refused.
+    pub async fn try_join(
+        &mut self,
+        namespace: &str,
+        rooms: &[&str],
+        presence: bool,
+    ) -> Result<Joined, Refused> {
+        let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
+        let join = Join { namespace: namespace.to_owned(), rooms, presence };
+        let reference = self.ask(Command::Join(join)).await;
+        match self.answer(reference).await {
+            Frame::Joined(joined) => Ok(joined),
+            Frame::Refused(refused) => Err(refused),
+            other => panic!("expected joined, not {other:?}"),
+        }
+    }
+
+    /// Enters a namespace, or is refused.
+    pub async fn enter(&mut self, namespace: &str) -> Result<(), Refused> {
+        let reference = self.ask(Command::Enter(Enter { namespace: namespace.to_owned() })).await;
+        match self.answer(reference).await {
+            Frame::Entered(_) => Ok(()),
+            Frame::Refused(refused) => Err(refused),
+            other => panic!("expected entered, not {other:?}"),
+        }
+    }
+
+    /// Parts rooms.
+    pub async fn part(&mut self, namespace: &str, rooms: &[&str]) -> Parted {
+        let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
+        let reference = self.ask(Command::Part(Part { namespace: namespace.to_owned(), rooms })).await;
+        match self.answer(reference).await {
+            Frame::Parted(parted) => parted,
+            other => panic!("expected parted, not {other:?}"),
+        }
+    }
+
+    /// Emits text to a room of `chat`.
+    pub async fn emit(&mut self, room: &str, event: &str, text: &str) -> Accepted {
+        self.try_emit(emit_to(rooms(&[room]), event, text)).await.expect("the emit is taken")
+    }
+
+    /// Emits, or is refused.
+    pub async fn try_emit(&mut self, emit: Emit) -> Result<Accepted, Refused> {
+        let reference = self.ask(Command::Emit(emit)).await;
+        match self.answer(reference).await {
+            Frame::Accepted(accepted) => Ok(accepted),
+            Frame::Refused(refused) => Err(refused),
+            other => panic!("expected accepted, not {other:?}"),
+        }
+    }
+
+    /// Answers an event with text.
+    pub async fn reply(&mut self, event: &Event, text: &str) {
+        let reply = Reply {
+            reply_token: event.reply_token.clone(),
+            body: Some(reply::Body::Text(text.to_owned())),
+            content_type: String::new(),
+        };
+        self.say(0, Command::Reply(reply)).await;
+    }
+}
+
+/// An event with a text for a target in `chat`.
+pub fn emit_to(target: Target, event: &str, text: &str) -> Emit {
+    Emit {
+        namespace: "chat".to_owned(),
+        target: Some(target),
+        content: Some(content(event, text)),
+        ..Emit::default()
+    }
+}
+
+/// An event's content.
+pub fn content(event: &str, text: &str) -> Content {
+    Content {
+        event: event.to_owned(),
+        body: Some(content::Body::Text(text.to_owned())),
+        ..Content::default()
+    }
+}
+
+/// A target of rooms.
+pub fn rooms(names: &[&str]) -> Target {
+    Target { rooms: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
+}
+
+/// The text of an event.
+pub fn text(event: &Event) -> String {
+    match event.content.as_ref().and_then(|content| content.body.as_ref()) {
+        Some(content::Body::Text(text)) => text.clone(),
+        other => panic!("expected text, not {other:?}"),
+    }
+}
+
+/// A duration for requests.
+pub fn duration(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration::try_from(duration).expect("a short duration")
+}
