@@ -4,7 +4,7 @@
 use crate::source::{Breach, File, code};
 
 const HEADER_RULE: &str = "a file begins with `//!`: what it owns, what it never does, who calls it";
-const HEADER_CHARS_MIN: usize = 40;
+const HEADER_CHARS_MIN: usize = 24;
 const LINES_MAX: usize = 450;
 const LENGTH_RULE: &str = "a file is one thought of at most 450 lines";
 const WRITTEN: [&str; 8] = [".rs", ".ts", ".svelte", ".mjs", ".cjs", ".js", ".py", ".go"];
