@@ -55,6 +55,10 @@ impl Dialect {
                 stamps.search(bytes);
             }
             Self::SocketIo => {
+                // Engine.IO has opened; what comes before that is lost. Now Socket.IO connects to its main namespace.
+                if contains(bytes, b"\"upgrades\"") {
+                    websocket_text(b"40", answer);
+                }
                 if contains(bytes, &ENGINE_PING) {
                     websocket_text(b"3", answer);
                 }
@@ -72,16 +76,14 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 /// A NATS client that wants no confirmation.
 pub(crate) const NATS_CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false,\"lang\":\"load\",\"version\":\"1\",\"protocol\":1}\r\n";
 
-/// The upgrade to WebSocket, and Socket.IO's connect to the main namespace.
+/// The upgrade to WebSocket.
 pub(crate) fn socketio_greeting(role: &str) -> Vec<u8> {
-    let mut greeting = format!(
+    format!(
         "GET /socket.io/?EIO=4&transport=websocket&role={role} HTTP/1.1\r\nHost: 127.0.0.1\r\n\
          Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
-    .into_bytes();
-    websocket_text(b"40", &mut greeting);
-    greeting
+    .into_bytes()
 }
 
 /// Writes a text frame as clients send it, with a mask of zeros.

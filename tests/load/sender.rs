@@ -52,7 +52,7 @@ impl Sender {
         let mut reading = socket.try_clone()?;
         let writing = Arc::new(Mutex::new(socket));
         if kind == Kind::SocketIo {
-            wait_for_room(&mut reading)?;
+            wait_for_room(kind, &mut reading)?;
         }
         let answering = writing.clone();
         thread::spawn(move || keep_alive(kind, &mut reading, &answering));
@@ -107,14 +107,17 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Reads until the server has said the room's name.
-fn wait_for_room(socket: &mut TcpStream) -> Result<(), Failure> {
-    let (mut stamps, mut buffer) = (Stamps::default(), [0; 4096]);
+/// Reads and answers until the server has said the room's name.
+fn wait_for_room(kind: Kind, socket: &mut TcpStream) -> Result<(), Failure> {
+    let (mut dialect, mut stamps, mut buffer) = (Dialect::of(kind), Stamps::default(), [0; 4096]);
     while !stamps.room_seen {
-        match socket.read(&mut buffer)? {
-            0 => return Err("the server closed the sender's connection".into()),
-            count => stamps.search(&buffer[..count]),
+        let count = socket.read(&mut buffer)?;
+        if count == 0 {
+            return Err("the server closed the sender's connection".into());
         }
+        let mut answer = Vec::new();
+        dialect.take(&buffer[..count], &mut stamps, &mut answer);
+        socket.write_all(&answer)?;
     }
     Ok(())
 }
