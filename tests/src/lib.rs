@@ -4,6 +4,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
 
 pub mod node;
+pub mod raw;
 pub mod talker;
 pub mod tools;
 

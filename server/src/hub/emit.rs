@@ -9,11 +9,12 @@ use super::{
     address::Address,
     room::{self, FanOut, Room},
     shard::Locked,
+    window::Pace,
 };
 use crate::{
     base::{
         clock::{self, Instant},
-        config::NamespaceSettings,
+        config::{BehindPolicy, NamespaceSettings},
         ids::RoomName,
         refusal::Refusal,
     },
@@ -33,8 +34,8 @@ pub struct Emission<'a> {
     pub settings: &'a NamespaceSettings,
     /// To whom.
     pub target: &'a Target,
-    /// Key of the sending session, if there is one.
-    pub sender: Option<u64>,
+    /// The sending session, if there is one.
+    pub sender: Option<&'a Arc<Session>>,
     /// What.
     pub frame: &'a Frame,
     /// Now.
@@ -44,7 +45,11 @@ pub struct Emission<'a> {
 impl Emission<'_> {
     /// The session that does not hear its own event.
     fn excluded(&self) -> Option<u64> {
-        self.sender.filter(|_| !self.target.include_sender)
+        self.sender.filter(|_| !self.target.include_sender).map(|session| session.id.key)
+    }
+
+    fn policy(&self) -> BehindPolicy {
+        self.settings.falling_behind
     }
 
     /// The one address that this goes to, when there is nothing else to it.
@@ -67,38 +72,73 @@ impl Emission<'_> {
 impl Hub {
     /// Hands an event to everyone it is for on this node.
     ///
-    /// *Order*: events of one sender to one room arrive in the order of these calls.
+    /// *Order*: what one session sends arrives at each receiver in the order of these calls; what others send to a room
+    /// in the order of these calls to that room.
     pub fn emit(&self, emission: Emission<'_>) -> Result<FanOut, Refusal> {
         let Some(address) = emission.single() else {
             return self.emit_asking(emission, |_| ());
         };
+        let before = self.close_other_window(emission, Some(address));
         let mut shard = self.shards.lock_one(&address);
-        let Some(room) = shard.get_mut(&address) else {
-            return Ok(FanOut::default());
+        let Some((key, room)) = shard.get_full_mut(&address).map(|(_, key, room)| (key, room)) else {
+            return Ok(before);
         };
         take(room, emission)?;
-        Ok(room.fan_out(emission.frame, emission.settings.falling_behind, emission.excluded()))
+        let mut fan_out =
+            room.emit(emission.frame, emission.policy(), emission.excluded(), self.pace(emission));
+        fan_out.absorb(before);
+        if let (Some(sender), true) = (emission.sender, room.gathering()) {
+            sender.gathering(Some((Arc::clone(&key.namespace), Arc::clone(&key.name))));
+        }
+        Ok(fan_out)
     }
 
-    /// The same, and tells `asked` who is about to receive it, before the first one does.
+    /// The same at once, and tells `asked` who is about to receive it, before the first one does.
     pub fn emit_asking(
         &self,
         emission: Emission<'_>,
         asked: impl FnOnce(&[Arc<Session>]),
     ) -> Result<FanOut, Refusal> {
+        let mut fan_out = self.close_other_window(emission, None);
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
         for room in emission.target.rooms() {
             if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
                 take(room, emission)?;
+                fan_out.absorb(room.close_window(emission.policy(), self.pace(emission)));
             }
         }
         let receivers = receivers(&mut locked, emission.namespace, emission.target, emission.excluded());
         asked(&receivers);
-        let mut fan_out = FanOut::default();
         for session in &receivers {
-            fan_out.put(session, emission.frame, emission.settings.falling_behind);
+            fan_out.put(session, emission.frame, emission.policy());
         }
         Ok(fan_out)
+    }
+
+    /// Hands out what a room, or everyone where `room` is empty, has gathered: its window is over.
+    pub fn flush(&self, namespace: &str, room: &str, now: Instant) -> FanOut {
+        let Some(settings) = self.namespaces.settings(namespace) else { return FanOut::default() };
+        let address = place(namespace, room);
+        let pace = Pace::new(settings.delivery_window, now, &self.limits.session);
+        let mut shard = self.shards.lock_one(&address);
+        shard
+            .get_mut(&address)
+            .map_or_else(FanOut::default, |room| room.close_window(settings.falling_behind, pace))
+    }
+
+    /// Hands out what the sender has said elsewhere and what still waits there, so that this does not overtake it.
+    fn close_other_window(&self, emission: Emission<'_>, here: Option<Address<'_>>) -> FanOut {
+        let Some((namespace, room)) = emission.sender.and_then(|sender| sender.gathering(None)) else {
+            return FanOut::default();
+        };
+        if here == Some(place(&namespace, &room)) {
+            return FanOut::default();
+        }
+        self.flush(&namespace, &room, emission.now)
+    }
+
+    fn pace(&self, emission: Emission<'_>) -> Pace {
+        Pace::new(emission.settings.delivery_window, emission.now, &self.limits.session)
     }
 
     /// The sessions that a target covers now.
@@ -106,6 +146,11 @@ impl Hub {
         let mut locked = self.shards.lock(&addresses(namespace, target));
         receivers(&mut locked, namespace, target, None)
     }
+}
+
+/// A room, or everyone where `room` is empty.
+fn place<'a>(namespace: &'a str, room: &'a str) -> Address<'a> {
+    if room.is_empty() { Address::everyone(namespace) } else { Address::room(namespace, room) }
 }
 
 /// Takes one event from the rate of a room.

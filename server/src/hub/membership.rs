@@ -14,10 +14,11 @@ use super::{
     room::{self, Room},
     shard::Locked,
     watch::RoomEvent,
+    window::Pace,
 };
 use crate::{
     base::{
-        clock::Instant,
+        clock::{self, Instant},
         config::NamespaceSettings,
         ids::RoomName,
         refusal::{Refusal, Retry},
@@ -105,6 +106,9 @@ impl Hub {
         changed.answer(session, answer(states, changed.changed));
         if !entered {
             memberships.enter(Arc::clone(&namespace.name));
+            if let Some(everyone) = locked.room(&Address::everyone(&namespace.name)) {
+                changed.behind.extend(self.close_window(everyone, &namespace.name));
+            }
             add_to_namespace(&mut locked, session, &namespace.name, &user, now);
         }
         for room in rooms {
@@ -215,6 +219,8 @@ impl Hub {
         let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
         let key = Key::room(&namespace.name, name);
         let Some(room) = locked.room_or_new(key, new) else { return Vec::new() };
+        let pace = Pace::new(settings.delivery_window, now, &self.limits.session);
+        let mut behind = room.close_window(settings.falling_behind, pace).behind;
         if room.count() == 0 {
             namespace.rooms.fetch_add(1, Ordering::Relaxed);
             self.metrics.rooms.inc();
@@ -222,12 +228,13 @@ impl Hub {
         }
         room.add(session, presence);
         if !fresh {
-            return Vec::new();
+            return behind;
         }
         let joined = change(RoomEventKind::Joined, name, room.count());
         self.announce(&namespace.name, RoomChange { who: Some(session), ..joined });
         let joined = vec![room::info(session)];
-        room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key)
+        behind.extend(room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key));
+        behind
     }
 
     /// Takes the session out of one room and tells those who want to know.
@@ -237,6 +244,7 @@ impl Hub {
         let Some(room) = shard.get_mut(&address) else {
             return;
         };
+        changed.behind.extend(self.close_window(room, namespace));
         if !room.remove(session.id.key) {
             return;
         }
@@ -270,6 +278,7 @@ impl Hub {
         for address in [Address::everyone(namespace), Address::user(namespace, &user)] {
             let mut shard = self.shards.lock_one(&address);
             if let Some(room) = shard.get_mut(&address) {
+                changed.behind.extend(self.close_window(room, namespace));
                 room.remove(session.id.key);
                 if room.count() == 0 {
                     shard.swap_remove(&address);
@@ -277,6 +286,16 @@ impl Hub {
             }
         }
         self.namespaces.release(namespace);
+    }
+
+    /// Closes a room's window before its members change.
+    fn close_window(&self, room: &mut Room, namespace: &str) -> Vec<Arc<Session>> {
+        if !room.gathering() {
+            return Vec::new();
+        }
+        let Some(settings) = self.namespaces.settings(namespace) else { return Vec::new() };
+        let pace = Pace::new(settings.delivery_window, clock::now(), &self.limits.session);
+        room.close_window(settings.falling_behind, pace).behind
     }
 
     fn announce(&self, namespace: &str, change: RoomChange<'_>) {

@@ -11,6 +11,7 @@ mod room;
 mod sessions;
 mod shard;
 mod watch;
+mod window;
 
 #[cfg(test)]
 mod model;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rialto_proto::v1::{Member as MemberInfo, Presence};
 
+use super::window::{Pace, Step, Window};
 use crate::{
     base::{clock::Instant, config::BehindPolicy, rate::Bucket},
     session::{Session, outbox::Put},
@@ -20,6 +21,7 @@ pub(super) struct Room {
     pub(super) members: IndexMap<u64, Member>,
     pub(super) rate: Bucket,
     presence_wanted: u32,
+    window: Window,
 }
 
 /// A session in a room.
@@ -40,9 +42,17 @@ pub struct FanOut {
     pub behind: Vec<Arc<Session>>,
     /// Sessions that it was meant for and did not reach.
     pub unreached: Vec<u64>,
+    /// When the room's window closes, if this event has opened it.
+    pub due: Option<Instant>,
 }
 
 impl FanOut {
+    /// Adds what another hand-over has led to, but not whom it has reached: that was said when it was gathered.
+    pub(super) fn absorb(&mut self, other: FanOut) {
+        self.dropped += other.dropped;
+        self.behind.extend(other.behind);
+    }
+
     /// Puts `frame` in the outbox of one session.
     pub(super) fn put(&mut self, session: &Arc<Session>, frame: &Frame, policy: BehindPolicy) {
         match session.outbox.put(frame, policy) {
@@ -62,7 +72,7 @@ impl FanOut {
 impl Room {
     /// A room without members.
     pub(super) fn new(rate: Bucket) -> Self {
-        Self { members: IndexMap::new(), rate, presence_wanted: 0 }
+        Self { members: IndexMap::new(), rate, presence_wanted: 0, window: Window::default() }
     }
 
     /// Adds a member. False when it was one; its wish to be told of others is taken over all the same.
@@ -88,8 +98,52 @@ impl Room {
         u32::try_from(self.members.len()).unwrap_or(u32::MAX)
     }
 
-    /// Hands `frame` to every member but `except`.
-    pub(super) fn fan_out(&self, frame: &Frame, policy: BehindPolicy, except: Option<u64>) -> FanOut {
+    /// Hands `frame` to every member but `except`, now or when the room's window closes.
+    pub(super) fn emit(
+        &mut self,
+        frame: &Frame,
+        policy: BehindPolicy,
+        except: Option<u64>,
+        pace: Pace,
+    ) -> FanOut {
+        match self.window.take(frame, except, self.members.len(), pace) {
+            Step::Gathered(until) => {
+                let excepted = except.is_some_and(|key| self.members.contains_key(&key));
+                let delivered = self.count() - u32::from(excepted);
+                let due = self.window.has_one().then_some(until);
+                FanOut { delivered, due, ..FanOut::default() }
+            }
+            Step::AtOnce => {
+                let before = self.close_window(policy, pace);
+                let mut fan_out = self.fan_out(frame, policy, except);
+                fan_out.absorb(before);
+                fan_out
+            }
+        }
+    }
+
+    /// Whether something waits for the window to close.
+    pub(super) fn gathering(&self) -> bool {
+        !self.window.is_empty()
+    }
+
+    /// Hands out what was gathered. Must come before anything that does not go through [`Room::emit`], and before a
+    /// change of membership.
+    pub(super) fn close_window(&mut self, policy: BehindPolicy, pace: Pace) -> FanOut {
+        let mut fan_out = FanOut::default();
+        if self.window.is_empty() {
+            return fan_out;
+        }
+        let batch = self.window.close(pace.now.checked_add(pace.window));
+        for (key, member) in &self.members {
+            for frame in batch.frames_for(*key).iter() {
+                fan_out.put(&member.session, frame, policy);
+            }
+        }
+        fan_out
+    }
+
+    fn fan_out(&self, frame: &Frame, policy: BehindPolicy, except: Option<u64>) -> FanOut {
         let mut fan_out = FanOut::default();
         for (key, member) in &self.members {
             if Some(*key) != except {

@@ -11,7 +11,7 @@ use super::{Router, dispatch::forbidden, reply::Asker};
 use crate::{
     auth::{Identity, Right},
     base::{
-        clock,
+        clock::{self, Instant},
         config::NamespaceSettings,
         ids::{EventId, RoomName},
         metrics::CauseLabel,
@@ -47,9 +47,9 @@ impl Origin<'_> {
         }
     }
 
-    fn key(self) -> Option<u64> {
+    fn session(&self) -> Option<&Arc<Session>> {
         match self {
-            Self::Session(session) => Some(session.id.key),
+            Self::Session(session) => Some(session),
             Self::Identity(_) => None,
         }
     }
@@ -104,14 +104,17 @@ impl Router {
     ) -> Result<(EventId, FanOut), Refusal> {
         let id = self.next_event_id();
         let (target, namespace, frame) = encode(origin, emit, id, String::new());
-        let fan_out = self.hub.emit(Emission {
+        let mut fan_out = self.hub.emit(Emission {
             namespace: &namespace,
             settings,
             target: &target,
-            sender: origin.key(),
+            sender: origin.session(),
             frame: &frame,
             now: clock::now(),
         })?;
+        if let Some(due) = fan_out.due.take() {
+            self.flush_at(due, namespace, target);
+        }
         Ok((id, fan_out))
     }
 
@@ -130,7 +133,7 @@ impl Router {
             namespace: &namespace,
             settings,
             target: &target,
-            sender: origin.key(),
+            sender: origin.session(),
             frame: &frame,
             now: clock::now(),
         };
@@ -153,11 +156,30 @@ impl Router {
     pub(super) fn settle_fan_out(&self, fan_out: FanOut) {
         self.metrics.events.inc();
         self.metrics.deliveries.inc_by(fan_out.delivered.into());
+        self.settle_drops(fan_out);
+    }
+
+    /// Counts what was dropped, and closes those who fell behind.
+    fn settle_drops(&self, fan_out: FanOut) {
         if fan_out.dropped > 0 {
             let cause = CauseLabel { cause: "behind" };
             self.metrics.drops.get_or_create(&cause).inc_by(fan_out.dropped.into());
         }
         self.close_behind(fan_out.behind);
+    }
+
+    /// Sees to it that what a busy room gathers is handed out when its window is over. One task for each window.
+    fn flush_at(&self, due: Instant, namespace: String, target: Target) {
+        let Some(router) = self.this.upgrade() else { return };
+        self.tasks.spawn("window", async move {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                () = router.tasks.stopping().cancelled() => {}
+            }
+            let room = target.rooms().first().map(RoomName::as_str).unwrap_or_default();
+            let fan_out = router.hub.flush(&namespace, room, clock::now());
+            router.settle_drops(fan_out);
+        });
     }
 
     fn next_event_id(&self) -> EventId {

@@ -15,7 +15,7 @@ pub mod life;
 pub mod reply;
 pub mod timers;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Weak, atomic::AtomicU64};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -50,6 +50,7 @@ pub struct Router {
     /// Tasks and the signals of stopping.
     pub tasks: Tasks,
     hub: Hub,
+    this: Weak<Self>,
     authenticator: Authenticator,
     replies: Mutex<Replies<Asker>>,
     expiries: Mutex<Expiries>,
@@ -61,9 +62,15 @@ pub struct Router {
 
 impl Router {
     /// A router for a node that begins now, with nobody in it.
-    pub fn new(config: &Config, authenticator: Authenticator, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
+    pub fn new(
+        config: &Config,
+        authenticator: Authenticator,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
         let limits = config.limits.clone();
-        Self {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
             node: NodeId::random(),
             hub: Hub::new(&limits, &config.namespaces, Arc::clone(&metrics)),
             authenticator,
@@ -76,7 +83,7 @@ impl Router {
             limits,
             metrics,
             tasks,
-        }
+        })
     }
 
     /// Closes the sessions that fell behind.

@@ -57,6 +57,7 @@ pub struct Session {
     attributes: ArcSwap<BTreeMap<String, String>>,
     replies_outstanding: AtomicU32,
     progress: Mutex<Progress>,
+    gathering: Mutex<Option<(Arc<str>, Arc<str>)>>,
     // Held while pushed frames are carried out, so not part of `progress`.
     pushed_seq: Mutex<u32>,
 }
@@ -86,6 +87,7 @@ impl Session {
             replies_outstanding: AtomicU32::new(0),
             progress: Mutex::new(Progress { last_ref: 0, emits }),
             pushed_seq: Mutex::new(0),
+            gathering: Mutex::default(),
         }
     }
 
@@ -192,6 +194,12 @@ impl Session {
     /// Takes one emit from the session's rate.
     pub fn take_emit(&self, limits: &SessionLimits, now: Instant) -> Result<(), Duration> {
         self.progress.lock().emits.take(emit_rate(limits), now)
+    }
+
+    /// Notes the namespace and room in whose delivery window something of this session waits, and returns the one
+    /// noted before.
+    pub fn gathering(&self, place: Option<(Arc<str>, Arc<str>)>) -> Option<(Arc<str>, Arc<str>)> {
+        std::mem::replace(&mut self.gathering.lock(), place)
     }
 
     /// Counts one more emit that waits for replies.

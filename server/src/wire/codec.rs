@@ -135,7 +135,7 @@ mod tests {
         let event = Event { namespace: "n".into(), content: Some(content), ..Event::default() };
         let first = Frame::event(event.clone(), Class::Reliable);
         let second = Frame::answer(7, Body::Ping(Ping {}));
-        let gathered = Frame::gathered(&[first.clone(), first.clone()], Class::Reliable);
+        let gathered = Frame::gathered(&[first.clone(), first.clone()]);
         let records = vec![first.record().clone(), second.record().clone(), gathered.record().clone()];
 
         let burst = Burst::many(41, records);

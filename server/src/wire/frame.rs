@@ -80,14 +80,18 @@ impl Frame {
         Self { class, topic, ..Self::answer(0, Body::Presence(presence)) }
     }
 
-    /// Joins frames of one class to one; its topic is that of none.
-    pub fn gathered(frames: &[Frame], class: Class) -> Self {
+    /// Joins frames of one class. The result displaces nothing, as it stands for several topics.
+    pub fn gathered(frames: &[Frame]) -> Self {
+        if let [frame] = frames {
+            return frame.clone();
+        }
         let mut bytes = BytesMut::with_capacity(frames.iter().map(Frame::bytes).sum());
         let mut count = 0;
         for frame in frames {
             bytes.extend_from_slice(&frame.record);
             count += frame.count;
         }
+        let class = frames.first().map_or(Class::Answer, Frame::class);
         Self { record: bytes.freeze(), count, class, topic: 0 }
     }
 

@@ -4,16 +4,13 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, stream};
 use tokio::sync::watch;
-use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, service::Routes};
-use tonic_health::{
-    ServingStatus,
-    pb::{
-        HealthCheckRequest, HealthCheckResponse,
-        health_server::{self, HealthServer},
-    },
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse,
+    health_check_response::ServingStatus as Wire,
+    health_server::{self, HealthServer},
 };
 
 /// What can be asked about. The empty name is the node.
@@ -70,18 +67,12 @@ impl Health {
 
 fn seen(state: State) -> HealthCheckResponse {
     match state {
-        State::Serving => answer(ServingStatus::Serving),
-        State::Starting | State::Draining | State::Stopped => answer(ServingStatus::NotServing),
+        State::Serving => answer(Wire::Serving),
+        State::Starting | State::Draining | State::Stopped => answer(Wire::NotServing),
     }
 }
 
-fn answer(status: ServingStatus) -> HealthCheckResponse {
-    use tonic_health::pb::health_check_response::ServingStatus as Wire;
-    let status = match status {
-        ServingStatus::Serving => Wire::Serving,
-        ServingStatus::NotServing => Wire::NotServing,
-        ServingStatus::Unknown => Wire::ServiceUnknown,
-    };
+fn answer(status: Wire) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }
 
@@ -104,35 +95,26 @@ impl health_server::Health for Health {
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Answers>, Status> {
         let known = SERVICES.contains(&request.get_ref().service.as_str());
-        let mut last = None;
-        let changes = WatchStream::new(self.state.subscribe())
-            .map(move |state| match state {
-                State::Stopped => Err(Status::unavailable("the node is stopping")),
-                state if known => Ok(seen(state)),
-                _ => Ok(answer(ServingStatus::Unknown)),
-            })
-            // Different states may look the same from outside.
-            .filter(move |answer| {
-                let status = answer.as_ref().ok().map(|answer| answer.status);
-                let fresh = status.is_none() || last != status;
-                last = status;
-                std::future::ready(fresh)
-            });
-        Ok(Response::new(Box::pin(until_error(changes))))
+        let mut states = self.state.subscribe();
+        states.mark_changed();
+        let answers = stream::unfold(Some((states, None)), move |watch| async move {
+            let (mut states, last) = watch?;
+            loop {
+                states.changed().await.ok()?;
+                let state = *states.borrow_and_update();
+                if state == State::Stopped {
+                    return Some((Err(Status::unavailable("the node is stopping")), None));
+                }
+                let seen = if known { seen(state) } else { answer(Wire::ServiceUnknown) };
+                // Different states may look the same from outside.
+                if last != Some(seen.status) {
+                    let status = seen.status;
+                    return Some((Ok(seen), Some((states, Some(status)))));
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
     }
-}
-
-/// The stream up to its first error, that one included.
-fn until_error<S>(stream: S) -> impl Stream<Item = Result<HealthCheckResponse, Status>>
-where
-    S: Stream<Item = Result<HealthCheckResponse, Status>>,
-{
-    let mut over = false;
-    stream.take_while(move |item| {
-        let take = !over;
-        over = item.is_err();
-        std::future::ready(take)
-    })
 }
 
 /// Adds reflection of all services of the node, in both versions that tools ask for.
@@ -148,6 +130,7 @@ pub fn add_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
     use tonic_health::pb::health_server::Health as _;
 
     use super::*;

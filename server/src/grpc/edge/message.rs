@@ -171,7 +171,9 @@ mod tests {
         (sender, Box::pin(body))
     }
 
-    fn poll<B: Body>(body: &mut Pin<Box<B>>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
+
+    fn poll<B: Body>(body: &mut Pin<Box<B>>) -> Polled<B> {
         body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()))
     }
 
