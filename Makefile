@@ -34,7 +34,11 @@ rust-tests: tools
 	cargo test --locked --workspace
 	cargo test --locked --workspace --features rialto-server/loom --lib outbox_loom
 
+# The TypeScript client, the pages, and real Chromium pages against the binary that `rust-tests` has built.
 node-tests: tools
+	tests/tools/install pages browser
+	npm run check
+	npm test
 
 deny: ## licences, sources and bans of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
@@ -46,7 +50,7 @@ bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, abou
 
 clean: ## removes what was built and installed here
 	cargo clean
-	rm -rf .tools node_modules
+	rm -rf .tools node_modules */node_modules */*/node_modules
 
 tools:
-	@tests/tools/install
+	@tests/tools/install go node python

@@ -1,18 +1,17 @@
 //! Tools that people have at hand, against a real node: grpcurl and `buf curl` look inside through reflection (v1 and
 //! v1alpha), open a session fed from standard input, publish, and ask for health. Nothing of ours is on their side.
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
 
-use rialto_server::{base::config::Config, node::Node};
-use rialto_tests::tools::tool;
+use std::process::Stdio;
+
+use rialto_tests::{node::TestNode, tools::tool, within};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
-    time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
 const ATTACH: &str = "rialto.v1.MessagingService/Attach";
 const PUBLISH: &str = "rialto.v1.MessagingService/Publish";
 const HELLO: &str = r#"{"frames":[{"ref":1,"hello":{"user":"ann"}}]}"#;
@@ -23,7 +22,7 @@ const PUBLICATION: &str = r#"{"namespace":"chat","target":{"rooms":["general"]},
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_lists_and_describes_what_there_is() {
-    let node = start().await;
+    let node = TestNode::start().await;
     let services = grpcurl(&node, &["list"], "").await.unwrap();
     for service in ["rialto.v1.MessagingService", "rialto.v1.DirectoryService", "grpc.health.v1.Health"] {
         assert!(services.lines().any(|line| line == service), "{service} is not in:\n{services}");
@@ -37,7 +36,7 @@ async fn grpcurl_lists_and_describes_what_there_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_holds_a_session_that_is_fed_from_standard_input() {
-    let node = start().await;
+    let node = TestNode::start().await;
     let said = [HELLO, JOIN, EMIT, BYE].join("\n");
     let output = grpcurl(&node, &["-d", "@", "", ATTACH], &said).await.unwrap();
     expect_session(&output);
@@ -46,7 +45,7 @@ async fn grpcurl_holds_a_session_that_is_fed_from_standard_input() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_grpcurl_publishes_reaches_a_session_of_grpcurl() {
-    let node = start().await;
+    let node = TestNode::start().await;
     let mut session = Command::new(tool("bin/grpcurl"))
         .args(["-plaintext", "-d", "@", &node.address().to_string(), ATTACH])
         .stdin(Stdio::piped())
@@ -67,14 +66,14 @@ async fn what_grpcurl_publishes_reaches_a_session_of_grpcurl() {
     input.write_all(BYE.as_bytes()).await.unwrap();
     until(&mut output, "CLOSE_CODE_BYE").await;
     drop(input);
-    let status = timeout(PATIENCE, session.wait()).await.expect("the session ends").unwrap();
+    let status = within("the end of grpcurl", session.wait()).await.unwrap();
     assert!(status.success(), "{status}");
     node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_hears_that_the_node_is_well() {
-    let node = start().await;
+    let node = TestNode::start().await;
     let health = grpcurl(&node, &["", "grpc.health.v1.Health/Check"], "").await.unwrap();
     assert!(health.contains("SERVING"), "{health}");
     let request = r#"{"service":"rialto.v1.MessagingService"}"#;
@@ -85,7 +84,7 @@ async fn grpcurl_hears_that_the_node_is_well() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcurl_shows_the_code_of_a_refusal() {
-    let node = start().await;
+    let node = TestNode::start().await;
     let request = r#"{"namespace":"chat","target":{},"content":{"event":"message"}}"#;
     let refusal = grpcurl(&node, &["-d", request, "", PUBLISH], "").await.unwrap_err();
     assert!(refusal.contains("Code: InvalidArgument"), "{refusal}");
@@ -95,7 +94,7 @@ async fn grpcurl_shows_the_code_of_a_refusal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buf_curl_looks_inside_through_both_versions_of_reflection() {
-    let node = start().await;
+    let node = TestNode::start().await;
     for version in ["grpc-v1", "grpc-v1alpha"] {
         let methods =
             buf_curl(&node, "", &["--reflect-protocol", version, "--list-methods"], "").await.unwrap();
@@ -111,7 +110,7 @@ async fn buf_curl_looks_inside_through_both_versions_of_reflection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buf_curl_holds_a_session_that_is_fed_from_standard_input() {
-    let node = start().await;
+    let node = TestNode::start().await;
     let said = [HELLO, JOIN, EMIT, BYE].join("\n");
     let output = buf_curl(&node, &format!("/{ATTACH}"), &["--data", "@-"], &said).await.unwrap();
     expect_session(&output);
@@ -137,14 +136,9 @@ fn expect_session(output: &str) {
     assert_eq!(last["close"]["code"], "CLOSE_CODE_BYE", "{output}");
 }
 
-async fn start() -> Node {
-    let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
-    Node::start(config).await.unwrap()
-}
-
 /// Runs grpcurl; an empty argument stands for the node's address, which is put last when there is none. What it printed,
 /// or what it complained about.
-async fn grpcurl(node: &Node, arguments: &[&str], input: &str) -> Result<String, String> {
+async fn grpcurl(node: &TestNode, arguments: &[&str], input: &str) -> Result<String, String> {
     let address = node.address().to_string();
     let mut command = Command::new(tool("bin/grpcurl"));
     command.arg("-plaintext");
@@ -156,7 +150,7 @@ async fn grpcurl(node: &Node, arguments: &[&str], input: &str) -> Result<String,
     run(command, input).await
 }
 
-async fn buf_curl(node: &Node, path: &str, flags: &[&str], input: &str) -> Result<String, String> {
+async fn buf_curl(node: &TestNode, path: &str, flags: &[&str], input: &str) -> Result<String, String> {
     let mut command = Command::new(tool("bin/buf"));
     command.args(["curl", "--protocol", "grpc", "--http2-prior-knowledge"]).args(flags);
     command.arg(format!("http://{}{path}", node.address()));
@@ -169,7 +163,7 @@ async fn run(mut command: Command, input: &str) -> Result<String, String> {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
-    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("the program ends").unwrap();
+    let output = within("the end of the program", child.wait_with_output()).await.unwrap();
     let (out, complaint) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     if output.status.success() { Ok(out) } else { Err(complaint) }
@@ -184,5 +178,5 @@ async fn until<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut tokio::io::Lines<
         }
         panic!("the output ended without {text}");
     };
-    timeout(PATIENCE, find).await.unwrap_or_else(|_| panic!("{text} did not come"));
+    within(text, find).await;
 }

@@ -2,6 +2,8 @@
 //! Go as the message that it stands for, and the server reads what they write. The programs are in
 //! `tests/conformance/wire`.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -126,7 +128,7 @@ fn responses() -> BTreeMap<&'static str, (Burst, AttachResponse)> {
         .unzip();
     add("sizes", Burst::many(7, records), frames);
 
-    let gathered = Frame::gathered(&vec![event.clone(); 300], Class::Reliable);
+    let gathered = Frame::gathered(&vec![event; 300]);
     let ping = Frame::answer(9, Said::Ping(Ping {}));
     let mut frames = vec![said_event; 300];
     frames.push(said(9, Said::Ping(Ping {})));
