@@ -1,17 +1,7 @@
-//! The binary `rialto`.
+//! The binary `rialto`: hands the arguments to the command line and ends with its exit code.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use rialto_server::cli::serve::{self, ServeArgs};
-
-#[derive(Parser)]
-enum Cli {
-    Serve(ServeArgs),
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Cli::Serve(args) = Cli::parse();
-    serve::run(args).await
+fn main() -> ExitCode {
+    rialto_server::cli::main()
 }

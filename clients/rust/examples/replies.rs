@@ -25,18 +25,11 @@ async fn asker() -> Result<(), Error> {
     let session = Session::connect(SERVER).user("ann").await?;
     let room = session.namespace("chat").room("lunch");
     let mut presence = room.presence();
-    let mut members = room
-        .join_with(rialto_client::JoinOptions { presence: true })
-        .await?
-        .member_count;
+    let mut members = room.join_with(rialto_client::JoinOptions { presence: true }).await?.member_count;
     while members < 3 {
         members = presence.next().await.map_or(3, |change| change.member_count);
     }
-    let answers = room
-        .emit_with_replies("poll", "pizza?", Duration::from_secs(2))
-        .await?
-        .all()
-        .await?;
+    let answers = room.emit_with_replies("poll", "pizza?", Duration::from_secs(2)).await?.all().await?;
     for reply in &answers.replies {
         println!("{}: {}", reply.user, reply.text().unwrap_or("(no text)"));
     }

@@ -28,10 +28,7 @@ async fn main() -> Result<(), Error> {
     let caller = async {
         let client = Client::new(SERVER)?;
         let callee = Callee::any_of("thumbnails");
-        let reply = client
-            .call("default", callee, "measure", "four")
-            .timeout(Duration::from_secs(5))
-            .await?;
+        let reply = client.call("default", callee, "measure", "four").timeout(Duration::from_secs(5)).await?;
         println!("answer: {}", reply.text().unwrap_or("(no text)"));
         Ok::<(), Error>(())
     };

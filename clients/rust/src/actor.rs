@@ -37,6 +37,8 @@ pub(crate) struct Actor {
     turned_down: bool,
     /// Id of the session before.
     before: Option<String>,
+    /// Why its stream ended.
+    lost_by: String,
     /// Who waits for the session to be attached for the first time.
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
@@ -56,6 +58,7 @@ impl Actor {
             backoff: Backoff::default(),
             turned_down: false,
             before: None,
+            lost_by: String::new(),
             first: Some(first),
         }
     }
@@ -65,22 +68,13 @@ impl Actor {
         loop {
             self.far.status.send_replace(Status::Connecting);
             let ending = self.attempt().await;
-            let ending = if self.far.stop.is_wanted() {
-                stopped_by(ending)
-            } else {
-                ending
-            };
+            let ending = if self.far.stop.is_wanted() { stopped_by(ending) } else { ending };
             let cause = cause_of(&ending);
-            let credentials = Credentials {
-                renewable: self.settings.token.renewable(),
-                turned_down: self.turned_down,
-            };
+            let credentials =
+                Credentials { renewable: self.settings.token.renewable(), turned_down: self.turned_down };
             let (not_before, turned_down) = match next_step(ending, credentials) {
                 Step::Stop(error) => return self.finish(error),
-                Step::Again {
-                    not_before,
-                    turned_down,
-                } => (not_before, turned_down),
+                Step::Again { not_before, turned_down } => (not_before, turned_down),
             };
             // Who connects for the first time learns at once that nobody is there, unless it asked for patience.
             if self.first.is_some() && !self.settings.patient && !turned_down {
@@ -110,6 +104,7 @@ impl Actor {
         let attached_at = Instant::now();
         self.attached(&opening);
         let ending = converse(opening, &mut self.far, &mut self.kept).await;
+        self.lost_by = cause_of(&ending).to_string();
         self.backoff.ended_after(attached_at.elapsed());
         if attached_at.elapsed() >= STABLE {
             self.turned_down = false;
@@ -119,11 +114,7 @@ impl Actor {
 
     fn attached(&mut self, opening: &Opening<Inbound>) {
         let welcome = &opening.welcome;
-        tracing::debug!(
-            session = welcome.session_id,
-            node = welcome.node,
-            "session attached"
-        );
+        tracing::debug!(session = welcome.session_id, node = welcome.node, "session attached");
         self.far.status.send_replace(Status::Attached {
             session: welcome.session_id.clone(),
             user: welcome.user.clone(),
@@ -131,11 +122,8 @@ impl Actor {
         });
         if let Some(before) = self.before.replace(welcome.session_id.clone()) {
             let now = welcome.session_id.clone();
-            self.far.audience.tell(Incident::Reconnected {
-                before,
-                now,
-                resumed: welcome.resumed,
-            });
+            let cause = std::mem::take(&mut self.lost_by);
+            self.far.audience.tell(Incident::Reconnected { before, now, resumed: welcome.resumed, cause });
         }
         if let Some(first) = self.first.take() {
             // Nobody waits any more: then the last handle is gone too, and the session ends by that.
@@ -144,10 +132,9 @@ impl Actor {
     }
 
     async fn wait(&mut self, delay: Duration, cause: &Error) {
-        self.far.status.send_replace(Status::Waiting {
-            until: Instant::now() + delay,
-            cause: cause.to_string(),
-        });
+        self.far
+            .status
+            .send_replace(Status::Waiting { until: Instant::now() + delay, cause: cause.to_string() });
         tokio::select! {
             () = sleep(delay) => {}
             () = self.far.stop.wanted() => {}
@@ -191,36 +178,23 @@ fn cause_of(ending: &Ending) -> Error {
 async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Opening<Inbound>, Error> {
     let token = settings.token.fetch().await?;
     let renewal = Renewal::new(settings.token.clone(), token.as_ref().and_then(Token::life));
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|error| Error::Unavailable(deepest(&error)))?;
+    let channel = endpoint.connect().await.map_err(|error| Error::Unavailable(deepest(&error)))?;
     let mut client = MessagingServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let (outbound, requests) = mpsc::channel(MESSAGES_WAITING);
     if outbound.try_send(greeting(settings, token)).is_err() {
         return Err(Error::Invalid("the greeting found no place".to_owned()));
     }
-    let mut inbound = client.attach(ReceiverStream::new(requests)).await?.into_inner();
+    let mut inbound =
+        client.attach(ReceiverStream::new(requests)).await.map_err(Error::of_stream)?.into_inner();
     loop {
-        let Some(message) = inbound.message().await? else {
-            return Err(Error::Unavailable(
-                "the server ended the stream before its welcome".to_owned(),
-            ));
+        let Some(message) = inbound.message().await.map_err(Error::of_stream)? else {
+            return Err(Error::Unavailable("the server ended the stream before its welcome".to_owned()));
         };
-        let seen = message
-            .first_seq
-            .wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
+        let seen = message.first_seq.wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
         let mut rest = VecDeque::from(message.frames);
         let Some(first) = rest.pop_front() else { continue };
         let welcome = welcome(first)?;
-        return Ok(Opening {
-            inbound,
-            outbound,
-            welcome,
-            rest,
-            seen: seen.wrapping_sub(1),
-            renewal,
-        });
+        return Ok(Opening { inbound, outbound, welcome, rest, seen: seen.wrapping_sub(1), renewal });
     }
 }
 
@@ -232,12 +206,7 @@ fn greeting(settings: &Settings, token: Option<Token>) -> AttachRequest {
         client: Some(settings.program.clone()),
         ..Hello::default()
     };
-    AttachRequest {
-        frames: vec![ClientFrame {
-            r#ref: 0,
-            command: Some(Wire::Hello(hello)),
-        }],
-    }
+    AttachRequest { frames: vec![ClientFrame { r#ref: 0, command: Some(Wire::Hello(hello)) }] }
 }
 
 fn welcome(first: ServerFrame) -> Result<rialto_proto::v1::Welcome, Error> {

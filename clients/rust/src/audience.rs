@@ -47,26 +47,18 @@ pub(crate) enum Kind {
 
 impl Interest {
     fn covers_event(&self, event: &v1::Event) -> bool {
-        let name = event
-            .content
-            .as_ref()
-            .map_or("", |content| content.event.as_str());
+        let name = event.content.as_ref().map_or("", |content| content.event.as_str());
         let Kind::Events(wanted) = &self.kind else {
             return false;
         };
-        self.namespace
-            .as_ref()
-            .is_none_or(|namespace| *namespace == event.namespace)
+        self.namespace.as_ref().is_none_or(|namespace| *namespace == event.namespace)
             && self.room.as_ref().is_none_or(|room| event.rooms.contains(room))
             && wanted.as_ref().is_none_or(|wanted| wanted == name)
     }
 
     fn covers_presence(&self, presence: &v1::Presence) -> bool {
         self.kind == Kind::Presence
-            && self
-                .namespace
-                .as_ref()
-                .is_none_or(|namespace| *namespace == presence.namespace)
+            && self.namespace.as_ref().is_none_or(|namespace| *namespace == presence.namespace)
             && self.room.as_ref().is_none_or(|room| *room == presence.room)
     }
 }
@@ -154,9 +146,7 @@ impl Audience {
     /// Gives an event to all who want it.
     pub(crate) fn event(&self, event: v1::Event, parked: &mut Parked) {
         let event = Arc::new(event);
-        self.give(parked, |interest| interest.covers_event(&event), &|| {
-            Delivery::Event(Arc::clone(&event))
-        });
+        self.give(parked, |interest| interest.covers_event(&event), &|| Delivery::Event(Arc::clone(&event)));
     }
 
     /// Gives a change of membership to all who want it.
@@ -195,21 +185,14 @@ mod tests {
     use super::*;
 
     fn interest(namespace: &str, room: Option<&str>) -> Interest {
-        Interest {
-            namespace: Some(namespace.into()),
-            room: room.map(Into::into),
-            kind: Kind::Events(None),
-        }
+        Interest { namespace: Some(namespace.into()), room: room.map(Into::into), kind: Kind::Events(None) }
     }
 
     fn event(namespace: &str, rooms: &[&str], name: &str) -> v1::Event {
         v1::Event {
             namespace: namespace.into(),
             rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
-            content: Some(v1::Content {
-                event: name.into(),
-                ..v1::Content::default()
-            }),
+            content: Some(v1::Content { event: name.into(), ..v1::Content::default() }),
             ..v1::Event::default()
         }
     }
@@ -219,10 +202,7 @@ mod tests {
         let audience = Audience::new();
         let mut room = audience.listen(interest("chat", Some("a")), 8);
         let mut namespace = audience.listen(interest("chat", None), 8);
-        let named = Interest {
-            kind: Kind::Events(Some("typing".into())),
-            ..interest("chat", None)
-        };
+        let named = Interest { kind: Kind::Events(Some("typing".into())), ..interest("chat", None) };
         let mut named = audience.listen(named, 8);
         let mut parked = Parked::default();
         audience.event(event("chat", &["a", "b"], "message"), &mut parked);
@@ -231,10 +211,7 @@ mod tests {
         audience.dismiss();
         let count =
             |receiver: &mut mpsc::Receiver<Delivery>| std::iter::from_fn(|| receiver.try_recv().ok()).count();
-        assert_eq!(
-            (count(&mut room), count(&mut namespace), count(&mut named)),
-            (1, 2, 1)
-        );
+        assert_eq!((count(&mut room), count(&mut namespace), count(&mut named)), (1, 2, 1));
     }
 
     #[tokio::test]
@@ -247,9 +224,7 @@ mod tests {
         }
         let mut heard = Vec::new();
         while !parked.is_empty() {
-            let Some(Delivery::Event(event)) = slow.recv().await else {
-                panic!("the queue has ended")
-            };
+            let Some(Delivery::Event(event)) = slow.recv().await else { panic!("the queue has ended") };
             heard.push(event.content.clone().unwrap().event);
             parked.hand_over().await;
         }

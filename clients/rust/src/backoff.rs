@@ -19,9 +19,7 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// The wait before the next attempt, for a `chance` in `0.0..1.0`.
     pub(crate) fn next(&mut self, chance: f64) -> Duration {
-        let bound = FLOOR
-            .saturating_mul(2_u32.saturating_pow(self.attempts))
-            .min(CEILING);
+        let bound = FLOOR.saturating_mul(2_u32.saturating_pow(self.attempts)).min(CEILING);
         self.attempts = self.attempts.saturating_add(1);
         bound.mul_f64(chance.clamp(0.0, 1.0))
     }
@@ -48,11 +46,7 @@ mod tests {
     #[test]
     fn chance_spreads_the_wait_from_nothing_to_the_bound() {
         for (chance, millis) in [(0.0, 0), (0.5, 125), (1.0, 250)] {
-            assert_eq!(
-                Backoff::default().next(chance),
-                Duration::from_millis(millis),
-                "{chance}"
-            );
+            assert_eq!(Backoff::default().next(chance), Duration::from_millis(millis), "{chance}");
         }
     }
 

@@ -73,11 +73,7 @@ impl ClientBuilder {
             _ => None,
         };
         let channel = self.settings.endpoint()?.connect_lazy();
-        Ok(Client {
-            channel,
-            bearer,
-            deadline: self.settings.deadline,
-        })
+        Ok(Client { channel, bearer, deadline: self.settings.deadline })
     }
 }
 
@@ -137,9 +133,7 @@ impl Publication {
 impl Client {
     /// A client of the server at `server`, `http://…` or `https://…`.
     pub fn builder(server: impl Into<String>) -> ClientBuilder {
-        ClientBuilder {
-            settings: Settings::new(server.into()),
-        }
+        ClientBuilder { settings: Settings::new(server.into()) }
     }
 
     /// A client without credentials.
@@ -179,10 +173,7 @@ impl Client {
     pub async fn publish(&self, publication: Publication) -> Result<Accepted, Error> {
         let request = self.request(*publication.raw, self.deadline);
         let response = self.messaging().publish(request).await?.into_inner();
-        response
-            .accepted
-            .map(Accepted::from)
-            .ok_or_else(|| Error::unexpected("a publish"))
+        response.accepted.map(Accepted::from).ok_or_else(|| Error::unexpected("a publish"))
     }
 
     /// Publishes up to 256 events, in order. Each is taken or refused by itself.
@@ -190,10 +181,7 @@ impl Client {
         &self,
         publications: impl IntoIterator<Item = Publication>,
     ) -> Result<Vec<Result<Accepted, Refusal>>, Error> {
-        let entries = publications
-            .into_iter()
-            .map(|publication| *publication.raw)
-            .collect();
+        let entries = publications.into_iter().map(|publication| *publication.raw).collect();
         let request = self.request(v1::PublishBatchRequest { entries }, self.deadline);
         let response = self.messaging().publish_batch(request).await?.into_inner();
         response
@@ -226,11 +214,7 @@ impl Client {
             content: Some(payload.into().into_content(event.into())),
             timeout: None,
         });
-        Call {
-            client: self.clone(),
-            raw,
-            timeout: CALL_TIMEOUT,
-        }
+        Call { client: self.clone(), raw, timeout: CALL_TIMEOUT }
     }
 }
 
@@ -260,14 +244,9 @@ impl Call {
     async fn send(mut self) -> Result<Reply, Error> {
         self.raw.timeout = Some(carried(self.timeout));
         // The server says who did not answer; the longer deadline is for a server that says nothing.
-        let request = self
-            .client
-            .request(*self.raw, self.timeout.saturating_add(self.client.deadline));
+        let request = self.client.request(*self.raw, self.timeout.saturating_add(self.client.deadline));
         let response = self.client.messaging().call(request).await?.into_inner();
-        response
-            .reply
-            .map(Reply::from)
-            .ok_or_else(|| Error::unexpected("a call"))
+        response.reply.map(Reply::from).ok_or_else(|| Error::unexpected("a call"))
     }
 }
 

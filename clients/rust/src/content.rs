@@ -69,10 +69,7 @@ impl Payload {
 
 impl From<String> for Payload {
     fn from(text: String) -> Self {
-        Self {
-            body: Body::Text(text),
-            content_type: String::new(),
-        }
+        Self { body: Body::Text(text), content_type: String::new() }
     }
 }
 
@@ -90,10 +87,7 @@ impl From<&String> for Payload {
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            body: Body::Binary(bytes),
-            content_type: String::new(),
-        }
+        Self { body: Body::Binary(bytes), content_type: String::new() }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{Stream, StreamExt};
+use prost::Message;
 use rialto_proto::v1::{
     AttachRequest, AttachResponse, Bye, ClientFrame, Refresh, ServerFrame, Welcome,
     client_frame::Command as Wire,
@@ -27,6 +28,8 @@ use crate::{
 
 /// Frames that one message may carry.
 const FRAMES_PER_MESSAGE: usize = 256;
+/// Bytes that one message gathers, unless a single frame has more: servers bound their messages.
+const BYTES_PER_MESSAGE: usize = 64 << 10;
 /// Messages that wait for HTTP/2 to take them.
 pub(crate) const MESSAGES_WAITING: usize = 4;
 /// How often abandoned commands are forgotten and silence is noticed.
@@ -60,7 +63,7 @@ pub(super) struct Conversation<'a> {
     pub(super) far: &'a mut FarEnd,
     pub(super) kept: &'a mut Kept,
     pub(super) outstanding: Outstanding,
-    pub(super) outgoing: Vec<ClientFrame>,
+    pub(super) outgoing: VecDeque<ClientFrame>,
     pub(super) inbox: VecDeque<ServerFrame>,
     pub(super) parked: Parked,
     pub(super) renewal: Renewal,
@@ -90,7 +93,7 @@ where
         far,
         kept,
         outstanding: Outstanding::default(),
-        outgoing: Vec::new(),
+        outgoing: VecDeque::new(),
         inbox: std::mem::take(&mut opening.rest),
         parked: Parked::default(),
         renewal: opening.renewal,
@@ -157,10 +160,7 @@ impl Conversation<'_> {
     /// Joins the rooms of the session before, then sends what had not been answered there.
     fn return_to_rooms(&mut self) -> Result<(), Ending> {
         for wire in self.kept.membership.commands() {
-            self.send(Command {
-                wire,
-                awaiting: Awaiting::Rejoin,
-            })?;
+            self.send(Command { wire, awaiting: Awaiting::Rejoin })?;
         }
         for command in std::mem::take(&mut self.kept.again) {
             self.send(command)?;
@@ -174,7 +174,7 @@ impl Conversation<'_> {
             return Ok(());
         }
         match self.outstanding.begin(command) {
-            Some(frame) => self.outgoing.push(frame),
+            Some(frame) => self.outgoing.push_back(frame),
             None => return Err(Ending::Moved),
         }
         Ok(())
@@ -188,21 +188,22 @@ impl Conversation<'_> {
     }
 
     fn next_message(&mut self) -> Vec<ClientFrame> {
-        let rest = self
-            .outgoing
-            .split_off(self.outgoing.len().min(FRAMES_PER_MESSAGE));
-        std::mem::replace(&mut self.outgoing, rest)
+        let mut bytes = 0;
+        let fit = self.outgoing.iter().take(FRAMES_PER_MESSAGE).take_while(|frame| {
+            bytes += frame.encoded_len();
+            bytes <= BYTES_PER_MESSAGE
+        });
+        let count = fit.count().max(1);
+        self.outgoing.drain(..count.min(self.outgoing.len())).collect()
     }
 
     /// Takes a message into the inbox. A hole in the numbers would be a silent gap: the stream is not trusted any more.
     fn receive(&mut self, message: Option<Result<AttachResponse, Status>>) -> Result<(), Ending> {
         let message = match message {
             Some(Ok(message)) => message,
-            Some(Err(status)) => return Err(Ending::Failed(status.into())),
+            Some(Err(status)) => return Err(Ending::Failed(Error::of_stream(status))),
             None => {
-                return Err(Ending::Failed(Error::Unavailable(
-                    "the server ended the stream".to_owned(),
-                )));
+                return Err(Ending::Failed(Error::Unavailable("the server ended the stream".to_owned())));
             }
         };
         self.heard_at = Instant::now();
@@ -211,14 +212,9 @@ impl Conversation<'_> {
         }
         if message.first_seq != self.seen.wrapping_add(1) {
             let message = format!("frame {} came after frame {}", message.first_seq, self.seen);
-            return Err(Ending::Failed(Error::Failed {
-                code: Code::DataLoss,
-                message,
-            }));
+            return Err(Ending::Failed(Error::Failed { code: Code::DataLoss, message }));
         }
-        self.seen = self
-            .seen
-            .wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
+        self.seen = self.seen.wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
         self.inbox.extend(message.frames);
         Ok(())
     }
@@ -237,13 +233,8 @@ impl Conversation<'_> {
         match token {
             Ok(token) => {
                 self.renewal.lasts(token.life());
-                let wire = Wire::Refresh(Refresh {
-                    token: token.into_text(),
-                });
-                self.send(Command {
-                    wire,
-                    awaiting: Awaiting::Refresh,
-                })
+                let wire = Wire::Refresh(Refresh { token: token.into_text() });
+                self.send(Command { wire, awaiting: Awaiting::Refresh })
             }
             Err(error) => {
                 self.far.audience.tell(Incident::TokenUnavailable(error));
@@ -255,22 +246,14 @@ impl Conversation<'_> {
     /// Says goodbye once everything that was asked for before has been sent.
     fn say_goodbye(&mut self) {
         if self.stopping && self.parting.is_none() && self.far.commands.is_empty() {
-            self.outgoing.push(ClientFrame {
-                r#ref: 0,
-                command: Some(Wire::Bye(Bye {})),
-            });
+            self.outgoing.push_back(ClientFrame { r#ref: 0, command: Some(Wire::Bye(Bye {})) });
             self.parting = Some(Instant::now() + BYE_TIMEOUT);
         }
     }
 
     fn next_alarm(&self) -> Instant {
-        let moving = self
-            .move_between
-            .map(|(from, by)| if from <= Instant::now() { by } else { from });
-        moving
-            .into_iter()
-            .chain(self.parting)
-            .fold(self.next_sweep, Instant::min)
+        let moving = self.move_between.map(|(from, by)| if from <= Instant::now() { by } else { from });
+        moving.into_iter().chain(self.parting).fold(self.next_sweep, Instant::min)
     }
 
     /// What is due by now: moving, the end of a goodbye, silence, and the sweep.
@@ -290,16 +273,12 @@ impl Conversation<'_> {
             self.heard_at = now;
         }
         if !self.silence_max.is_zero() && now.duration_since(self.heard_at) >= self.silence_max {
-            return Some(Ending::Failed(Error::Unavailable(
-                "the server fell silent".to_owned(),
-            )));
+            return Some(Ending::Failed(Error::Unavailable("the server fell silent".to_owned())));
         }
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             self.outstanding.sweep();
-            let (due, later) = std::mem::take(&mut self.later)
-                .into_iter()
-                .partition(|(at, _)| *at <= now);
+            let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
             self.later = later;
             let due: Vec<(Instant, Wire)> = due;
             return due.into_iter().find_map(|(_, wire)| {
@@ -312,17 +291,10 @@ impl Conversation<'_> {
 
     /// Keeps what may be sent again and tells everyone else that the outcome is unknown.
     fn end(mut self) {
-        let unsent: Vec<Command> = self
-            .outgoing
-            .drain(..)
-            .filter_map(|frame| self.outstanding.take_back(frame))
-            .collect();
+        let unsent: Vec<Command> =
+            self.outgoing.drain(..).filter_map(|frame| self.outstanding.take_back(frame)).collect();
         self.kept.again = self.outstanding.lost();
-        self.kept.again.extend(
-            unsent
-                .into_iter()
-                .filter(|command| !matches!(command.wire, Wire::Bye(_))),
-        );
+        self.kept.again.extend(unsent.into_iter().filter(|command| !matches!(command.wire, Wire::Bye(_))));
     }
 }
 

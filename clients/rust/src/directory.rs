@@ -51,26 +51,15 @@ impl Directory {
 
     /// Namespaces that exist now, by name.
     pub async fn namespaces(&self, page: PageOf) -> Result<Page<v1::Namespace>, Error> {
-        let request = v1::ListNamespacesRequest {
-            page_size: page.size,
-            page_token: page.token,
-        };
+        let request = v1::ListNamespacesRequest { page_size: page.size, page_token: page.token };
         let response = ask!(self, list_namespaces, request);
-        Ok(Page {
-            items: response.namespaces,
-            next: response.next_page_token,
-            total: response.total_count,
-        })
+        Ok(Page { items: response.namespaces, next: response.next_page_token, total: response.total_count })
     }
 
     /// One namespace with its settings and counts.
     pub async fn namespace(&self, namespace: impl Into<String>) -> Result<v1::Namespace, Error> {
-        let request = v1::GetNamespaceRequest {
-            namespace: namespace.into(),
-        };
-        ask!(self, get_namespace, request)
-            .namespace
-            .ok_or_else(|| Error::unexpected("a lookup"))
+        let request = v1::GetNamespaceRequest { namespace: namespace.into() };
+        ask!(self, get_namespace, request).namespace.ok_or_else(|| Error::unexpected("a lookup"))
     }
 
     /// Makes a namespace. Absent settings keep their defaults.
@@ -79,13 +68,8 @@ impl Directory {
         namespace: impl Into<String>,
         settings: v1::NamespaceSettings,
     ) -> Result<v1::Namespace, Error> {
-        let request = v1::CreateNamespaceRequest {
-            namespace: namespace.into(),
-            settings: Some(settings),
-        };
-        ask!(self, create_namespace, request)
-            .namespace
-            .ok_or_else(|| Error::unexpected("a creation"))
+        let request = v1::CreateNamespaceRequest { namespace: namespace.into(), settings: Some(settings) };
+        ask!(self, create_namespace, request).namespace.ok_or_else(|| Error::unexpected("a creation"))
     }
 
     /// Changes the settings of a namespace. Absent settings stay.
@@ -94,20 +78,13 @@ impl Directory {
         namespace: impl Into<String>,
         settings: v1::NamespaceSettings,
     ) -> Result<v1::Namespace, Error> {
-        let request = v1::UpdateNamespaceRequest {
-            namespace: namespace.into(),
-            settings: Some(settings),
-        };
-        ask!(self, update_namespace, request)
-            .namespace
-            .ok_or_else(|| Error::unexpected("an update"))
+        let request = v1::UpdateNamespaceRequest { namespace: namespace.into(), settings: Some(settings) };
+        ask!(self, update_namespace, request).namespace.ok_or_else(|| Error::unexpected("an update"))
     }
 
     /// Deletes a namespace; returns how many sessions left it.
     pub async fn delete_namespace(&self, namespace: impl Into<String>) -> Result<u32, Error> {
-        let request = v1::DeleteNamespaceRequest {
-            namespace: namespace.into(),
-        };
+        let request = v1::DeleteNamespaceRequest { namespace: namespace.into() };
         Ok(ask!(self, delete_namespace, request).sessions_changed)
     }
 
@@ -125,11 +102,7 @@ impl Directory {
             page_token: page.token,
         };
         let response = ask!(self, list_rooms, request);
-        Ok(Page {
-            items: response.rooms,
-            next: response.next_page_token,
-            total: response.total_count,
-        })
+        Ok(Page { items: response.rooms, next: response.next_page_token, total: response.total_count })
     }
 
     /// One room with its count, which is zero for a room without members.
@@ -138,13 +111,8 @@ impl Directory {
         namespace: impl Into<String>,
         room: impl Into<String>,
     ) -> Result<v1::Room, Error> {
-        let request = v1::GetRoomRequest {
-            namespace: namespace.into(),
-            room: room.into(),
-        };
-        ask!(self, get_room, request)
-            .room
-            .ok_or_else(|| Error::unexpected("a lookup"))
+        let request = v1::GetRoomRequest { namespace: namespace.into(), room: room.into() };
+        ask!(self, get_room, request).room.ok_or_else(|| Error::unexpected("a lookup"))
     }
 
     /// Members of a room, or everyone in the namespace when `room` is empty, by session.
@@ -161,21 +129,13 @@ impl Directory {
             page_token: page.token,
         };
         let response = ask!(self, list_members, request);
-        Ok(Page {
-            items: response.members,
-            next: response.next_page_token,
-            total: response.total_count,
-        })
+        Ok(Page { items: response.members, next: response.next_page_token, total: response.total_count })
     }
 
     /// One session with its rooms.
     pub async fn session(&self, session: impl Into<String>) -> Result<v1::Session, Error> {
-        let request = v1::GetSessionRequest {
-            session_id: session.into(),
-        };
-        ask!(self, get_session, request)
-            .session
-            .ok_or_else(|| Error::unexpected("a lookup"))
+        let request = v1::GetSessionRequest { session_id: session.into() };
+        ask!(self, get_session, request).session.ok_or_else(|| Error::unexpected("a lookup"))
     }
 
     /// Makes sessions join rooms; in force for the next event when it returns.
@@ -248,17 +208,12 @@ impl Directory {
         namespace: impl Into<String>,
         room: impl Into<String>,
     ) -> Result<RoomWatch, Error> {
-        let request = v1::WatchRoomsRequest {
-            namespace: namespace.into(),
-            room: room.into(),
-        };
+        let request = v1::WatchRoomsRequest { namespace: namespace.into(), room: room.into() };
         let request = self.client.sign(Request::new(request));
         let mut service = self.service();
         let opening = tokio::time::timeout(self.client.deadline(), service.watch_rooms(request));
         match opening.await {
-            Ok(response) => Ok(RoomWatch {
-                stream: response?.into_inner(),
-            }),
+            Ok(response) => Ok(RoomWatch { stream: response?.into_inner() }),
             Err(_) => Err(Error::TimedOut("the watch did not begin".to_owned())),
         }
     }

@@ -67,11 +67,7 @@ impl Emission {
             content: Some(payload.into_content(event)),
             ..v1::Emit::default()
         };
-        Self {
-            within: link.deadline(),
-            link,
-            emit: Box::new(emit),
-        }
+        Self { within: link.deadline(), link, emit: Box::new(emit) }
     }
 
     fn retarget(mut self, change: impl FnOnce(&mut v1::Target)) -> Self {
@@ -126,13 +122,8 @@ impl Emission {
 
     /// Asks every receiver for an answer, for at most `timeout` (60 s at most).
     pub fn expect_replies(mut self, timeout: Duration) -> Question {
-        self.emit.expect_replies = Some(v1::ExpectReplies {
-            timeout: Some(carried(timeout)),
-        });
-        Question {
-            emission: self,
-            timeout,
-        }
+        self.emit.expect_replies = Some(v1::ExpectReplies { timeout: Some(carried(timeout)) });
+        Question { emission: self, timeout }
     }
 
     /// Hands the event to the connection and does not wait for the server's answer. A refusal comes as
@@ -243,11 +234,7 @@ impl From<v1::RepliesDone> for Summary {
     fn from(done: v1::RepliesDone) -> Self {
         let missing = done.missing.into_iter().map(|missing| {
             let from = missing.from.unwrap_or_default();
-            Missing {
-                session: from.session,
-                user: from.user,
-                left: missing.left,
-            }
+            Missing { session: from.session, user: from.user, left: missing.left }
         });
         Self {
             answered: done.answered,
@@ -281,23 +268,14 @@ impl Replies {
             replies.push(reply?);
         }
         let summary = self.end.transpose()?.unwrap_or_default();
-        Ok(Answers {
-            accepted: self.accepted,
-            replies,
-            summary,
-        })
+        Ok(Answers { accepted: self.accepted, replies, summary })
     }
 
     /// Waits for the one answer of a call; everything else is an error.
     pub(crate) async fn one(mut self) -> Result<Reply, Error> {
         let refused = |code, reason: &str| {
             let reason = reason.to_owned();
-            Err(Error::Refused(Refusal {
-                code,
-                reason,
-                retry: Retry::AfterChange,
-                limit: String::new(),
-            }))
+            Err(Error::Refused(Refusal { code, reason, retry: Retry::AfterChange, limit: String::new() }))
         };
         if let Some(reply) = self.next().await {
             let reply = reply?;

@@ -69,6 +69,15 @@ impl Error {
         }
     }
 
+    /// Why a stream broke, or did not begin. Commands on it are told of their own outcome by others.
+    pub(crate) fn of_stream(status: Status) -> Self {
+        let cause = deepest(&status);
+        match Self::from(status) {
+            Self::UnknownOutcome => Self::Unavailable(format!("the connection broke: {cause}")),
+            other => other,
+        }
+    }
+
     /// An answer of a kind that does not fit the command.
     pub(crate) fn unexpected(what: &str) -> Self {
         Self::Failed {
@@ -126,10 +135,7 @@ impl fmt::Display for Refusal {
 
 impl From<v1::Refused> for Refusal {
     fn from(refused: v1::Refused) -> Self {
-        let advice = refused
-            .retry
-            .as_ref()
-            .map_or(RetryAdvice::Unspecified, v1::Retry::advice);
+        let advice = refused.retry.as_ref().map_or(RetryAdvice::Unspecified, v1::Retry::advice);
         let after = refused.retry.and_then(|retry| retry.after);
         Self {
             code: refused.code(),
@@ -194,20 +200,13 @@ impl From<v1::Close> for Closing {
             3 => Then::StayAway,
             _ => close.then(),
         };
-        Self {
-            code: close.code(),
-            then,
-            after: span(close.after.as_ref()),
-            reason: close.reason,
-        }
+        Self { code: close.code(), then, after: span(close.after.as_ref()), reason: close.reason }
     }
 }
 
 /// A duration of the contract; zero when it is absent or negative.
 pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
-    duration
-        .and_then(|duration| Duration::try_from(*duration).ok())
-        .unwrap_or_default()
+    duration.and_then(|duration| Duration::try_from(*duration).ok()).unwrap_or_default()
 }
 
 /// A duration for the contract. Longer ones than it can carry are cut.
@@ -229,7 +228,11 @@ fn announced(status: &Status) -> Option<Error> {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
     let after = details.retry_info().and_then(|retry| retry.retry_delay);
-    if let Some(code) = CloseCode::from_str_name(&format!("CLOSE_CODE_{}", info.reason)) {
+    // Two names are in both vocabularies. A status answers a call or a greeting, so it is read as a refusal first; a
+    // session that ends has said why by a frame before.
+    let refusal = RefusalCode::from_str_name(&format!("REFUSAL_CODE_{}", info.reason));
+    let close = CloseCode::from_str_name(&format!("CLOSE_CODE_{}", info.reason));
+    if let (None, Some(code)) = (refusal, close) {
         return Some(Error::Closed(Closing::from(v1::Close {
             code: code.into(),
             reason: status.message().to_owned(),
@@ -237,9 +240,8 @@ fn announced(status: &Status) -> Option<Error> {
             after: after.map(carried),
         })));
     }
-    let code = RefusalCode::from_str_name(&format!("REFUSAL_CODE_{}", info.reason));
     Some(Error::Refused(Refusal {
-        code: code.unwrap_or(RefusalCode::Unspecified),
+        code: refusal.unwrap_or(RefusalCode::Unspecified),
         reason: status.message().to_owned(),
         retry: after.map_or(Retry::Never, Retry::After),
         limit: info.metadata.get("limit").cloned().unwrap_or_default(),
@@ -289,11 +291,7 @@ mod tests {
     #[test]
     fn details_of_a_status_become_a_refusal() {
         let mut details = ErrorDetails::with_retry_info(Some(Duration::from_secs(2)));
-        details.set_error_info(
-            "RATE_LIMITED",
-            DOMAIN,
-            [("limit".to_owned(), "emits_per_second".to_owned())],
-        );
+        details.set_error_info("RATE_LIMITED", DOMAIN, [("limit".to_owned(), "emits_per_second".to_owned())]);
         let status = Status::with_error_details(Code::ResourceExhausted, "too fast", details);
         let expected = Refusal {
             code: RefusalCode::RateLimited,
@@ -311,42 +309,38 @@ mod tests {
         else {
             panic!("not a closing");
         };
-        assert_eq!(
-            (closing.code, closing.then),
-            (CloseCode::FellBehind, Then::Resume)
-        );
+        assert_eq!((closing.code, closing.then), (CloseCode::FellBehind, Then::Resume));
+    }
+
+    #[test]
+    fn names_of_both_vocabularies_are_read_as_refusals() {
+        for (reason, code) in
+            [("UNAUTHENTICATED", RefusalCode::Unauthenticated), ("DRAINING", RefusalCode::Draining)]
+        {
+            let details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+            let error = Error::from(Status::with_error_details(Code::Unavailable, "no", details));
+            assert_eq!(error.refusal().map(|refusal| refusal.code), Some(code));
+        }
     }
 
     #[test]
     fn details_of_another_domain_are_not_ours() {
         let details = ErrorDetails::with_error_info("FORBIDDEN", "example.com", []);
         let status = Status::with_error_details(Code::PermissionDenied, "no", details);
-        assert!(matches!(
-            Error::from(status),
-            Error::Failed {
-                code: Code::PermissionDenied,
-                ..
-            }
-        ));
+        assert!(matches!(Error::from(status), Error::Failed { code: Code::PermissionDenied, .. }));
     }
 
     #[test]
     fn unknown_close_codes_are_read_by_their_range() {
         for (code, then) in [(142, Then::Resume), (299, Then::Reconnect), (377, Then::StayAway)] {
-            let close = v1::Close {
-                code,
-                ..v1::Close::default()
-            };
+            let close = v1::Close { code, ..v1::Close::default() };
             assert_eq!(Closing::from(close).then, then, "{code}");
         }
     }
 
     #[test]
     fn negative_durations_are_none() {
-        let negative = prost_types::Duration {
-            seconds: -5,
-            nanos: 0,
-        };
+        let negative = prost_types::Duration { seconds: -5, nanos: 0 };
         assert_eq!(span(Some(&negative)), Duration::ZERO);
     }
 }

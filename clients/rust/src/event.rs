@@ -49,10 +49,7 @@ impl Event {
 
     /// Holds when the sender sent the payload as text.
     pub fn is_text(&self) -> bool {
-        matches!(
-            self.content().and_then(|content| content.body.as_ref()),
-            Some(content::Body::Text(_))
-        )
+        matches!(self.content().and_then(|content| content.body.as_ref()), Some(content::Body::Text(_)))
     }
 
     /// The payload's bytes, also of text.
@@ -77,10 +74,7 @@ impl Event {
     /// All headers, by key.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let headers = self.content().map(|content| content.headers.iter());
-        headers
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        headers.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Identity of the event, unique for ever.
@@ -129,9 +123,7 @@ impl Event {
         if self.wants_reply() {
             Ok(self.raw.reply_token.clone())
         } else {
-            Err(Error::Invalid(
-                "the sender of this event waits for no answer".to_owned(),
-            ))
+            Err(Error::Invalid("the sender of this event waits for no answer".to_owned()))
         }
     }
 }
@@ -172,10 +164,7 @@ impl Stream for Events {
         loop {
             match std::task::ready!(self.receiver.poll_recv(context)) {
                 Some(Delivery::Event(raw)) => {
-                    return Poll::Ready(Some(Event {
-                        raw,
-                        link: self.link.clone(),
-                    }));
+                    return Poll::Ready(Some(Event { raw, link: self.link.clone() }));
                 }
                 Some(_) => {}
                 None => return Poll::Ready(None),
@@ -198,11 +187,7 @@ pub struct Member {
 impl From<v1::Member> for Member {
     fn from(member: v1::Member) -> Self {
         let who = member.who.unwrap_or_default();
-        Self {
-            session: who.session,
-            user: who.user,
-            attributes: member.attributes,
-        }
+        Self { session: who.session, user: who.user, attributes: member.attributes }
     }
 }
 
@@ -263,10 +248,7 @@ pub struct PresenceChanges {
 
 impl PresenceChanges {
     pub(crate) fn new(receiver: mpsc::Receiver<Delivery>, link: Link) -> Self {
-        Self {
-            receiver,
-            _link: link,
-        }
+        Self { receiver, _link: link }
     }
 
     /// The next change; `None` when the session is over.

@@ -23,8 +23,8 @@ impl Conversation<'_> {
             Frame::Missed(missed) => self.far.audience.tell(Incident::Missed(missed.into())),
             Frame::Drain(drain) => self.drain(&drain),
             Frame::Close(close) => return Some(Ending::Closed(close.into())),
-            // They are a sign of life, which has been noted already, and need no answer.
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Welcome(_) => {}
+            // A sign of life, which has been noted already and needs no answer.
+            Frame::Ping(_) | Frame::Welcome(_) => {}
             answer => return self.settle(frame.r#ref, answer),
         }
         None
@@ -107,17 +107,11 @@ impl Conversation<'_> {
             },
             Frame::Parted(parted) => {
                 self.kept.membership.parted(&parted.namespace, &parted.rooms);
-                Incident::Parted {
-                    namespace: parted.namespace,
-                    rooms: parted.rooms,
-                }
+                Incident::Parted { namespace: parted.namespace, rooms: parted.rooms }
             }
             Frame::Left(left) => {
                 self.kept.membership.left(&left.namespace);
-                Incident::Parted {
-                    namespace: left.namespace,
-                    rooms: Vec::new(),
-                }
+                Incident::Parted { namespace: left.namespace, rooms: Vec::new() }
             }
             _ => return,
         };

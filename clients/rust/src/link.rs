@@ -12,12 +12,29 @@ use tokio::{
 
 use crate::{
     audience::{Audience, Delivery},
-    error::{Closing, Error},
+    error::{Closing, Error, Refusal, RefusalCode, Retry},
     status::Status,
 };
 
 /// Commands that wait for the connection; further callers wait in line, each for at most its deadline.
 pub(crate) const COMMANDS_WAITING: usize = 256;
+
+/// No server takes a larger command: 1 MiB of payload and what may stand around it.
+const COMMAND_BYTES_MAX: usize = (1 << 20) + (60 << 10);
+
+/// A command that is too large for a message would cost the whole stream, so it is turned down before it is sent.
+fn fits(wire: &Wire) -> Result<(), Error> {
+    let bytes = wire.encoded_len();
+    if bytes <= COMMAND_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::Refused(Refusal {
+        code: RefusalCode::PayloadTooLarge,
+        reason: format!("a command of {bytes} bytes is more than any server takes"),
+        retry: Retry::Never,
+        limit: "payload_bytes_max".to_owned(),
+    }))
+}
 
 /// The one answer to a command.
 pub(crate) type Answer = oneshot::Sender<Result<Frame, Error>>;
@@ -110,20 +127,8 @@ pub(crate) fn link(deadline: Duration, events_waiting: usize) -> (Link, FarEnd) 
         stop: Stop(far_stop),
         audience: Arc::clone(&audience),
     };
-    let shared = Shared {
-        commands,
-        status,
-        stop,
-        audience,
-        deadline,
-        events_waiting,
-    };
-    (
-        Link {
-            shared: Arc::new(shared),
-        },
-        far,
-    )
+    let shared = Shared { commands, status, stop, audience, deadline, events_waiting };
+    (Link { shared: Arc::new(shared) }, far)
 }
 
 impl Link {
@@ -172,14 +177,11 @@ impl Link {
         outcome: oneshot::Receiver<Result<Frame, Error>>,
         within: Duration,
     ) -> Result<Frame, Error> {
+        fits(&command.wire)?;
         let deadline = Instant::now() + within;
         self.attached(deadline).await?;
         let exchange = async {
-            self.shared
-                .commands
-                .send(command)
-                .await
-                .map_err(|_| self.over())?;
+            self.shared.commands.send(command).await.map_err(|_| self.over())?;
             outcome.await.unwrap_or_else(|_| Err(self.over()))
         };
         timeout_at(deadline, exchange)
@@ -189,17 +191,13 @@ impl Link {
 
     /// Hands over a command whose answer nobody waits for.
     pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
+        fits(&wire)?;
         let deadline = Instant::now() + self.shared.deadline;
         self.attached(deadline).await?;
-        let command = Command {
-            wire,
-            awaiting: Awaiting::Nobody,
-        };
+        let command = Command { wire, awaiting: Awaiting::Nobody };
         match timeout_at(deadline, self.shared.commands.send(command)).await {
             Ok(sent) => sent.map_err(|_| self.over()),
-            Err(_) => Err(Error::Unavailable(
-                "the connection takes no more for now".to_owned(),
-            )),
+            Err(_) => Err(Error::Unavailable("the connection takes no more for now".to_owned())),
         }
     }
 
@@ -243,26 +241,17 @@ mod tests {
     use super::*;
 
     fn enter() -> Wire {
-        Wire::Enter(v1::Enter {
-            namespace: "chat".into(),
-        })
+        Wire::Enter(v1::Enter { namespace: "chat".into() })
     }
 
     fn attached() -> Status {
-        Status::Attached {
-            session: "s".into(),
-            user: String::new(),
-            node: "n".into(),
-        }
+        Status::Attached { session: "s".into(), user: String::new(), node: "n".into() }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_command_without_a_connection_fails_at_its_deadline_and_is_not_sent() {
         let (link, mut far) = link(Duration::from_secs(10), 1);
-        far.status.send_replace(Status::Waiting {
-            until: Instant::now(),
-            cause: "refused".into(),
-        });
+        far.status.send_replace(Status::Waiting { until: Instant::now(), cause: "refused".into() });
         let began = Instant::now();
         let error = link.ask(enter(), Duration::from_secs(3)).await.unwrap_err();
         assert_eq!(error, Error::Unavailable("refused".into()));
@@ -285,6 +274,19 @@ mod tests {
         assert_eq!(tokio::join!(asking, serving).0, Ok(Frame::Pong(v1::Pong {})));
     }
 
+    #[tokio::test]
+    async fn a_command_that_no_message_can_carry_is_turned_down_before_it_is_sent() {
+        let (link, mut far) = link(Duration::from_secs(10), 1);
+        far.status.send_replace(attached());
+        let text = "x".repeat(COMMAND_BYTES_MAX);
+        let content = v1::Content { body: Some(v1::content::Body::Text(text)), ..v1::Content::default() };
+        let emit = Wire::Emit(v1::Emit { content: Some(content), ..v1::Emit::default() });
+        let error = link.ask(emit.clone(), Duration::from_secs(3)).await.unwrap_err();
+        assert_eq!(error.refusal().unwrap().code, RefusalCode::PayloadTooLarge);
+        assert!(link.post(emit).await.is_err());
+        assert!(far.commands.try_recv().is_err());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_does_not_come_is_a_timeout() {
         let (link, far) = link(Duration::from_secs(10), 1);
@@ -300,9 +302,6 @@ mod tests {
         let closing = Closing::unannounced("kicked");
         far.status.send_replace(Status::Closed(closing.clone()));
         drop(far);
-        assert_eq!(
-            link.ask(enter(), Duration::from_secs(3)).await,
-            Err(Error::Closed(closing))
-        );
+        assert_eq!(link.ask(enter(), Duration::from_secs(3)).await, Err(Error::Closed(closing)));
     }
 }

@@ -52,22 +52,13 @@ impl Membership {
     /// The commands that bring a session that is nowhere to where this one was.
     pub(crate) fn commands(&self) -> Vec<Wire> {
         let mut commands = Vec::new();
-        for namespace in self
-            .entered
-            .iter()
-            .filter(|namespace| !self.rooms.contains_key(*namespace))
-        {
-            commands.push(Wire::Enter(v1::Enter {
-                namespace: namespace.clone(),
-            }));
+        for namespace in self.entered.iter().filter(|namespace| !self.rooms.contains_key(*namespace)) {
+            commands.push(Wire::Enter(v1::Enter { namespace: namespace.clone() }));
         }
         for (namespace, rooms) in &self.rooms {
             for presence in [false, true] {
-                let alike: Vec<&String> = rooms
-                    .iter()
-                    .filter(|(_, asked)| **asked == presence)
-                    .map(|(room, _)| room)
-                    .collect();
+                let alike: Vec<&String> =
+                    rooms.iter().filter(|(_, asked)| **asked == presence).map(|(room, _)| room).collect();
                 commands.extend(alike.chunks(ROOMS_PER_JOIN).map(|rooms| {
                     Wire::Join(v1::Join {
                         namespace: namespace.clone(),
@@ -83,12 +74,7 @@ impl Membership {
 
 /// A join of several rooms as joins of one room each: one that is refused then spares the others.
 pub(crate) fn one_by_one(join: &v1::Join) -> impl Iterator<Item = Wire> {
-    join.rooms.iter().map(|room| {
-        Wire::Join(v1::Join {
-            rooms: vec![room.clone()],
-            ..join.clone()
-        })
-    })
+    join.rooms.iter().map(|room| Wire::Join(v1::Join { rooms: vec![room.clone()], ..join.clone() }))
 }
 
 #[cfg(test)]
@@ -97,11 +83,7 @@ mod tests {
 
     fn join(rooms: &[&str], presence: bool) -> Wire {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-        Wire::Join(v1::Join {
-            namespace: "chat".into(),
-            rooms,
-            presence,
-        })
+        Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence })
     }
 
     #[test]
@@ -110,10 +92,7 @@ mod tests {
         for command in [join(&["a", "b"], false), join(&["c"], true), join(&["b"], true)] {
             membership.done(&command);
         }
-        assert_eq!(
-            membership.commands(),
-            [join(&["a"], false), join(&["b", "c"], true)]
-        );
+        assert_eq!(membership.commands(), [join(&["a"], false), join(&["b", "c"], true)]);
     }
 
     #[test]
@@ -121,12 +100,7 @@ mod tests {
         let mut membership = Membership::default();
         membership.done(&join(&["a"], false));
         membership.parted("chat", &["a".to_owned()]);
-        assert_eq!(
-            membership.commands(),
-            [Wire::Enter(v1::Enter {
-                namespace: "chat".into()
-            })]
-        );
+        assert_eq!(membership.commands(), [Wire::Enter(v1::Enter { namespace: "chat".into() })]);
         membership.left("chat");
         assert!(membership.commands().is_empty());
     }

@@ -71,17 +71,12 @@ impl Namespace {
 
     /// A room. Nothing is sent.
     pub fn room(&self, room: impl Into<String>) -> Room {
-        Room {
-            namespace: self.clone(),
-            name: room.into(),
-        }
+        Room { namespace: self.clone(), name: room.into() }
     }
 
     /// Enters the namespace without joining a room. Harmless when it was entered already.
     pub async fn enter(&self) -> Result<(), Error> {
-        let enter = Wire::Enter(v1::Enter {
-            namespace: self.name.clone(),
-        });
+        let enter = Wire::Enter(v1::Enter { namespace: self.name.clone() });
         match self.link.ask(enter, self.link.deadline()).await? {
             Frame::Entered(_) => Ok(()),
             _ => Err(Error::unexpected("an enter")),
@@ -90,9 +85,7 @@ impl Namespace {
 
     /// Leaves the namespace and parts its rooms; returns those. Nothing more from it is received afterwards.
     pub async fn leave(&self) -> Result<Vec<String>, Error> {
-        let leave = Wire::Leave(v1::Leave {
-            namespace: self.name.clone(),
-        });
+        let leave = Wire::Leave(v1::Leave { namespace: self.name.clone() });
         match self.link.ask(leave, self.link.deadline()).await? {
             Frame::Left(left) => Ok(left.rooms),
             _ => Err(Error::unexpected("a leave")),
@@ -138,13 +131,7 @@ impl Namespace {
         event: impl Into<String>,
         payload: impl Into<Payload>,
     ) -> Emission {
-        Emission::new(
-            self.link.clone(),
-            &self.name,
-            target.clone(),
-            event.into(),
-            payload.into(),
-        )
+        Emission::new(self.link.clone(), &self.name, target.clone(), event.into(), payload.into())
     }
 
     /// Asks one session, or any one member of a room, and waits for its answer. An error that it answers, its leaving,
@@ -156,11 +143,7 @@ impl Namespace {
         payload: impl Into<Payload>,
         timeout: Duration,
     ) -> Result<Reply, Error> {
-        self.emit_to(&callee.into(), event, payload)
-            .expect_replies(timeout)
-            .await?
-            .one()
-            .await
+        self.emit_to(&callee.into(), event, payload).expect_replies(timeout).await?.one().await
     }
 
     /// All events of the namespace, to rooms, sessions, users and everyone, from now on.
@@ -174,11 +157,7 @@ impl Namespace {
     }
 
     fn listen(&self, room: Option<String>, event: Option<String>) -> Events {
-        let interest = Interest {
-            namespace: Some(self.name.clone()),
-            room,
-            kind: Kind::Events(event),
-        };
+        let interest = Interest { namespace: Some(self.name.clone()), room, kind: Kind::Events(event) };
         let receiver = self.link.audience().listen(interest, self.link.events_waiting());
         Events::new(receiver, self.link.clone())
     }
@@ -211,10 +190,7 @@ impl Room {
     /// Joins the room with options.
     pub async fn join_with(&self, options: JoinOptions) -> Result<RoomState, Error> {
         let states = self.namespace.join([self.name.as_str()], options).await?;
-        states
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::unexpected("a join"))
+        states.into_iter().next().ok_or_else(|| Error::unexpected("a join"))
     }
 
     /// Parts the room; true when the session was in it. Nothing more from it is received afterwards.
@@ -224,8 +200,7 @@ impl Room {
 
     /// Emits to the members of the room, without the sender.
     pub fn emit(&self, event: impl Into<String>, payload: impl Into<Payload>) -> Emission {
-        self.namespace
-            .emit_to(&Target::room(self.name.as_str()), event, payload)
+        self.namespace.emit_to(&Target::room(self.name.as_str()), event, payload)
     }
 
     /// Emits and asks every member for an answer.

@@ -53,22 +53,13 @@ impl Outstanding {
     pub(crate) fn begin(&mut self, command: Command) -> Option<ClientFrame> {
         let Command { wire, awaiting } = command;
         if matches!(awaiting, Awaiting::Nobody) {
-            return Some(ClientFrame {
-                r#ref: 0,
-                command: Some(wire),
-            });
+            return Some(ClientFrame { r#ref: 0, command: Some(wire) });
         }
         self.last_ref = self.last_ref.checked_add(1)?;
-        let idempotent = matches!(
-            wire,
-            Wire::Join(_) | Wire::Part(_) | Wire::Enter(_) | Wire::Leave(_)
-        )
-        .then(|| wire.clone());
+        let idempotent = matches!(wire, Wire::Join(_) | Wire::Part(_) | Wire::Enter(_) | Wire::Leave(_))
+            .then(|| wire.clone());
         self.entries.insert(self.last_ref, Entry { awaiting, idempotent });
-        Some(ClientFrame {
-            r#ref: self.last_ref,
-            command: Some(wire),
-        })
+        Some(ClientFrame { r#ref: self.last_ref, command: Some(wire) })
     }
 
     /// Gives an answer to whoever waits for it.
@@ -131,10 +122,7 @@ impl Outstanding {
     pub(crate) fn lost(self) -> Vec<Command> {
         let mut entries: Vec<(u32, Entry)> = self.entries.into_iter().collect();
         entries.sort_unstable_by_key(|(number, _)| *number);
-        entries
-            .into_iter()
-            .filter_map(|(_, entry)| entry.lost())
-            .collect()
+        entries.into_iter().filter_map(|(_, entry)| entry.lost()).collect()
     }
 }
 
@@ -162,10 +150,9 @@ impl Entry {
 
     fn lost(self) -> Option<Command> {
         match (self.awaiting, self.idempotent) {
-            (Awaiting::One(answer), Some(wire)) if !answer.is_closed() => Some(Command {
-                wire,
-                awaiting: Awaiting::One(answer),
-            }),
+            (Awaiting::One(answer), Some(wire)) if !answer.is_closed() => {
+                Some(Command { wire, awaiting: Awaiting::One(answer) })
+            }
             (Awaiting::One(answer) | Awaiting::Many(Some(answer), _), _) => {
                 answer.send(Err(Error::UnknownOutcome)).ok();
                 None
@@ -188,38 +175,22 @@ mod tests {
     }
 
     fn join() -> Wire {
-        Wire::Join(v1::Join {
-            namespace: "chat".into(),
-            rooms: vec!["a".into()],
-            presence: true,
-        })
+        Wire::Join(v1::Join { namespace: "chat".into(), rooms: vec!["a".into()], presence: true })
     }
 
     fn asked(wire: Wire) -> (Command, oneshot::Receiver<Result<Frame, Error>>) {
         let (answer, outcome) = oneshot::channel();
-        (
-            Command {
-                wire,
-                awaiting: Awaiting::One(answer),
-            },
-            outcome,
-        )
+        (Command { wire, awaiting: Awaiting::One(answer) }, outcome)
     }
 
     #[test]
     fn numbers_rise_and_commands_without_an_answer_have_none() {
         let mut outstanding = Outstanding::default();
-        let numbers: Vec<u32> = [
-            asked(emit()).0,
-            Command {
-                wire: emit(),
-                awaiting: Awaiting::Nobody,
-            },
-            asked(join()).0,
-        ]
-        .into_iter()
-        .map(|command| outstanding.begin(command).unwrap().r#ref)
-        .collect();
+        let numbers: Vec<u32> =
+            [asked(emit()).0, Command { wire: emit(), awaiting: Awaiting::Nobody }, asked(join()).0]
+                .into_iter()
+                .map(|command| outstanding.begin(command).unwrap().r#ref)
+                .collect();
         assert_eq!(numbers, [1, 0, 2]);
     }
 
@@ -238,10 +209,7 @@ mod tests {
         let (command, mut outcome) = asked(join());
         outstanding.begin(command).unwrap();
         let again = outstanding.lost();
-        assert_eq!(
-            again.iter().map(|command| &command.wire).collect::<Vec<_>>(),
-            [&join()]
-        );
+        assert_eq!(again.iter().map(|command| &command.wire).collect::<Vec<_>>(), [&join()]);
         assert!(outcome.try_recv().is_err(), "the caller still waits");
     }
 
@@ -263,18 +231,10 @@ mod tests {
         let (answer, mut outcome) = oneshot::channel();
         let (replies, mut heard) = mpsc::channel(8);
         let awaiting = Awaiting::Many(Some(answer), replies);
-        let number = outstanding
-            .begin(Command {
-                wire: emit(),
-                awaiting,
-            })
-            .unwrap()
-            .r#ref;
+        let number = outstanding.begin(Command { wire: emit(), awaiting }).unwrap().r#ref;
         for frame in [
             Frame::Accepted(v1::Accepted::default()),
-            Frame::Replies(v1::Replies {
-                items: vec![v1::ReplyItem::default(); 2],
-            }),
+            Frame::Replies(v1::Replies { items: vec![v1::ReplyItem::default(); 2] }),
             Frame::RepliesDone(v1::RepliesDone::default()),
         ] {
             assert_eq!(outstanding.settle(number, frame, &mut parked), Settled::Nothing);

@@ -64,10 +64,7 @@ impl Connecting {
 
     /// Name and version of the program, for the server's statistics.
     pub fn program(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.settings.program = v1::ClientInfo {
-            name: name.into(),
-            version: version.into(),
-        };
+        self.settings.program = v1::ClientInfo { name: name.into(), version: version.into() };
         self
     }
 
@@ -138,9 +135,7 @@ pub struct Session {
 impl Session {
     /// Opens a session with the server at `server`, `http://…` or `https://…`.
     pub fn connect(server: impl Into<String>) -> Connecting {
-        Connecting {
-            settings: Settings::new(server.into()),
-        }
+        Connecting { settings: Settings::new(server.into()) }
     }
 
     /// A namespace. Nothing is sent: joining a room of it or [`Namespace::enter`] enters it.
@@ -163,18 +158,12 @@ impl Session {
 
     /// What happens to the session beside its events: reconnects, gaps, rooms that others made it join or part.
     pub fn incidents(&self) -> Incidents {
-        Incidents {
-            receiver: self.link.audience().incidents(),
-        }
+        Incidents { receiver: self.link.audience().incidents() }
     }
 
     /// All events that reach the session, in any namespace.
     pub fn events(&self) -> Events {
-        let interest = Interest {
-            namespace: None,
-            room: None,
-            kind: Kind::Events(None),
-        };
+        let interest = Interest { namespace: None, room: None, kind: Kind::Events(None) };
         let receiver = self.link.audience().listen(interest, self.link.events_waiting());
         Events::new(receiver, self.link.clone())
     }
@@ -190,11 +179,7 @@ impl Session {
 
     /// Waits for an answer of the server to nothing: the session is alive when it returns.
     pub async fn ping(&self) -> Result<(), Error> {
-        match self
-            .link
-            .ask(Wire::Ping(v1::Ping {}), self.link.deadline())
-            .await?
-        {
+        match self.link.ask(Wire::Ping(v1::Ping {}), self.link.deadline()).await? {
             Frame::Pong(_) => Ok(()),
             _ => Err(Error::unexpected("a ping")),
         }

@@ -96,13 +96,8 @@ mod tests {
     fn an_address_that_is_none_is_refused_before_anything_is_sent() {
         for server in ["", "localhost:7400", "ftp://localhost", "http://"] {
             let refused = Settings::new(server.to_owned()).endpoint();
-            assert!(
-                matches!(refused, Err(Error::Invalid(_))),
-                "{server:?}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(Error::Invalid(_))), "{server:?}: {refused:?}");
         }
-        Settings::new("http://127.0.0.1:7400".to_owned())
-            .endpoint()
-            .unwrap();
+        Settings::new("http://127.0.0.1:7400".to_owned()).endpoint().unwrap();
     }
 }

@@ -44,6 +44,8 @@ pub enum Incident {
         now: String,
         /// True when the server kept the session and nothing is lost.
         resumed: bool,
+        /// Why the connection was lost.
+        cause: String,
     },
     /// The server dropped events because the session was behind.
     Missed(Missed),
@@ -93,11 +95,7 @@ pub struct Missed {
 
 impl From<v1::Missed> for Missed {
     fn from(missed: v1::Missed) -> Self {
-        Self {
-            namespace: missed.namespace,
-            rooms: missed.rooms,
-            count: missed.count,
-        }
+        Self { namespace: missed.namespace, rooms: missed.rooms, count: missed.count }
     }
 }
 

@@ -45,16 +45,10 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const AT_ONCE: Self = Self::Again {
-        not_before: Duration::ZERO,
-        turned_down: false,
-    };
+    const AT_ONCE: Self = Self::Again { not_before: Duration::ZERO, turned_down: false };
 
     fn after(not_before: Duration) -> Self {
-        Self::Again {
-            not_before,
-            turned_down: false,
-        }
+        Self::Again { not_before, turned_down: false }
     }
 }
 
@@ -114,10 +108,7 @@ fn after_failure(error: Error, credentials: Credentials) -> Step {
 /// A token that was turned down is replaced once; a second no is final.
 fn with_new_token(error: Error, credentials: Credentials) -> Step {
     if credentials.renewable && !credentials.turned_down {
-        Step::Again {
-            not_before: Duration::ZERO,
-            turned_down: true,
-        }
+        Step::Again { not_before: Duration::ZERO, turned_down: true }
     } else {
         Step::Stop(error)
     }
@@ -131,20 +122,12 @@ mod tests {
     use crate::error::{Refusal, Retry};
 
     fn closed(code: CloseCode) -> Ending {
-        let close = v1::Close {
-            code: code.into(),
-            ..v1::Close::default()
-        };
+        let close = v1::Close { code: code.into(), ..v1::Close::default() };
         Ending::Closed(close.into())
     }
 
     fn refused(code: RefusalCode, retry: Retry) -> Ending {
-        Ending::Failed(Error::Refused(Refusal {
-            code,
-            reason: String::new(),
-            retry,
-            limit: String::new(),
-        }))
+        Ending::Failed(Error::Refused(Refusal { code, reason: String::new(), retry, limit: String::new() }))
     }
 
     fn comes_back(ending: Ending) -> bool {
@@ -156,20 +139,12 @@ mod tests {
         for code in [CloseCode::Draining, CloseCode::FellBehind] {
             assert!(comes_back(closed(code)), "{code:?}");
         }
-        for code in [
-            CloseCode::SessionLost,
-            CloseCode::SessionExhausted,
-            CloseCode::TokenExpired,
-            CloseCode::Silent,
-        ] {
+        for code in
+            [CloseCode::SessionLost, CloseCode::SessionExhausted, CloseCode::TokenExpired, CloseCode::Silent]
+        {
             assert!(comes_back(closed(code)), "{code:?}");
         }
-        for code in [
-            CloseCode::Bye,
-            CloseCode::Disconnected,
-            CloseCode::Protocol,
-            CloseCode::Replaced,
-        ] {
+        for code in [CloseCode::Bye, CloseCode::Disconnected, CloseCode::Protocol, CloseCode::Replaced] {
             assert!(!comes_back(closed(code)), "{code:?}");
         }
     }
@@ -182,29 +157,19 @@ mod tests {
             ..v1::Close::default()
         };
         let wait = Duration::from_secs(3);
-        assert_eq!(
-            next_step(Ending::Closed(close.into()), Credentials::default()),
-            Step::after(wait)
-        );
+        assert_eq!(next_step(Ending::Closed(close.into()), Credentials::default()), Step::after(wait));
         let busy = refused(RefusalCode::Draining, Retry::After(wait));
         assert_eq!(next_step(busy, Credentials::default()), Step::after(wait));
     }
 
     #[test]
     fn a_token_that_is_turned_down_is_replaced_once() {
-        let mut credentials = Credentials {
-            renewable: true,
-            turned_down: false,
-        };
-        for ending in [
-            refused(RefusalCode::Unauthenticated, Retry::AfterChange),
-            closed(CloseCode::Unauthenticated),
-        ] {
+        let mut credentials = Credentials { renewable: true, turned_down: false };
+        for ending in
+            [refused(RefusalCode::Unauthenticated, Retry::AfterChange), closed(CloseCode::Unauthenticated)]
+        {
             credentials.turned_down = false;
-            let again = Step::Again {
-                not_before: Duration::ZERO,
-                turned_down: true,
-            };
+            let again = Step::Again { not_before: Duration::ZERO, turned_down: true };
             assert_eq!(next_step(ending.clone(), credentials), again);
             credentials.turned_down = true;
             assert!(matches!(next_step(ending, credentials), Step::Stop(_)));
@@ -213,27 +178,17 @@ mod tests {
 
     #[test]
     fn a_fixed_token_that_is_turned_down_is_final() {
-        assert!(!comes_back(refused(
-            RefusalCode::Unauthenticated,
-            Retry::AfterChange
-        )));
+        assert!(!comes_back(refused(RefusalCode::Unauthenticated, Retry::AfterChange)));
     }
 
     #[test]
     fn what_will_be_refused_again_is_not_tried_again() {
-        for code in [
-            RefusalCode::Forbidden,
-            RefusalCode::Invalid,
-            RefusalCode::NameInvalid,
-            RefusalCode::OutOfOrder,
-        ] {
+        for code in
+            [RefusalCode::Forbidden, RefusalCode::Invalid, RefusalCode::NameInvalid, RefusalCode::OutOfOrder]
+        {
             assert!(!comes_back(refused(code, Retry::Never)), "{code:?}");
         }
-        for code in [
-            RefusalCode::RateLimited,
-            RefusalCode::LimitReached,
-            RefusalCode::Internal,
-        ] {
+        for code in [RefusalCode::RateLimited, RefusalCode::LimitReached, RefusalCode::Internal] {
             assert!(comes_back(refused(code, Retry::AfterChange)), "{code:?}");
         }
     }

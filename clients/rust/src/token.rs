@@ -22,10 +22,7 @@ pub struct Token {
 impl Token {
     /// A token whose end is not known: the session uses it until the server says that it has expired.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            expires_in: None,
-        }
+        Self { text: text.into(), expires_in: None }
     }
 
     /// How long the token is good for from now on. The session fetches the next one before that.
@@ -46,9 +43,7 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("expires_in", &self.expires_in)
-            .finish_non_exhaustive()
+        f.debug_struct("Token").field("expires_in", &self.expires_in).finish_non_exhaustive()
     }
 }
 
@@ -120,10 +115,7 @@ enum Stage {
 impl Renewal {
     /// Begins with the token that the stream was opened with, which is good for `life` from now.
     pub(crate) fn new(source: TokenSource, life: Option<Duration>) -> Self {
-        let mut renewal = Self {
-            source,
-            stage: Stage::Unknown,
-        };
+        let mut renewal = Self { source, stage: Stage::Unknown };
         renewal.lasts(life);
         renewal
     }

@@ -1,4 +1,153 @@
-//! Floor 6: the command line.
+//! Floor 6: the command line. What can be said to `rialto`, and which file carries it out: one a subcommand. Clients
+//! use the same library as everybody else's programs; nothing here reaches into a node.
 
+mod call;
+mod completions;
+mod connection;
+mod emit;
+mod failure;
+mod listen;
+mod members;
+mod message;
+mod output;
+mod record;
+mod rooms;
 pub mod serve;
 pub mod token;
+
+use std::{future::Future, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
+
+use self::{failure::Failure, output::Output};
+
+const EXIT_CODES: &str = "\
+Exit codes of the commands that speak to a server:
+  0  done, or ended by Ctrl-C
+  1  refused by the server, or failed
+  2  the command line makes no sense
+  3  the server was not reached
+  4  time ran out";
+
+/// Messaging over gRPC: rooms, acknowledged events, calls.
+#[derive(Debug, Parser)]
+#[command(name = "rialto", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Listen(listen::ListenArgs),
+    Emit(emit::EmitArgs),
+    Call(call::CallArgs),
+    Rooms(rooms::RoomsArgs),
+    Members(members::MembersArgs),
+    Token(token::TokenArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the command that the process was started with, and gives its exit code. Wrong arguments end the process with 2.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(args)),
+        Command::Listen(args) => client(async |output| listen::run(args, output).await),
+        Command::Emit(args) => client(async |output| emit::run(args, output).await),
+        Command::Call(args) => client(async |output| call::run(args, output).await),
+        Command::Rooms(args) => client(async |output| rooms::run(args, output).await),
+        Command::Members(args) => client(async |output| members::run(args, output).await),
+        Command::Token(args) => token::run(args),
+        Command::Completions(args) => completions::run(args, &Output::new()).conclude(),
+    }
+}
+
+/// Runs a command that speaks to a server: one thread is enough for it.
+fn client(command: impl AsyncFnOnce(&Output) -> Result<(), Failure>) -> ExitCode {
+    block_on(Builder::new_current_thread(), async {
+        let output = Output::new();
+        Box::pin(command(&output)).await.conclude()
+    })
+}
+
+fn block_on(mut runtime: Builder, command: impl Future<Output = ExitCode>) -> ExitCode {
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => Err(Failure::Local(format!("cannot start: {error}"))).conclude(),
+    }
+}
+
+/// How a command ends: silently with 0, or with one sentence and the code that stands for it.
+trait Conclude {
+    fn conclude(self) -> ExitCode;
+}
+
+impl Conclude for Result<(), Failure> {
+    fn conclude(self) -> ExitCode {
+        match self {
+            // Whoever reads has read enough.
+            Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
+            Err(failure) => {
+                Output::new().complain(&failure.to_string());
+                ExitCode::from(failure.exit_code())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_prints_json_on_demand() {
+        for command in ["listen", "emit", "call", "rooms", "members"] {
+            let commands = Arguments::command();
+            let found = commands.find_subcommand(command).unwrap();
+            assert!(found.get_arguments().any(|argument| argument.get_id() == "json"), "{command}");
+        }
+    }
+
+    #[test]
+    fn flags_that_scripts_rely_on_are_understood() {
+        for line in [
+            "rialto listen --server http://h:1 --token t --namespace n --room r --count 1 --reply x --json",
+            "rialto emit --namespace n --room r --event e --data x",
+            "rialto emit --namespace n --everyone --event e --file - --volatile --header a=b --expect-replies 5s",
+            "rialto emit --to-user u --to-session s --event e --data x --user ann",
+            "rialto call --any-of r --event e --data x --timeout 5s",
+            "rialto call --session s --event e --data x",
+            "rialto rooms --namespace n --watch",
+            "rialto members --namespace n --room r",
+            "rialto completions bash",
+        ] {
+            Arguments::try_parse_from(line.split(' ')).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "rialto",
+            "rialto emit --event e --data x",
+            "rialto emit --room r --event e",
+            "rialto emit --room r --event e --data x --file f",
+            "rialto emit --room r --everyone --event e --data x",
+            "rialto emit --room r --event e --data x --header nothing",
+            "rialto call --event e --data x",
+            "rialto call --any-of r --session s --event e --data x",
+            "rialto listen --count 0",
+        ] {
+            Arguments::try_parse_from(line.split(' ')).unwrap_err();
+        }
+    }
+}

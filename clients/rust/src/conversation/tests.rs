@@ -26,26 +26,16 @@ impl Stage {
     /// The next command of the client, with its number.
     async fn hears(&mut self) -> (u32, Wire) {
         while self.waiting.is_empty() {
-            self.waiting
-                .extend(self.up.recv().await.expect("the client goes on").frames);
+            self.waiting.extend(self.up.recv().await.expect("the client goes on").frames);
         }
         let frame = self.waiting.pop_front().unwrap();
         (frame.r#ref, frame.command.unwrap())
     }
 
     async fn says(&mut self, number: u32, frame: Frame) {
-        let frames = vec![ServerFrame {
-            r#ref: number,
-            frame: Some(frame),
-        }];
+        let frames = vec![ServerFrame { r#ref: number, frame: Some(frame) }];
         self.seq += 1;
-        self.down
-            .send(Ok(AttachResponse {
-                first_seq: self.seq,
-                frames,
-            }))
-            .await
-            .expect("the client listens");
+        self.down.send(Ok(AttachResponse { first_seq: self.seq, frames })).await.expect("the client listens");
     }
 }
 
@@ -63,24 +53,12 @@ fn stage(
         seen: 1,
         renewal: Renewal::new(source, life),
     };
-    (
-        Stage {
-            down,
-            up,
-            waiting: VecDeque::new(),
-            seq: 1,
-        },
-        opening,
-    )
+    (Stage { down, up, waiting: VecDeque::new(), seq: 1 }, opening)
 }
 
 fn attached() -> (Link, FarEnd) {
     let (link, far) = link(Duration::from_secs(10), 4);
-    far.status.send_replace(State::Attached {
-        session: "s".into(),
-        user: String::new(),
-        node: "n".into(),
-    });
+    far.status.send_replace(State::Attached { session: "s".into(), user: String::new(), node: "n".into() });
     (link, far)
 }
 
@@ -89,30 +67,17 @@ fn chat(link: &Link) -> Namespace {
 }
 
 fn joined(rooms: &[&str]) -> Frame {
-    let rooms = rooms.iter().map(|room| v1::RoomState {
-        room: (*room).into(),
-        ..v1::RoomState::default()
-    });
-    Frame::Joined(v1::Joined {
-        namespace: "chat".into(),
-        rooms: rooms.collect(),
-    })
+    let rooms = rooms.iter().map(|room| v1::RoomState { room: (*room).into(), ..v1::RoomState::default() });
+    Frame::Joined(v1::Joined { namespace: "chat".into(), rooms: rooms.collect() })
 }
 
 fn refused(retry: Option<v1::Retry>) -> Frame {
     let code = RefusalCode::Forbidden.into();
-    Frame::Refused(v1::Refused {
-        code,
-        retry,
-        ..v1::Refused::default()
-    })
+    Frame::Refused(v1::Refused { code, retry, ..v1::Refused::default() })
 }
 
 fn event(number: usize) -> Frame {
-    let content = v1::Content {
-        event: number.to_string(),
-        ..v1::Content::default()
-    };
+    let content = v1::Content { event: number.to_string(), ..v1::Content::default() };
     Frame::Event(v1::Event {
         namespace: "chat".into(),
         rooms: vec!["general".into()],
@@ -132,16 +97,11 @@ async fn rooms_are_joined_again_on_the_next_stream() {
             let (number, _) = stage.hears().await;
             stage.says(number, joined(&["general"])).await;
         };
-        tokio::join!(room.join_with(JoinOptions { presence: true }), serve)
-            .0
-            .unwrap();
+        tokio::join!(room.join_with(JoinOptions { presence: true }), serve).0.unwrap();
         drop(stage);
     };
     let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), first);
-    assert!(
-        matches!(ending, Ending::Failed(Error::Unavailable(_))),
-        "{ending:?}"
-    );
+    assert!(matches!(ending, Ending::Failed(Error::Unavailable(_))), "{ending:?}");
 
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     let second = async {
@@ -150,11 +110,7 @@ async fn rooms_are_joined_again_on_the_next_stream() {
         command
     };
     let (_, command) = tokio::join!(converse(opening, &mut far, &mut kept), second);
-    let expected = v1::Join {
-        namespace: "chat".into(),
-        rooms: vec!["general".into()],
-        presence: true,
-    };
+    let expected = v1::Join { namespace: "chat".into(), rooms: vec!["general".into()], presence: true };
     assert_eq!(command, Wire::Join(expected));
 }
 
@@ -164,11 +120,7 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
     let mut incidents = link.audience().incidents();
     let mut kept = Kept::default();
     let rooms = vec!["a".to_owned(), "b".to_owned()];
-    kept.membership.done(&Wire::Join(v1::Join {
-        namespace: "chat".into(),
-        rooms,
-        presence: false,
-    }));
+    kept.membership.done(&Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence: false }));
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     let server = async {
         let (both, _) = stage.hears().await;
@@ -182,21 +134,11 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
         incident
     };
     let (_, incident) = tokio::join!(converse(opening, &mut far, &mut kept), server);
-    let refusal = Refusal::from(v1::Refused {
-        code: RefusalCode::Forbidden.into(),
-        ..v1::Refused::default()
-    });
-    let expected = Incident::RejoinRefused {
-        namespace: "chat".into(),
-        room: "a".into(),
-        refusal,
-    };
+    let refusal =
+        Refusal::from(v1::Refused { code: RefusalCode::Forbidden.into(), ..v1::Refused::default() });
+    let expected = Incident::RejoinRefused { namespace: "chat".into(), room: "a".into(), refusal };
     assert_eq!(incident, expected);
-    let left = Wire::Join(v1::Join {
-        namespace: "chat".into(),
-        rooms: vec!["b".into()],
-        presence: false,
-    });
+    let left = Wire::Join(v1::Join { namespace: "chat".into(), rooms: vec!["b".into()], presence: false });
     assert_eq!(kept.membership.commands(), [left]);
 }
 
@@ -205,19 +147,12 @@ async fn a_room_that_may_be_joined_later_is_joined_later() {
     let (_link, mut far) = attached();
     let mut kept = Kept::default();
     let rooms = vec!["a".to_owned()];
-    let join = Wire::Join(v1::Join {
-        namespace: "chat".into(),
-        rooms,
-        presence: false,
-    });
+    let join = Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence: false });
     kept.membership.done(&join);
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     let server = async {
         let after = prost_types::Duration { seconds: 3, nanos: 0 };
-        let retry = v1::Retry {
-            advice: v1::RetryAdvice::Later.into(),
-            after: Some(after),
-        };
+        let retry = v1::Retry { advice: v1::RetryAdvice::Later.into(), after: Some(after) };
         let (number, _) = stage.hears().await;
         stage.says(number, refused(Some(retry))).await;
         let asked = Instant::now();
@@ -255,10 +190,7 @@ async fn a_slow_application_stops_the_reading_and_loses_nothing() {
     let server = async move {
         // Four wait in the queue, one is parked, one waits in the stream itself.
         let mut sent = 0;
-        while tokio::time::timeout(Duration::from_millis(50), stage.says(0, event(sent)))
-            .await
-            .is_ok()
-        {
+        while tokio::time::timeout(Duration::from_millis(50), stage.says(0, event(sent))).await.is_ok() {
             sent += 1;
             assert!(sent <= 6, "the session goes on reading");
         }
@@ -286,16 +218,7 @@ async fn a_hole_in_the_numbers_ends_the_stream() {
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     stage.seq += 1;
     let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), stage.says(0, event(1)));
-    assert!(
-        matches!(
-            ending,
-            Ending::Failed(Error::Failed {
-                code: Code::DataLoss,
-                ..
-            })
-        ),
-        "{ending:?}"
-    );
+    assert!(matches!(ending, Ending::Failed(Error::Failed { code: Code::DataLoss, .. })), "{ending:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,20 +226,11 @@ async fn a_drain_moves_the_session_in_the_time_it_was_given() {
     let (_link, mut far) = attached();
     let mut kept = Kept::default();
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
-    let second = prost_types::Duration {
-        seconds: 1,
-        nanos: 500_000_000,
-    };
-    let drain = Frame::Drain(v1::Drain {
-        delay: Some(second),
-        reconnect_within: None,
-    });
+    let second = prost_types::Duration { seconds: 1, nanos: 500_000_000 };
+    let drain = Frame::Drain(v1::Drain { delay: Some(second), reconnect_within: None });
     let began = Instant::now();
     let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), stage.says(0, drain));
-    assert_eq!(
-        (ending, began.elapsed()),
-        (Ending::Moved, Duration::from_millis(1500))
-    );
+    assert_eq!((ending, began.elapsed()), (Ending::Moved, Duration::from_millis(1500)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,10 +239,7 @@ async fn a_command_on_its_way_is_answered_before_the_session_moves() {
     let mut kept = Kept::default();
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     let within = Some(prost_types::Duration { seconds: 5, nanos: 0 });
-    let drain = Frame::Drain(v1::Drain {
-        delay: None,
-        reconnect_within: within,
-    });
+    let drain = Frame::Drain(v1::Drain { delay: None, reconnect_within: within });
     let server = async {
         let (number, _) = stage.hears().await;
         stage.says(0, drain).await;
@@ -346,19 +257,11 @@ async fn the_last_handle_says_goodbye_after_what_was_handed_over_before() {
     let (link, mut far) = attached();
     let mut kept = Kept::default();
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
-    chat(&link)
-        .room("general")
-        .emit("message", "bye")
-        .post()
-        .await
-        .unwrap();
+    chat(&link).room("general").emit("message", "bye").post().await.unwrap();
     drop(link);
     let server = async {
         let said = [stage.hears().await.1, stage.hears().await.1];
-        let close = v1::Close {
-            code: v1::CloseCode::Bye.into(),
-            ..v1::Close::default()
-        };
+        let close = v1::Close { code: v1::CloseCode::Bye.into(), ..v1::Close::default() };
         stage.says(0, Frame::Close(close)).await;
         said
     };
@@ -396,15 +299,52 @@ async fn a_server_that_falls_silent_is_given_up() {
     let (_link, mut far) = attached();
     let mut kept = Kept::default();
     let (_stage, mut opening) = self::stage(None, TokenSource::Absent);
-    opening.welcome.ping_interval = Some(prost_types::Duration {
-        seconds: 10,
-        nanos: 0,
-    });
+    opening.welcome.ping_interval = Some(prost_types::Duration { seconds: 10, nanos: 0 });
     let began = Instant::now();
     let ending = converse(opening, &mut far, &mut kept).await;
-    assert!(
-        matches!(ending, Ending::Failed(Error::Unavailable(_))),
-        "{ending:?}"
-    );
+    assert!(matches!(ending, Ending::Failed(Error::Unavailable(_))), "{ending:?}");
     assert_eq!(began.elapsed(), Duration::from_secs(25));
+}
+
+#[tokio::test]
+async fn many_large_frames_travel_in_several_messages() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let large = "x".repeat(BYTES_PER_MESSAGE / 2 - 100);
+    for _ in 0..5 {
+        chat(&link).room("general").emit("message", large.as_str()).post().await.unwrap();
+    }
+    let server = async {
+        let mut sizes = Vec::new();
+        while sizes.iter().sum::<usize>() < 5 {
+            let message = stage.up.recv().await.unwrap();
+            assert!(message.encoded_len() <= BYTES_PER_MESSAGE + 1024);
+            sizes.push(message.frames.len());
+        }
+        drop(stage);
+        sizes
+    };
+    let (_, sizes) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    assert_eq!(sizes, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_to_who_asked() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let (mut stage, opening) = self::stage(None, TokenSource::Absent);
+    let server = async {
+        let (number, _) = stage.hears().await;
+        stage.says(number, Frame::Pong(v1::Pong {})).await;
+        stage
+    };
+    let asking = async {
+        let ping = link.ask(Wire::Ping(v1::Ping {}), Duration::from_secs(1));
+        let (stage, answer) = tokio::join!(server, ping);
+        drop(stage);
+        answer
+    };
+    let (_, answer) = tokio::join!(converse(opening, &mut far, &mut kept), asking);
+    assert_eq!(answer, Ok(Frame::Pong(v1::Pong {})));
 }

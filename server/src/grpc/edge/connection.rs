@@ -40,6 +40,14 @@ struct State {
     waker: AtomicWaker,
 }
 
+/// Times are never longer than this, so that no sum of them overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A time from the configuration: `None` for zero, which is without bound.
+pub(super) fn bound(time: Duration) -> Option<Duration> {
+    (!time.is_zero()).then_some(time.min(LONGEST))
+}
+
 /// What the node wants of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
@@ -208,7 +216,7 @@ impl Connection {
             STAGE_HEAD => (limits.preface_timeout, Cause::Preface),
             _ => (limits.idle_timeout, Cause::Idle),
         };
-        (!time.is_zero()).then(|| (self.since() + time, cause))
+        bound(time).map(|time| (self.since() + time, cause))
     }
 
     /// When the present silence began.

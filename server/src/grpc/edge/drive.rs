@@ -31,9 +31,9 @@ use tower::Service as _;
 
 use super::{
     admission::Ticket,
-    connection::{Cause, Connection, Order, StreamOpen},
+    connection::{Cause, Connection, Order, StreamOpen, bound},
     guard::Guard,
-    serve::StreamExecutor,
+    serve::{PONG_FALLBACK, StreamExecutor},
     transport::Transport,
 };
 use crate::base::{
@@ -42,7 +42,7 @@ use crate::base::{
     metrics::{CauseLabel, Metrics},
 };
 
-/// How often a connection with open streams is looked at when the limits give no time.
+/// How often a connection with open streams is looked at, at least.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// What all connections of a listener share.
@@ -58,12 +58,21 @@ pub(super) struct Shared {
 /// Serves the connection of `ticket` to its end.
 pub(super) async fn drive(shared: Arc<Shared>, socket: TcpStream, ticket: Ticket) {
     let connection = ticket.connection();
-    let cause = match encrypt(&shared, socket, connection).await {
+    // The handshake is boxed, because it is larger than what an idle connection needs for the rest of its life.
+    let encrypted = match &shared.tls {
+        Some(config) => Box::pin(encrypt(config, &shared.limits, socket, connection)).await,
+        None => Ok(Transport::Plain(socket)),
+    };
+    let cause = match encrypted {
         Ok(transport) => {
             connection.await_preface();
             let guard = Guard::new(transport, connection.clone(), shared.limits.control_frames_max);
-            let entrance = Entrance { app: shared.app.clone(), connection: connection.clone() };
-            let protocol = shared.protocol.serve_connection(TokioIo::new(guard), entrance);
+            let entrance = Entrance {
+                app: shared.app.clone(),
+                connection: connection.clone(),
+            };
+            // Pinned here, since a future keeps a second place for each argument that it moves.
+            let protocol = pin!(shared.protocol.serve_connection(TokioIo::new(guard), entrance));
             attend(protocol, connection, &shared.limits).await
         }
         Err(cause) => Some(cause),
@@ -75,15 +84,14 @@ pub(super) async fn drive(shared: Arc<Shared>, socket: TcpStream, ticket: Ticket
     }
 }
 
-async fn encrypt(shared: &Shared, socket: TcpStream, connection: &Connection) -> Result<Transport, Cause> {
-    let Some(config) = &shared.tls else {
-        return Ok(Transport::Plain(socket));
-    };
+async fn encrypt(
+    config: &Arc<ServerConfig>,
+    limits: &ConnectionLimits,
+    socket: TcpStream,
+    connection: &Connection,
+) -> Result<Transport, Cause> {
     let acceptor = TlsAcceptor::from(Arc::clone(config));
-    let time = match shared.limits.tls_timeout {
-        Duration::ZERO => Duration::MAX,
-        time => time,
-    };
+    let time = bound(limits.tls_timeout).unwrap_or(Duration::MAX);
     let handshake = pin!(timeout(time, acceptor.accept(socket)));
     match select(handshake, pin!(connection.until_cut())).await {
         Either::Left((Ok(Ok(stream)), _)) => Ok(Transport::Encrypted(Box::new(stream))),
@@ -95,10 +103,20 @@ async fn encrypt(shared: &Shared, socket: TcpStream, connection: &Connection) ->
 type Protocol<'s> = auto::Connection<'s, TokioIo<Guard<Transport>>, Entrance, StreamExecutor>;
 
 /// Runs the protocol until it ends or has to. Says why if the node ended it.
-async fn attend(protocol: Protocol<'_>, connection: &Connection, limits: &ConnectionLimits) -> Option<Cause> {
-    let first_look = connection.due(limits).map_or_else(|| clock::now() + LOOK, |(at, _)| at);
-    let mut protocol = pin!(protocol);
-    let mut watch = pin!(Watch { connection, limits, timer: sleep_until(first_look), leaving: None });
+async fn attend(
+    mut protocol: Pin<&mut Protocol<'_>>,
+    connection: &Connection,
+    limits: &ConnectionLimits,
+) -> Option<Cause> {
+    let first_look = connection
+        .due(limits)
+        .map_or_else(|| clock::now() + LOOK, |(at, _)| at);
+    let mut watch = pin!(Watch {
+        connection,
+        limits,
+        timer: sleep_until(first_look),
+        leaving: None,
+    });
     std::future::poll_fn(|context| {
         connection.listen(context);
         loop {
@@ -151,8 +169,8 @@ impl Watch<'_> {
                 Some((at, cause)) if at <= now => return Poll::Ready(self.elapsed(cause)),
                 Some((at, _)) => self.as_mut().project().timer.reset(at),
                 None => {
-                    let look = Some(self.limits.idle_timeout).filter(|time| !time.is_zero());
-                    self.as_mut().project().timer.reset(now + look.unwrap_or(LOOK));
+                    let look = bound(self.limits.idle_timeout).map_or(LOOK, |time| time.min(LOOK));
+                    self.as_mut().project().timer.reset(now + look);
                 }
             }
         }
@@ -164,9 +182,8 @@ impl Watch<'_> {
             return self.connection.due(self.limits);
         };
         let silent_since = left.max(self.connection.since());
-        (self.connection.streams() == 0).then(|| {
-            (silent_since + self.limits.keepalive_timeout.max(Duration::from_millis(1)), Cause::Idle)
-        })
+        let time = bound(self.limits.keepalive_timeout).unwrap_or(PONG_FALLBACK);
+        (self.connection.streams() == 0).then(|| (silent_since + time, Cause::Idle))
     }
 
     fn elapsed(self: Pin<&mut Self>, cause: Cause) -> Turn {

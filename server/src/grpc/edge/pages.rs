@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+#[cfg(feature = "web-ui")]
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admission::Admission,
+    connection::bound,
     drive::{Shared, drive},
 };
 use crate::base::{
@@ -35,6 +36,10 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 /// Bytes of one HTTP/2 frame; the smallest that the protocol permits.
 const FRAME_BYTES_MAX: u32 = 16 << 10;
+/// The largest window that HTTP/2 knows.
+const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
+/// Time for the answer to a ping when the configuration sets no bound.
+pub(super) const PONG_FALLBACK: Duration = Duration::from_secs(60);
 /// Bytes that HTTP/1 reads ahead at least; hyper takes no less.
 const HTTP1_BUFFER_BYTES_MIN: usize = 8 << 10;
 /// Header fields when the configuration sets no bound.
@@ -161,15 +166,11 @@ fn protocol(limits: &ConnectionLimits, tasks: &Tasks) -> Builder<StreamExecutor>
         .max_frame_size(FRAME_BYTES_MAX)
         .max_send_buf_size(limits.stream_send_buffer_bytes as usize)
         .adaptive_window(false)
-        .initial_connection_window_size(limits.window_bytes)
-        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.window_bytes.min(WINDOW_BYTES_MAX))
+        .initial_stream_window_size(limits.stream_window_bytes.min(WINDOW_BYTES_MAX))
         .keep_alive_interval(bound(limits.keepalive_interval))
-        .keep_alive_timeout(limits.keepalive_timeout);
+        .keep_alive_timeout(bound(limits.keepalive_timeout).unwrap_or(PONG_FALLBACK));
     builder
-}
-
-fn bound(time: Duration) -> Option<Duration> {
-    (!time.is_zero()).then_some(time)
 }
 
 /// Runs the streams of HTTP/2 connections as tracked tasks.

@@ -1,0 +1,62 @@
+//! Why a command of the client failed, in one sentence and one exit code. Scripts rely on the codes.
+
+use rialto_client::Error;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The command line makes no sense, beyond what its parser can know.
+    #[error("{0}")]
+    Usage(String),
+    /// Something on this machine is in the way.
+    #[error("{0}")]
+    Local(String),
+    /// Time ran out.
+    #[error("{0}")]
+    TimedOut(String),
+    /// Nobody reads the output any more.
+    #[error("nobody reads the output")]
+    Unread,
+    /// The server, or the way to it.
+    #[error("{0}")]
+    Server(#[from] Error),
+}
+
+impl Failure {
+    /// The exit code: 1 refused or failed, 2 makes no sense, 3 not reached, 4 time ran out.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Server(Error::Invalid(_)) => 2,
+            Self::TimedOut(_) => 4,
+            Self::Server(error) if error.timed_out() => 4,
+            Self::Server(error) if error.unavailable() => 3,
+            Self::Local(_) | Self::Unread | Self::Server(_) => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rialto_client::{Refusal, RefusalCode, Retry};
+
+    use super::*;
+
+    #[test]
+    fn scripts_can_tell_failures_apart() {
+        let refused = |code| {
+            let (reason, limit) = (String::new(), String::new());
+            Failure::Server(Error::Refused(Refusal { code, reason, retry: Retry::Never, limit }))
+        };
+        for (failure, code) in [
+            (refused(RefusalCode::Forbidden), 1),
+            (Failure::Server(Error::UnknownOutcome), 1),
+            (Failure::Usage(String::new()), 2),
+            (Failure::Server(Error::Invalid(String::new())), 2),
+            (Failure::Server(Error::Unavailable(String::new())), 3),
+            (Failure::Server(Error::TimedOut(String::new())), 4),
+            (refused(RefusalCode::TimedOut), 4),
+        ] {
+            assert_eq!(failure.exit_code(), code, "{failure:?}");
+        }
+    }
+}
