@@ -44,9 +44,9 @@ deny: ## licences, sources and bans of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
 	cargo deny check licenses bans sources
 
-bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, about 10 minutes
-	cargo build --locked --release --bin rialto --bin rialto-load
-	target/release/rialto-load
+bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, about 5 minutes; BENCH=--full for the whole grid
+	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
+	target/dist/rialto-load --json target/benchmark.json $(BENCH)
 
 clean: ## removes what was built and installed here
 	cargo clean

@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tokio_stream::Stream;
 use tonic::Status;
@@ -31,7 +32,9 @@ type Reader = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
 
 /// The stream of a session.
 pub struct Conversation {
-    reader: Option<Reader>,
+    /// At most one, in a set because a set polls only what was woken: an event for a silent client, which is what most
+    /// clients are, must not wade through its request body.
+    reader: FuturesUnordered<Reader>,
     seat: Arc<Seat>,
     bursts: Bursts,
     pings: Option<Interval>,
@@ -100,7 +103,7 @@ impl Conversation {
     /// A conversation of which `reader` is the incoming half.
     pub(super) fn new(seat: Arc<Seat>, reader: Reader) -> Self {
         let bursts = Bursts(Arc::clone(&seat.outbox));
-        Self { reader: Some(reader), seat, bursts, pings: None, ended: false }
+        Self { reader: FuturesUnordered::from_iter([reader]), seat, bursts, pings: None, ended: false }
     }
 
     /// The same, with a `Ping` whenever there was silence for the session limit's `ping_interval`.
@@ -116,12 +119,10 @@ impl Conversation {
 
     /// Reads the client. Returns the status with which the stream must end now.
     fn poll_reader(&mut self, context: &mut Context<'_>) -> Option<Status> {
-        let reader = self.reader.as_mut()?;
-        let Poll::Ready(outcome) = reader.as_mut().poll(context) else {
-            return None;
-        };
-        self.reader = None;
-        outcome.err()
+        match self.reader.poll_next_unpin(context) {
+            Poll::Ready(Some(outcome)) => outcome.err(),
+            Poll::Ready(None) | Poll::Pending => None,
+        }
     }
 
     /// The status after the last burst: that of the close.
