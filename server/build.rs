@@ -7,6 +7,8 @@ const FILES: [&str; 2] = ["rialto/v1/messaging.proto", "rialto/v1/directory.prot
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../proto/rialto");
+    // Pages that were added are embedded too.
+    println!("cargo:rerun-if-changed=../web/dist");
     let descriptors = protox::compile(FILES, ["../proto"])?;
     tonic_prost_build::configure()
         .build_client(false)

@@ -1,4 +1,21 @@
-//! The Rialto server.
+//! The Rialto server, as a map. A file imports from floors below its own or from its own folder; neighbours on one
+//! floor never see each other (`tests/tests/tidy.rs` holds this).
+//!
+//! | floor | folder | what it is |
+//! |---|---|---|
+//! | 6 | [`node`], [`cli`] | the node put together and its stages of stopping; the command line |
+//! | 5 | [`grpc`] | the edge: connections, HTTP, gRPC services, status codes |
+//! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
+//! | 3 | [`hub`] | who is where on this node; local fan-out |
+//! | 2 | [`session`] | one client's side of the conversation: identity, memberships, outbox, replies |
+//! | 1 | [`wire`], [`auth`] | bytes ⇄ meaning, encoded once; who may do what |
+//! | 0 | [`base`] | words and bounds: names, limits, time, refusals, configuration, metrics, tasks |
+//!
+//! # The path of an event
+//! `grpc::attach` reads a frame → `wire::command` checks it → `router::dispatch` is one match → `router::emit` asks the
+//! session's identity and encodes the event once (`wire::frame`) → `hub::emit` puts the shared frame in the
+//! `session::outbox` of everyone it is for → `grpc::conversation`, which is the response stream, takes all that waits as
+//! one `wire::codec::Burst`.
 
 #![recursion_limit = "256"]
 

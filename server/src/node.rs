@@ -68,11 +68,13 @@ impl Node {
         let address = listener.local_addr().map_err(not_listening)?;
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
+        let authenticates = authenticator.required();
         let router = Router::new(&config, authenticator, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
             limits: config.limits.connection.clone(),
             web: config.web.clone(),
+            authenticates,
             metrics: Arc::clone(&metrics),
             health: health.clone(),
             services,

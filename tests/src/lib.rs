@@ -3,12 +3,20 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
 
+pub mod access;
 pub mod node;
+pub mod operator;
 pub mod raw;
 pub mod talker;
 pub mod tools;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use node::TestNode;
+use talker::Shape;
+use tonic::Status;
+use tonic_types::StatusExt;
 
 /// How long a test waits for what must come. Far beyond what a loaded machine needs, so that only a defect reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,4 +42,21 @@ where
         }
     })
     .await;
+}
+
+/// Runs a scenario over both shapes of a session, each with a node of its own, and says which one failed.
+pub async fn over_both_shapes(scenario: impl AsyncFn(&TestNode, Shape)) {
+    for shape in [Shape::Attach, Shape::ListenAndPush] {
+        let node = TestNode::start().await;
+        let outcome = AssertUnwindSafe(scenario(&node, shape)).catch_unwind().await;
+        assert!(outcome.is_ok(), "the scenario failed over {shape:?}");
+    }
+}
+
+/// The reason that a status carries for programs: the name of a refusal or of a close.
+pub fn reason(status: &Status) -> String {
+    let info = status.get_details_error_info();
+    let info = info.unwrap_or_else(|| panic!("no reason in {status:?}"));
+    assert_eq!(info.domain, "rialto");
+    info.reason
 }

@@ -9,6 +9,7 @@ use rialto_server::{base::config::Config, node::Node};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
+    operator::Operator,
     talker::{Shape, Talker},
     within,
 };
@@ -30,6 +31,8 @@ impl TestNode {
         let mut config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
         config.limits.session.emits_per_second = 0;
         config.limits.node.hellos_per_second = 100_000;
+        config.limits.node.rooms_created_per_minute = 1_000_000;
+        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.room_emits_per_second = 0);
         config.stop.drain = std::time::Duration::from_millis(200);
         change(&mut config);
         Self { node: Node::start(config).await.expect("the node starts") }
@@ -59,6 +62,21 @@ impl TestNode {
     /// A stub for looking inside.
     pub async fn directory(&self) -> DirectoryServiceClient<Channel> {
         DirectoryServiceClient::new(self.channel().await)
+    }
+
+    /// Somebody who looks inside and acts on what is there, without credentials.
+    pub async fn operator(&self) -> Operator {
+        Operator::new(self.directory().await, None)
+    }
+
+    /// The same with a token or an API key.
+    pub async fn operator_with(&self, token: &str) -> Operator {
+        Operator::new(self.directory().await, Some(token))
+    }
+
+    /// A session of `user` over `shape`, greeted.
+    pub async fn greet(&self, shape: Shape, user: &str) -> Talker {
+        Talker::greet(self, shape, user).await
     }
 
     /// A session of `user` over `Attach`, greeted.

@@ -62,9 +62,7 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
             pause.tick().await;
         }
     };
-    timeout(PATIENCE, look)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
+    timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 /// The bytes of a frame.
@@ -190,9 +188,7 @@ impl Wire {
         }
         wire.send(PREFACE).await.unwrap();
         wire.send(&frame(kind::SETTINGS, 0, 0, &payload)).await.unwrap();
-        wire.send(&frame(kind::SETTINGS, flag::ACK, 0, &[]))
-            .await
-            .unwrap();
+        wire.send(&frame(kind::SETTINGS, flag::ACK, 0, &[])).await.unwrap();
         wire
     }
 
@@ -290,10 +286,7 @@ pub struct Answer {
 impl Answer {
     /// The gRPC status, wherever it stands; -1 for none.
     pub fn status(&self) -> i32 {
-        let status = self
-            .trailers
-            .get("grpc-status")
-            .or_else(|| self.headers.get("grpc-status"));
+        let status = self.trailers.get("grpc-status").or_else(|| self.headers.get("grpc-status"));
         status.map_or(-1, |status| status.to_str().unwrap().parse().unwrap())
     }
 }
@@ -314,10 +307,7 @@ impl Call {
         Self {
             method: "POST",
             path: path.to_owned(),
-            fields: vec![
-                ("content-type", "application/grpc".to_owned()),
-                ("te", "trailers".to_owned()),
-            ],
+            fields: vec![("content-type", "application/grpc".to_owned()), ("te", "trailers".to_owned())],
             body,
             open: false,
         }
@@ -364,9 +354,7 @@ impl Call {
         soon(async {
             let (mut client, connection) = h2::client::handshake(io).await.unwrap();
             drop(Tasks::default().spawn("client", connection));
-            let mut request = Request::builder()
-                .method(self.method)
-                .uri(format!("http://node{}", self.path));
+            let mut request = Request::builder().method(self.method).uri(format!("http://node{}", self.path));
             for (name, value) in &self.fields {
                 request = request.header(*name, value);
             }

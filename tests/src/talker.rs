@@ -4,10 +4,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use rialto_proto::v1::{
-    Accepted, AttachRequest, ClientFrame, Close, Content, Emit, Enter, Event, Hello, Join, Joined,
-    ListenRequest, Part, Parted, PushRequest, Refused, Reply, ServerFrame, Target, Welcome,
-    client_frame::Command, content, messaging_service_client::MessagingServiceClient, reply,
-    server_frame::Frame,
+    Accepted, AttachRequest, Bye, ClientFrame, Close, Content, Emit, Enter, Event, Hello, Join, Joined,
+    Leave, Left, ListenRequest, Part, Parted, Presence, PushRequest, Refresh, Refreshed, Refused, Reply,
+    ServerFrame, Target, Welcome, client_frame::Command, content,
+    messaging_service_client::MessagingServiceClient, reply, server_frame::Frame,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
@@ -85,6 +85,12 @@ impl Talker {
     pub async fn greet(node: &TestNode, shape: Shape, user: &str) -> Self {
         let hello = Hello { user: user.to_owned(), ..Hello::default() };
         Self::open_with(node, shape, hello).await.expect("the node greets")
+    }
+
+    /// A session with a token or an API key, or the status with which it was refused.
+    pub async fn greet_with(node: &TestNode, shape: Shape, token: &str) -> Result<Self, Status> {
+        let hello = Hello { token: token.to_owned(), ..Hello::default() };
+        Self::open_with(node, shape, hello).await
     }
 
     fn new(up: Up, down: Down) -> Self {
@@ -210,6 +216,24 @@ impl Talker {
         text(&self.expect_event(name).await)
     }
 
+    /// What is told next without having been asked for.
+    pub async fn expect_notice(&mut self) -> Frame {
+        let frame = self.next().await.expect("the stream goes on");
+        assert_eq!(frame.r#ref, 0, "a notice, not the answer {frame:?}");
+        frame.frame.expect("a frame says something")
+    }
+
+    /// The news of who came or went in a room, which must be the next frame.
+    pub async fn expect_presence(&mut self, room: &str) -> Presence {
+        match self.expect_notice().await {
+            Frame::Presence(presence) => {
+                assert_eq!(presence.room, room);
+                presence
+            }
+            other => panic!("expected presence of {room}, not {other:?}"),
+        }
+    }
+
     /// The close, after all frames before it.
     pub async fn expect_close(&mut self) -> Close {
         let frame = self.first_that(|frame| matches!(frame.frame, Some(Frame::Close(_)))).await;
@@ -262,6 +286,31 @@ impl Talker {
         }
     }
 
+    /// Leaves a namespace.
+    pub async fn leave(&mut self, namespace: &str) -> Left {
+        let reference = self.ask(Command::Leave(Leave { namespace: namespace.to_owned() })).await;
+        match self.answer(reference).await {
+            Frame::Left(left) => left,
+            other => panic!("expected left, not {other:?}"),
+        }
+    }
+
+    /// Says good-bye and hears the close.
+    pub async fn bye(&mut self) -> Close {
+        self.say(0, Command::Bye(Bye {})).await;
+        self.expect_close().await
+    }
+
+    /// Hands in a new token, or is refused.
+    pub async fn refresh(&mut self, token: &str) -> Result<Refreshed, Refused> {
+        let reference = self.ask(Command::Refresh(Refresh { token: token.to_owned() })).await;
+        match self.answer(reference).await {
+            Frame::Refreshed(refreshed) => Ok(refreshed),
+            Frame::Refused(refused) => Err(refused),
+            other => panic!("expected refreshed, not {other:?}"),
+        }
+    }
+
     /// Parts rooms.
     pub async fn part(&mut self, namespace: &str, rooms: &[&str]) -> Parted {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
@@ -300,8 +349,13 @@ impl Talker {
 
 /// An event with a text for a target in `chat`.
 pub fn emit_to(target: Target, event: &str, text: &str) -> Emit {
+    emit_in("chat", target, event, text)
+}
+
+/// An event with a text for a target in any namespace.
+pub fn emit_in(namespace: &str, target: Target, event: &str, text: &str) -> Emit {
     Emit {
-        namespace: "chat".to_owned(),
+        namespace: namespace.to_owned(),
         target: Some(target),
         content: Some(content(event, text)),
         ..Emit::default()
@@ -320,6 +374,21 @@ pub fn content(event: &str, text: &str) -> Content {
 /// A target of rooms.
 pub fn rooms(names: &[&str]) -> Target {
     Target { rooms: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
+}
+
+/// A target of sessions.
+pub fn sessions(ids: &[String]) -> Target {
+    Target { sessions: ids.to_vec(), ..Target::default() }
+}
+
+/// A target of users.
+pub fn users(names: &[&str]) -> Target {
+    Target { users: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
+}
+
+/// Everyone in the namespace.
+pub fn everyone() -> Target {
+    Target { everyone: true, ..Target::default() }
 }
 
 /// The text of an event.

@@ -29,12 +29,9 @@ async fn stub() -> Stub {
 async fn silence_before_the_preface_is_ended() {
     let stub = stub().await;
     let began = clock::now();
-    for (turn, beginning) in (1..).zip([
-        "",
-        "P",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r",
-        "POST / HTTP/1.1\r\nhost: a\r\n",
-    ]) {
+    for (turn, beginning) in
+        (1..).zip(["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "POST / HTTP/1.1\r\nhost: a\r\n"])
+    {
         let mut wire = Wire::connect(stub.address).await;
         wire.send(beginning.as_bytes()).await.unwrap();
         assert_eq!(wire.text().await, "", "{beginning:?}");
@@ -48,9 +45,7 @@ async fn silence_before_the_preface_is_ended() {
 async fn the_second_head_of_http_1_has_as_little_time() {
     let stub = stub().await;
     let mut wire = Wire::connect(stub.address).await;
-    wire.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    wire.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     assert!(wire.text_until("alive\n").await.starts_with("HTTP/1.1 200"));
     wire.send(b"GET /healthz HTT").await.unwrap();
     assert_eq!(wire.text().await, "");
@@ -63,19 +58,11 @@ async fn a_connection_without_streams_is_told_to_leave_and_ends() {
     let mut wire = Wire::http2(stub.address).await;
     // This peer never answers, so the end is not its own doing.
     let frames = wire.ended().await;
-    assert!(
-        frames
-            .iter()
-            .any(|frame| frame.kind == kind::GOAWAY && frame.error() == 0),
-        "{frames:?}"
-    );
+    assert!(frames.iter().any(|frame| frame.kind == kind::GOAWAY && frame.error() == 0), "{frames:?}");
     eventually("it is counted", || stub.cut("idle") == 1).await;
 
     let mut http1 = Wire::connect(stub.address).await;
-    http1
-        .send(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    http1.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     assert!(http1.text().await.ends_with("alive\n"));
 }
 
@@ -95,9 +82,7 @@ async fn a_connection_with_a_stream_is_not_idle() {
     let pong = busy.next(kind::PING).await.unwrap();
     assert_eq!(pong.payload, b"are here");
     // When its stream ends it has its time from then on.
-    busy.send(&frame(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8]))
-        .await
-        .unwrap();
+    busy.send(&frame(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8])).await.unwrap();
     assert!(busy.ended().await.iter().any(|frame| frame.kind == kind::GOAWAY));
 }
 
@@ -105,10 +90,7 @@ async fn a_connection_with_a_stream_is_not_idle() {
 async fn a_message_that_is_never_complete_is_late() {
     let stub = stub().await;
     for (turn, part) in (1..).zip([&b""[..], b"\0\0", b"\0\0\0\0\x05abcd"]) {
-        let answer = Call::new("/stub.Stub/Echo", part.to_vec())
-            .left_open()
-            .make(stub.address)
-            .await;
+        let answer = Call::new("/stub.Stub/Echo", part.to_vec()).left_open().make(stub.address).await;
         assert_eq!(answer.status(), 4, "{answer:?}");
         assert_eq!(stub.refused("message_timeout"), turn);
     }
@@ -124,20 +106,14 @@ async fn silence_between_messages_is_not_late() {
     wire.send(&frame(kind::DATA, 0, 1, &note)).await.unwrap();
     assert_eq!(wire.next(kind::DATA).await.unwrap().payload, note);
     // Another call that is late shows that the time has passed.
-    let late = Call::new("/stub.Stub/Echo", Vec::new())
-        .left_open()
-        .make(stub.address)
-        .await;
+    let late = Call::new("/stub.Stub/Echo", Vec::new()).left_open().make(stub.address).await;
     assert_eq!(late.status(), 4);
     wire.send(&frame(kind::DATA, 0, 1, &note)).await.unwrap();
     assert_eq!(wire.next(kind::DATA).await.unwrap().payload, note);
     // The second message dribbles.
     wire.send(&frame(kind::DATA, 0, 1, &note[..6])).await.unwrap();
     let ended = wire.next(kind::HEADERS).await.unwrap();
-    assert_eq!(
-        (ended.stream, ended.flags & flag::END_STREAM),
-        (1, flag::END_STREAM)
-    );
+    assert_eq!((ended.stream, ended.flags & flag::END_STREAM), (1, flag::END_STREAM));
     assert_eq!(stub.refused("message_timeout"), 2);
 }
 
@@ -176,35 +152,23 @@ async fn an_address_connects_only_so_often() {
     for _ in 0..30 {
         wires.push(Wire::connect(stub.address).await);
     }
-    eventually("all were looked at", || {
-        stub.metrics.connections_accepted.get() + stub.cut("rate") == 30
-    })
-    .await;
+    eventually("all were looked at", || stub.metrics.connections_accepted.get() + stub.cut("rate") == 30)
+        .await;
     let seconds = (clock::now() - began).as_secs() + 1;
     let accepted = stub.metrics.connections_accepted.get();
-    assert!(
-        (5..=5 * (seconds + 1)).contains(&accepted),
-        "{accepted} in {seconds} s"
-    );
+    assert!((5..=5 * (seconds + 1)).contains(&accepted), "{accepted} in {seconds} s");
 }
 
 #[tokio::test]
 async fn beyond_the_bound_connections_wait_their_turn() {
-    let stub = Stub::start(ConnectionLimits {
-        connections_max: 2,
-        ..ConnectionLimits::default()
-    })
-    .await;
+    let stub = Stub::start(ConnectionLimits { connections_max: 2, ..ConnectionLimits::default() }).await;
     let mut first = Wire::http2(stub.address).await;
     let mut second = Wire::http2(stub.address).await;
     for wire in [&mut first, &mut second] {
         wire.next(kind::SETTINGS).await.unwrap();
     }
     let mut third = Wire::connect(stub.address).await;
-    third
-        .send(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    third.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
     // The others are served while it waits.
     first.send(&frame(kind::PING, 0, 0, b"are here")).await.unwrap();
     first.next(kind::PING).await.unwrap();
@@ -230,15 +194,10 @@ async fn child_without_descriptors() {
     let client = client.connect(stub.address).await.unwrap();
     eventually("three failures", || stub.cut("accept") >= 3).await;
     let took = clock::now() - began;
-    assert!(
-        took >= Duration::from_millis(300),
-        "three failures in {took:?}: it spins"
-    );
+    assert!(took >= Duration::from_millis(300), "three failures in {took:?}: it spins");
     drop(files);
     let mut wire = Wire::over(client);
-    wire.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    wire.send(b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
     assert!(wire.text().await.ends_with("alive\n"));
     assert!(stub.cut("accept") <= 6);
     std::fs::write(report, "seen").unwrap();
@@ -249,10 +208,7 @@ fn descriptor_exhaustion_does_not_spin_and_heals() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let output = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 64; exec \"$0\" --exact child_without_descriptors",
-        ])
+        .args(["-c", "ulimit -n 64; exec \"$0\" --exact child_without_descriptors"])
         .arg(std::env::current_exe().unwrap())
         .env("RIALTO_TEST_REPORT", &report)
         .output()
@@ -295,18 +251,9 @@ async fn a_node_that_stops_first_listens_no_more_then_says_goodbye_then_cuts() {
     let goodbye = ends.next(kind::GOAWAY).await.unwrap();
     assert_eq!(goodbye.error(), 0);
     let ping = ends.next(kind::PING).await.unwrap();
-    ends.send(&frame(kind::PING, flag::ACK, 0, &ping.payload))
-        .await
-        .unwrap();
-    ends.send(&frame(kind::DATA, flag::END_STREAM, 1, &note))
-        .await
-        .unwrap();
-    assert!(
-        ends.ended()
-            .await
-            .iter()
-            .any(|frame| frame.kind == kind::DATA && frame.payload == note)
-    );
+    ends.send(&frame(kind::PING, flag::ACK, 0, &ping.payload)).await.unwrap();
+    ends.send(&frame(kind::DATA, flag::END_STREAM, 1, &note)).await.unwrap();
+    assert!(ends.ended().await.iter().any(|frame| frame.kind == kind::DATA && frame.payload == note));
     stays.next(kind::GOAWAY).await.unwrap();
     assert!(!stub.edge.is_finished());
 

@@ -7,10 +7,11 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use rialto_server::base::limits::ConnectionLimits;
 use rialto_tests::raw::{
-    ENHANCE_YOUR_CALM, Frame, REFUSED_STREAM, Wire, block, call_block, eventually, flag, frame, kind,
-    message,
+    ENHANCE_YOUR_CALM, Frame, PREFACE, REFUSED_STREAM, Wire, block, call_block, eventually, flag, frame,
+    kind, message,
     stub::{POURED_BYTES, Stub},
 };
+use tokio::net::TcpSocket;
 
 async fn stub() -> Stub {
     Stub::start(ConnectionLimits::default()).await
@@ -24,9 +25,7 @@ fn is_431(frame: &Frame) -> bool {
 }
 
 fn says_calm(frames: &[Frame]) -> bool {
-    frames
-        .iter()
-        .any(|frame| frame.kind == kind::GOAWAY && frame.error() == ENHANCE_YOUR_CALM)
+    frames.iter().any(|frame| frame.kind == kind::GOAWAY && frame.error() == ENHANCE_YOUR_CALM)
 }
 
 fn head(stream: u32, flags: u8, block: &[u8]) -> Vec<u8> {
@@ -47,10 +46,7 @@ async fn the_bounds_are_announced() {
     let mut wire = Wire::http2(stub.address).await;
     let settings = wire.next(kind::SETTINGS).await.unwrap().settings();
     for (id, value) in [(3, 16), (4, 64 << 10), (6, 8 << 10)] {
-        assert!(
-            settings.contains(&(id, value)),
-            "setting {id} is not {value} in {settings:?}"
-        );
+        assert!(settings.contains(&(id, value)), "setting {id} is not {value} in {settings:?}");
     }
     // Frames of the smallest permitted size are the protocol's default, which may go unsaid.
     assert!(settings.iter().all(|(id, value)| *id != 5 || *value == 16 << 10));
@@ -69,12 +65,8 @@ async fn the_17th_stream_is_refused() {
     assert_eq!((refused.stream, refused.error()), (33, REFUSED_STREAM));
     // One ends, and there is room again.
     wire.send(&reset(1)).await.unwrap();
-    wire.send(&head(35, 0, &call_block("/stub.Stub/Echo", &[])))
-        .await
-        .unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, 35, &message(b"\x0a\x01a")))
-        .await
-        .unwrap();
+    wire.send(&head(35, 0, &call_block("/stub.Stub/Echo", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, 35, &message(b"\x0a\x01a"))).await.unwrap();
     assert_eq!(wire.next(kind::DATA).await.unwrap().stream, 35);
     stub.is_well().await;
 }
@@ -84,22 +76,12 @@ async fn a_header_list_over_8_kib_is_431() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
     let long = "a".repeat(9 << 10);
-    wire.send(&head(
-        1,
-        flag::END_STREAM,
-        &call_block("/stub.Stub/Echo", &[("long", &long)]),
-    ))
-    .await
-    .unwrap();
+    wire.send(&head(1, flag::END_STREAM, &call_block("/stub.Stub/Echo", &[("long", &long)]))).await.unwrap();
     let answer = wire.next(kind::HEADERS).await.unwrap();
     assert!(is_431(&answer), "{answer:?}");
     // The connection lives on.
-    wire.send(&head(3, 0, &call_block("/stub.Stub/Echo", &[])))
-        .await
-        .unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, 3, &message(b"")))
-        .await
-        .unwrap();
+    wire.send(&head(3, 0, &call_block("/stub.Stub/Echo", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, 3, &message(b""))).await.unwrap();
     assert_eq!(wire.next(kind::DATA).await.unwrap().stream, 3);
 }
 
@@ -108,9 +90,7 @@ async fn more_than_64_header_fields_are_431() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
     let many = vec![("a", "1"); 65];
-    wire.send(&head(1, flag::END_STREAM, &call_block("/stub.Stub/Echo", &many)))
-        .await
-        .unwrap();
+    wire.send(&head(1, flag::END_STREAM, &call_block("/stub.Stub/Echo", &many))).await.unwrap();
     let answer = wire.next(kind::HEADERS).await.unwrap();
     assert!(is_431(&answer), "{answer:?}");
     assert_eq!(stub.refused("header_fields"), 1);
@@ -144,16 +124,9 @@ async fn continuation_without_end_ends_the_connection() {
     let mut wire = Wire::http2(stub.address).await;
     let begin = frame(kind::HEADERS, 0, 1, &call_block("/stub.Stub/Echo", &[]));
     wire.send(&begin).await.unwrap();
-    let (_, frames) = wire
-        .flood(100_000, |_| {
-            frame(kind::CONTINUATION, 0, 1, &block(&[("a", "b")]))
-        })
-        .await;
+    let (_, frames) = wire.flood(100_000, |_| frame(kind::CONTINUATION, 0, 1, &block(&[("a", "b")]))).await;
     assert!(says_calm(&frames), "{frames:?}");
-    eventually("the connection ends", || {
-        stub.cut("protocol") + stub.cut("control_frames") == 1
-    })
-    .await;
+    eventually("the connection ends", || stub.cut("protocol") + stub.cut("control_frames") == 1).await;
     stub.is_well().await;
 }
 
@@ -177,23 +150,12 @@ async fn a_rapid_reset_ends_the_connection() {
 #[tokio::test]
 async fn provoked_resets_end_the_connection() {
     // The guard is off, so that h2's own bound is what is seen.
-    let stub = Stub::start(ConnectionLimits {
-        control_frames_max: 0,
-        ..ConnectionLimits::default()
-    })
-    .await;
+    let stub = Stub::start(ConnectionLimits { control_frames_max: 0, ..ConnectionLimits::default() }).await;
     let call = call_block("/stub.Stub/Hang", &[]);
     let provocations: [fn(u32) -> Vec<u8>; 3] = [
         |stream| window(stream, 0),
         |stream| window(stream, 0x7fff_ffff),
-        |stream| {
-            frame(
-                kind::PRIORITY,
-                0,
-                stream,
-                &[&stream.to_be_bytes()[..], &[0]].concat(),
-            )
-        },
+        |stream| frame(kind::PRIORITY, 0, stream, &[&stream.to_be_bytes()[..], &[0]].concat()),
     ];
     for provoke in provocations {
         let wire = Wire::http2(stub.address).await;
@@ -203,14 +165,8 @@ async fn provoked_resets_end_the_connection() {
                 [head(stream, 0, &call), provoke(stream)].concat()
             })
             .await;
-        let resets = frames
-            .iter()
-            .filter(|frame| frame.kind == kind::RST_STREAM)
-            .count();
-        assert!(
-            sent < 10_000 && resets <= 65,
-            "{sent} provocations, {resets} resets"
-        );
+        let resets = frames.iter().filter(|frame| frame.kind == kind::RST_STREAM).count();
+        assert!(sent < 10_000 && resets <= 65, "{sent} provocations, {resets} resets");
         assert!(frames.iter().any(|frame| frame.kind == kind::GOAWAY));
     }
     stub.is_well().await;
@@ -248,10 +204,7 @@ async fn data_frames_without_data_end_the_connection() {
         let (sent, _) = wire.flood(1_000_000, |_| frame(kind::DATA, 0, 1, payload)).await;
         assert!(sent < 1_000_000);
         // h2 has a budget for small frames too; whichever is reached first.
-        eventually("the connection ends", || {
-            stub.cut("protocol") + stub.cut("control_frames") == turn
-        })
-        .await;
+        eventually("the connection ends", || stub.cut("protocol") + stub.cut("control_frames") == turn).await;
     }
     stub.is_well().await;
 }
@@ -261,9 +214,7 @@ async fn exactly_the_permitted_control_frames_pass() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
     // The node's SETTINGS explain one frame more, which is its acknowledgement. The client's SETTINGS are one.
-    wire.send(&frame(kind::PING, 0, 0, &[7; 8]).repeat(199))
-        .await
-        .unwrap();
+    wire.send(&frame(kind::PING, 0, 0, &[7; 8]).repeat(199)).await.unwrap();
     for _ in 0..199 {
         wire.next(kind::PING).await.unwrap();
     }
@@ -277,50 +228,59 @@ async fn exactly_the_permitted_control_frames_pass() {
 async fn a_receiver_may_answer_what_it_receives() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
-    wire.send(&head(1, 0, &call_block("/stub.Stub/Pour", &[])))
-        .await
-        .unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, 1, &message(b"")))
-        .await
-        .unwrap();
+    wire.send(&head(1, 0, &call_block("/stub.Stub/Pour", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, 1, &message(b""))).await.unwrap();
     for _ in 0..1_000 {
         let length = wire.next(kind::DATA).await.unwrap().payload.len() as u32;
-        let answers = [
-            window(0, length),
-            window(1, length),
-            frame(kind::PING, 0, 0, &[1; 8]),
-        ]
-        .concat();
+        let answers = [window(0, length), window(1, length), frame(kind::PING, 0, 0, &[1; 8])].concat();
         wire.send(&answers).await.unwrap();
     }
     assert_eq!(stub.cut("control_frames"), 0);
 }
 
-#[tokio::test]
-async fn a_reader_that_stops_costs_its_buffer_and_no_more() {
-    let limits = ConnectionLimits {
-        stream_send_buffer_bytes: 16 << 10,
-        ..ConnectionLimits::default()
-    };
-    let stub = Stub::start(limits).await;
-    // No window at all, neither for the stream.
-    let mut wire = Wire::http2_with(stub.address, &[(4, 0)]).await;
-    wire.send(&head(1, 0, &call_block("/stub.Stub/Pour", &[])))
-        .await
-        .unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, 1, &message(b"")))
-        .await
-        .unwrap();
-    wire.next(kind::HEADERS).await.unwrap();
-    // Other connections are served all the while; each of these calls gives the stream more turns to pour.
-    for _ in 0..20 {
-        stub.is_well().await;
+/// Serves others until the toy pours no more; how many bytes it has poured.
+async fn poured_in_the_end(stub: &Stub) -> usize {
+    loop {
+        let before = stub.poured.load(Relaxed);
+        for _ in 0..10 {
+            stub.is_well().await;
+        }
+        if before > 0 && before == stub.poured.load(Relaxed) {
+            return before * POURED_BYTES;
+        }
     }
-    let poured = stub.poured.load(Relaxed) * POURED_BYTES;
-    assert!(
-        poured <= 64 << 10,
-        "{poured} bytes were made for a reader that takes none"
-    );
+}
+
+#[tokio::test]
+async fn a_reader_without_a_window_costs_one_buffer() {
+    let stub = stub().await;
+    let mut wire = Wire::http2_with(stub.address, &[(4, 0)]).await;
+    pour(&mut wire, 1).await;
+    wire.next(kind::HEADERS).await.unwrap();
+    let poured = poured_in_the_end(&stub).await;
+    assert!(poured <= 64 << 10, "{poured} bytes were made for a reader that takes none");
+}
+
+#[tokio::test]
+async fn a_reader_with_endless_windows_that_stops_costs_its_buffers_and_no_more() {
+    let stub = stub().await;
+    // The kernel holds little, so that what the node holds can be told.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let mut wire = Wire::over(socket.connect(stub.address).await.unwrap());
+    let endless = [0, 4, 0x7f, 0xff, 0xff, 0xff];
+    let settings = frame(kind::SETTINGS, 0, 0, &endless);
+    wire.send(&[PREFACE, &settings, &window(0, 0x7fff_0000)].concat()).await.unwrap();
+    for stream in 0..16 {
+        pour(&mut wire, 1 + 2 * stream).await;
+    }
+    let poured = poured_in_the_end(&stub).await;
+    assert!(poured <= 16 * (64 << 10) * 2, "{poured} bytes were made for a reader that has stopped");
+}
+
+async fn pour(wire: &mut Wire, stream: u32) {
+    wire.send(&head(stream, 0, &call_block("/stub.Stub/Pour", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, stream, &message(b""))).await.unwrap();
 }
 
 #[tokio::test]
@@ -334,45 +294,26 @@ async fn a_peer_that_does_not_answer_a_ping_is_cut() {
     let mut wire = Wire::http2(stub.address).await;
     wire.open(1, "/stub.Stub/Hang").await;
     let frames = wire.ended().await;
-    assert!(
-        frames
-            .iter()
-            .any(|frame| frame.kind == kind::PING && frame.flags & flag::ACK == 0)
-    );
-    eventually("the connection is given back", || {
-        stub.metrics.connections.get() == 0
-    })
-    .await;
+    assert!(frames.iter().any(|frame| frame.kind == kind::PING && frame.flags & flag::ACK == 0));
+    eventually("the connection is given back", || stub.metrics.connections.get() == 0).await;
 }
 
 #[tokio::test]
 async fn frames_that_break_the_protocol_end_the_connection() {
     let stub = stub().await;
     let attacks: [(&str, Vec<u8>); 6] = [
-        (
-            "a frame that is too long",
-            frame(kind::DATA, 0, 1, &vec![0; 17 << 10]),
-        ),
+        ("a frame that is too long", frame(kind::DATA, 0, 1, &vec![0; 17 << 10])),
         ("DATA on no stream", frame(kind::DATA, 0, 0, b"a")),
-        (
-            "HEADERS on an even stream",
-            head(2, 0, &call_block("/stub.Stub/Echo", &[])),
-        ),
+        ("HEADERS on an even stream", head(2, 0, &call_block("/stub.Stub/Echo", &[]))),
         ("a PING of 7 bytes", frame(kind::PING, 0, 0, &[0; 7])),
-        (
-            "a window beyond 2^31 - 1",
-            [window(0, 0x7fff_ffff), window(0, 0x7fff_ffff)].concat(),
-        ),
+        ("a window beyond 2^31 - 1", [window(0, 0x7fff_ffff), window(0, 0x7fff_ffff)].concat()),
         ("header fields that cannot be decoded", head(1, 0, &[0xff; 12])),
     ];
     for (name, attack) in attacks {
         let mut wire = Wire::http2(stub.address).await;
         wire.send(&attack).await.unwrap();
         let frames = wire.ended().await;
-        assert!(
-            frames.iter().any(|frame| frame.kind == kind::GOAWAY),
-            "{name}: {frames:?}"
-        );
+        assert!(frames.iter().any(|frame| frame.kind == kind::GOAWAY), "{name}: {frames:?}");
     }
     eventually("each is counted", || stub.cut("protocol") == 6).await;
     stub.is_well().await;

@@ -50,51 +50,16 @@ async fn what_is_not_grpc_is_refused_by_http() {
     let stub = stub().await;
     let call = || echo(message(b""));
     for (name, call, status, cause) in [
-        (
-            "text/plain",
-            call().with("content-type", "text/plain"),
-            415,
-            "content_type",
-        ),
-        (
-            "no content type",
-            call().without("content-type"),
-            415,
-            "content_type",
-        ),
-        (
-            "two content types",
-            call().and("content-type", "application/grpc"),
-            415,
-            "content_type",
-        ),
-        (
-            "grpc+json",
-            call().with("content-type", "application/grpc+json"),
-            415,
-            "content_type",
-        ),
-        (
-            "grpc-web+json",
-            call().with("content-type", "application/grpc-web+json"),
-            415,
-            "content_type",
-        ),
+        ("text/plain", call().with("content-type", "text/plain"), 415, "content_type"),
+        ("no content type", call().without("content-type"), 415, "content_type"),
+        ("two content types", call().and("content-type", "application/grpc"), 415, "content_type"),
+        ("grpc+json", call().with("content-type", "application/grpc+json"), 415, "content_type"),
+        ("grpc-web+json", call().with("content-type", "application/grpc-web+json"), 415, "content_type"),
         ("GET of a method", call().method("GET"), 405, "method"),
-        (
-            "GET of grpc-web",
-            call().method("GET").with("content-type", "application/grpc-web"),
-            405,
-            "method",
-        ),
+        ("GET of grpc-web", call().method("GET").with("content-type", "application/grpc-web"), 405, "method"),
         ("PUT", call().method("PUT"), 405, "method"),
         ("OPTIONS without origin", call().method("OPTIONS"), 405, "method"),
-        (
-            "GET of nothing",
-            Call::new("/nothing", Vec::new()).method("GET"),
-            404,
-            "path",
-        ),
+        ("GET of nothing", Call::new("/nothing", Vec::new()).method("GET"), 404, "path"),
     ] {
         let before = stub.refused(cause);
         let answer = call.make(stub.address).await;
@@ -111,21 +76,11 @@ async fn what_is_not_grpc_is_refused_by_http() {
 #[tokio::test]
 async fn unknown_methods_are_unimplemented() {
     let stub = stub().await;
-    for path in [
-        "/stub.Stub/Nothing",
-        "/no.such.Service/Method",
-        "/",
-        "/a/b/c",
-        "/stub.Stub",
-    ] {
+    for path in ["/stub.Stub/Nothing", "/no.such.Service/Method", "/", "/a/b/c", "/stub.Stub"] {
         let answer = Call::new(path, message(b"")).make(stub.address).await;
         // The root is a page, which takes no calls.
         let expected = if path == "/" { (405, -1) } else { (200, 12) };
-        assert_eq!(
-            (answer.http.as_u16(), answer.status()),
-            expected,
-            "{path}: {answer:?}"
-        );
+        assert_eq!((answer.http.as_u16(), answer.status()), expected, "{path}: {answer:?}");
     }
     stub.is_well().await;
 }
@@ -135,21 +90,13 @@ async fn connect_is_refused() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
     let block = rialto_tests::raw::block(&[(":method", "CONNECT"), (":authority", "example.com:443")]);
-    wire.send(&frame(kind::HEADERS, flag::END_HEADERS, 1, &block))
-        .await
-        .unwrap();
+    wire.send(&frame(kind::HEADERS, flag::END_HEADERS, 1, &block)).await.unwrap();
     let answer = wire.next(kind::HEADERS).await.unwrap();
     // "405" in the Huffman code of HPACK.
-    assert!(
-        answer.payload.windows(3).any(|bytes| bytes == [0x68, 0x0d, 0xff]),
-        "{answer:?}"
-    );
+    assert!(answer.payload.windows(3).any(|bytes| bytes == [0x68, 0x0d, 0xff]), "{answer:?}");
 
     let mut http1 = Wire::connect(stub.address).await;
-    http1
-        .send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n")
-        .await
-        .unwrap();
+    http1.send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n").await.unwrap();
     assert!(http1.text_until("\r\n").await.contains(" 405 "));
     stub.is_well().await;
 }
@@ -163,27 +110,17 @@ async fn bad_messages_get_the_right_status() {
     for (name, call, status) in [
         ("a length over the limit", echo([&[0][..], &large].concat()), 8),
         ("a length of 4 GiB", echo(vec![0, 0xff, 0xff, 0xff, 0xff]), 8),
-        (
-            "a message one byte too large",
-            echo(message(&note(MESSAGE_BYTES_MAX - 3))),
-            8,
-        ),
+        ("a message one byte too large", echo(message(&note(MESSAGE_BYTES_MAX - 3))), 8),
         ("a bad wire type", echo(message(&[0x0f, 1])), 3),
         ("a bad UTF-8", echo(message(&[0x0a, 2, 0xc3, 0x28])), 3),
         ("nesting beyond 100", echo(message(&nested(102))), 3),
         ("a varint of 11 bytes", echo(message(&[0xff; 11])), 3),
         (
             "a negative length",
-            echo(message(&[
-                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
-            ])),
+            echo(message(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])),
             3,
         ),
-        (
-            "a text longer than its message",
-            echo(message(&[0x0a, 9, b'a'])),
-            3,
-        ),
+        ("a text longer than its message", echo(message(&[0x0a, 9, b'a'])), 3),
         ("a flag without encoding", echo(compressed(b"")), 13),
         ("flag 2", echo([&[2], &message(b"")[1..]].concat()), 13),
         ("corrupt gzip", gzip(compressed(b"this is not gzip")), 13),
@@ -192,16 +129,9 @@ async fn bad_messages_get_the_right_status() {
         ("no message", echo(Vec::new()), 13),
     ] {
         let answer = call.make(stub.address).await;
-        assert_eq!(
-            (answer.http.as_u16(), answer.status()),
-            (200, status),
-            "{name}: {answer:?}"
-        );
+        assert_eq!((answer.http.as_u16(), answer.status()), (200, status), "{name}: {answer:?}");
         if status != 13 {
-            assert!(
-                answer.headers.contains_key("grpc-status-details-bin"),
-                "{name}: {answer:?}"
-            );
+            assert!(answer.headers.contains_key("grpc-status-details-bin"), "{name}: {answer:?}");
         }
         stub.is_well().await;
     }
@@ -235,10 +165,7 @@ async fn the_largest_message_passes() {
 #[tokio::test]
 async fn an_unknown_encoding_is_unimplemented_and_the_known_are_named() {
     let stub = stub().await;
-    let answer = echo(message(b""))
-        .and("grpc-encoding", "br")
-        .make(stub.address)
-        .await;
+    let answer = echo(message(b"")).and("grpc-encoding", "br").make(stub.address).await;
     assert_eq!(answer.status(), 12, "{answer:?}");
     let accepted = answer.headers["grpc-accept-encoding"].to_str().unwrap();
     assert!(accepted.contains("gzip"), "{accepted}");
@@ -249,28 +176,14 @@ async fn an_unknown_encoding_is_unimplemented_and_the_known_are_named() {
 async fn deadlines_are_kept_and_malformed_ones_refused() {
     let stub = stub().await;
     let hang = || Call::new("/stub.Stub/Hang", message(b""));
-    for (timeout, status) in [
-        ("1n", 4),
-        ("0S", 4),
-        ("50m", 4),
-        ("abc", 3),
-        ("123456789S", 3),
-        ("-1S", 3),
-        ("", 3),
-        ("1", 3),
-    ] {
+    for (timeout, status) in
+        [("1n", 4), ("0S", 4), ("50m", 4), ("abc", 3), ("123456789S", 3), ("-1S", 3), ("", 3), ("1", 3)]
+    {
         let answer = hang().and("grpc-timeout", timeout).make(stub.address).await;
         assert_eq!(answer.status(), status, "{timeout:?}: {answer:?}");
     }
     assert_eq!(stub.refused("grpc_timeout"), 5);
-    assert_eq!(
-        echo(message(b""))
-            .and("grpc-timeout", "20S")
-            .make(stub.address)
-            .await
-            .status(),
-        0
-    );
+    assert_eq!(echo(message(b"")).and("grpc-timeout", "20S").make(stub.address).await.status(), 0);
     stub.is_well().await;
 }
 
@@ -286,9 +199,7 @@ async fn a_deadline_ends_a_stream_that_has_begun() {
 #[tokio::test]
 async fn two_credentials_are_none() {
     let stub = stub().await;
-    let call = echo(message(b""))
-        .and("authorization", "Bearer a")
-        .and("authorization", "Bearer b");
+    let call = echo(message(b"")).and("authorization", "Bearer a").and("authorization", "Bearer b");
     assert_eq!(call.make(stub.address).await.status(), 16);
     assert_eq!(stub.refused("authorization"), 1);
     stub.is_well().await;
@@ -297,13 +208,9 @@ async fn two_credentials_are_none() {
 #[tokio::test]
 async fn a_panic_is_internal_and_hurts_nobody_else() {
     let stub = stub().await;
-    let answer = Call::new("/stub.Stub/Panic", message(b""))
-        .make(stub.address)
-        .await;
+    let answer = Call::new("/stub.Stub/Panic", message(b"")).make(stub.address).await;
     assert_eq!((answer.http.as_u16(), answer.status()), (200, 13));
-    let answer = Call::new("/stub.Stub/Pour", message(b"\x0a\x05panic"))
-        .make(stub.address)
-        .await;
+    let answer = Call::new("/stub.Stub/Pour", message(b"\x0a\x05panic")).make(stub.address).await;
     assert_eq!(answer.trailers["grpc-status"], "13");
     assert_eq!(stub.metrics.panics.get(), 2);
     stub.is_well().await;
@@ -316,10 +223,7 @@ async fn a_client_that_goes_away_frees_its_stream() {
     wire.open(1, "/stub.Stub/Hang").await;
     wire.next(kind::SETTINGS).await.unwrap();
     drop(wire);
-    eventually("the connection is given back", || {
-        stub.metrics.connections.get() == 0
-    })
-    .await;
+    eventually("the connection is given back", || stub.metrics.connections.get() == 0).await;
 }
 
 #[tokio::test]
@@ -327,9 +231,7 @@ async fn health_tells_the_state_of_known_services() {
     let stub = stub().await;
     let check = async |service: &str| {
         let request = [&[0x0a, service.len() as u8], service.as_bytes()].concat();
-        Call::new("/grpc.health.v1.Health/Check", message(&request))
-            .make(stub.address)
-            .await
+        Call::new("/grpc.health.v1.Health/Check", message(&request)).make(stub.address).await
     };
     let says = |answer: &Answer| (answer.status(), answer.body.last().copied());
     for service in ["", "rialto.v1.MessagingService", "rialto.v1.DirectoryService"] {
@@ -348,11 +250,7 @@ async fn reflection_lists_the_services_in_both_versions() {
         let answer = Call::new(&path, message(&[0x3a, 0])).make(stub.address).await;
         assert_eq!(answer.status(), 0, "{answer:?}");
         let text = String::from_utf8_lossy(&answer.body).into_owned();
-        for service in [
-            "rialto.v1.MessagingService",
-            "rialto.v1.DirectoryService",
-            "grpc.health.v1.Health",
-        ] {
+        for service in ["rialto.v1.MessagingService", "rialto.v1.DirectoryService", "grpc.health.v1.Health"] {
             assert!(text.contains(service), "{version} does not know {service}");
         }
     }

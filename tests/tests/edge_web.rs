@@ -31,10 +31,7 @@ const NOTE: &[u8] = b"\x0a\x02hi";
 
 async fn stub() -> Stub {
     let setup = Setup {
-        web: WebConfig {
-            origins: vec!["https://app.example.com".to_owned()],
-            ..WebConfig::default()
-        },
+        web: WebConfig { origins: vec!["https://app.example.com".to_owned()], ..WebConfig::default() },
         ..Setup::default()
     };
     setup.start().await
@@ -63,28 +60,14 @@ async fn pages_of_other_origins_may_not_call() {
         "http://node:81",
     ]) {
         let call = Call::new("/stub.Stub/Echo", message(NOTE)).and("origin", origin);
-        let answer = call
-            .with("content-type", "application/grpc-web")
-            .make(stub.address)
-            .await;
+        let answer = call.with("content-type", "application/grpc-web").make(stub.address).await;
         assert_eq!(answer.http, 403, "{origin}");
-        assert!(
-            !answer.headers.contains_key("access-control-allow-origin"),
-            "{origin}"
-        );
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{origin}");
         assert_eq!(stub.refused("origin"), turn);
     }
-    let preflight = Call::new("/stub.Stub/Echo", Vec::new())
-        .method("OPTIONS")
-        .and("origin", "https://evil.example");
-    assert_eq!(
-        preflight
-            .and("access-control-request-method", "POST")
-            .make(stub.address)
-            .await
-            .http,
-        403
-    );
+    let preflight =
+        Call::new("/stub.Stub/Echo", Vec::new()).method("OPTIONS").and("origin", "https://evil.example");
+    assert_eq!(preflight.and("access-control-request-method", "POST").make(stub.address).await.http, 403);
     stub.is_well().await;
 }
 
@@ -93,22 +76,12 @@ async fn pages_of_permitted_origins_call_and_read_the_status() {
     let stub = stub().await;
     for origin in ["https://app.example.com", "http://node"] {
         let call = Call::new("/stub.Stub/Nothing", message(NOTE)).and("origin", origin);
-        let answer = call
-            .with("content-type", "application/grpc-web+proto")
-            .make(stub.address)
-            .await;
-        assert_eq!(
-            (answer.http.as_u16(), answer.status()),
-            (200, 12),
-            "{origin}: {answer:?}"
-        );
+        let answer = call.with("content-type", "application/grpc-web+proto").make(stub.address).await;
+        assert_eq!((answer.http.as_u16(), answer.status()), (200, 12), "{origin}: {answer:?}");
         assert_eq!(answer.headers["access-control-allow-origin"], origin);
         let exposed = answer.headers["access-control-expose-headers"].to_str().unwrap();
         for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
-            assert!(
-                exposed.split(',').any(|held| held.trim() == name),
-                "{name} is not in {exposed}"
-            );
+            assert!(exposed.split(',').any(|held| held.trim() == name), "{name} is not in {exposed}");
         }
         assert!(!answer.headers.contains_key("access-control-allow-credentials"));
     }
@@ -121,19 +94,10 @@ async fn a_preflight_names_what_is_permitted() {
         access-control-request-method: POST\r\naccess-control-request-headers: content-type,x-grpc-web,authorization";
     let answer = exchange(&stub, head, b"").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(
-        answer.contains("access-control-allow-origin: https://app.example.com\r\n"),
-        "{answer}"
-    );
-    assert!(
-        answer.contains("access-control-allow-methods: POST\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("access-control-allow-origin: https://app.example.com\r\n"), "{answer}");
+    assert!(answer.contains("access-control-allow-methods: POST\r\n"), "{answer}");
     for name in ["content-type", "x-grpc-web", "authorization", "grpc-timeout"] {
-        let allowed = answer
-            .lines()
-            .find(|line| line.starts_with("access-control-allow-headers"))
-            .unwrap();
+        let allowed = answer.lines().find(|line| line.starts_with("access-control-allow-headers")).unwrap();
         assert!(allowed.contains(name), "{name} is not in {allowed}");
     }
 }
@@ -151,10 +115,7 @@ async fn grpc_web_works_over_http_1() {
     let text = "POST /stub.Stub/Echo HTTP/1.1\r\ncontent-type: application/grpc-web-text\r\naccept: application/grpc-web-text";
     // The message in base64.
     let answer = exchange(&stub, text, b"AAAAAAQKAmhp").await;
-    assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.contains("AAAAAAQKAmhp"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("AAAAAAQKAmhp"), "{answer}");
 }
 
 #[tokio::test]
@@ -162,15 +123,9 @@ async fn bad_calls_of_browsers_get_the_right_status() {
     let stub = stub().await;
     let head = "POST /stub.Stub/Echo HTTP/1.1\r\ncontent-type: application/grpc-web";
     let answer = exchange(&stub, head, &[0, 0xff, 0xff, 0xff, 0xff]).await;
-    assert!(
-        answer.contains("grpc-status: 8\r\n") || answer.contains("grpc-status:8"),
-        "{answer}"
-    );
+    assert!(answer.contains("grpc-status: 8\r\n") || answer.contains("grpc-status:8"), "{answer}");
     let answer = exchange(&stub, head, &message(&[0x0f, 1])).await;
-    assert!(
-        answer.contains("grpc-status: 3\r\n") || answer.contains("grpc-status:3"),
-        "{answer}"
-    );
+    assert!(answer.contains("grpc-status: 3\r\n") || answer.contains("grpc-status:3"), "{answer}");
     let late = "POST /stub.Stub/Pour HTTP/1.1\r\ncontent-type: application/grpc-web\r\ngrpc-timeout: 200m";
     let answer = exchange(&stub, late, &message(b"\x0a\x07silence")).await;
     assert!(answer.contains("grpc-status:4"), "{answer}");
@@ -180,30 +135,18 @@ async fn bad_calls_of_browsers_get_the_right_status() {
 async fn http_1_that_is_neither_page_nor_grpc_web_is_told_what_it_is() {
     let stub = stub().await;
     for (head, status) in [
-        (
-            "POST /stub.Stub/Echo HTTP/1.1\r\ncontent-type: application/grpc",
-            415,
-        ),
-        (
-            "POST /stub.Stub/Echo HTTP/1.1\r\ncontent-type: application/json",
-            415,
-        ),
+        ("POST /stub.Stub/Echo HTTP/1.1\r\ncontent-type: application/grpc", 415),
+        ("POST /stub.Stub/Echo HTTP/1.1\r\ncontent-type: application/json", 415),
         ("POST /stub.Stub/Echo HTTP/1.1", 415),
         ("GET /stub.Stub/Echo HTTP/1.1", 405),
         ("GET /no/page HTTP/1.1", 404),
         ("GET /../../etc/passwd HTTP/1.1", 404),
         ("GET /%2e%2e/etc/passwd HTTP/1.1", 404),
         ("DELETE / HTTP/1.1", 405),
-        (
-            "GET / HTTP/1.1\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__",
-            200,
-        ),
+        ("GET / HTTP/1.1\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__", 200),
     ] {
         let answer = exchange(&stub, head, b"").await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
-            "{head}: {answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{head}: {answer}");
     }
     stub.is_well().await;
 }
@@ -212,10 +155,7 @@ async fn http_1_that_is_neither_page_nor_grpc_web_is_told_what_it_is() {
 async fn the_front_page_is_guarded_and_remembered() {
     let stub = stub().await;
     let page = exchange(&stub, "GET / HTTP/1.1", b"").await;
-    assert!(
-        page.starts_with("HTTP/1.1 200") && page.contains("<html"),
-        "{page}"
-    );
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<html"), "{page}");
     for field in [
         "content-type: text/html; charset=utf-8",
         "content-security-policy: default-src 'self'; connect-src 'self'",
@@ -233,80 +173,38 @@ async fn the_front_page_is_guarded_and_remembered() {
 #[tokio::test]
 async fn probes_and_metrics_answer() {
     let stub = stub().await;
+    assert!(exchange(&stub, "GET /healthz HTTP/1.1", b"").await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(&stub, "GET /readyz HTTP/1.1", b"").await.starts_with("HTTP/1.1 200"));
     assert!(
-        exchange(&stub, "GET /healthz HTTP/1.1", b"")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
-    assert!(
-        exchange(&stub, "GET /readyz HTTP/1.1", b"")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
-    assert!(
-        exchange(&stub, "GET /metrics HTTP/1.1", b"")
-            .await
-            .contains("rialto_connections_accepted_total 3")
+        exchange(&stub, "GET /metrics HTTP/1.1", b"").await.contains("rialto_connections_accepted_total 3")
     );
     stub.health.drain();
-    assert!(
-        exchange(&stub, "GET /healthz HTTP/1.1", b"")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
-    assert!(
-        exchange(&stub, "GET /readyz HTTP/1.1", b"")
-            .await
-            .starts_with("HTTP/1.1 503")
-    );
+    assert!(exchange(&stub, "GET /healthz HTTP/1.1", b"").await.starts_with("HTTP/1.1 200"));
+    assert!(exchange(&stub, "GET /readyz HTTP/1.1", b"").await.starts_with("HTTP/1.1 503"));
 }
 
 #[tokio::test]
 async fn a_node_that_may_not_be_looked_into_shows_nothing() {
     let setup = Setup {
-        web: WebConfig {
-            inspection: false,
-            pages: false,
-            ..WebConfig::default()
-        },
+        web: WebConfig { inspection: false, pages: false, ..WebConfig::default() },
         ..Setup::default()
     };
     let stub = setup.start().await;
-    assert!(
-        exchange(&stub, "GET /metrics HTTP/1.1", b"")
-            .await
-            .starts_with("HTTP/1.1 404")
-    );
-    assert!(
-        exchange(&stub, "GET / HTTP/1.1", b"")
-            .await
-            .starts_with("HTTP/1.1 404")
-    );
+    assert!(exchange(&stub, "GET /metrics HTTP/1.1", b"").await.starts_with("HTTP/1.1 404"));
+    assert!(exchange(&stub, "GET / HTTP/1.1", b"").await.starts_with("HTTP/1.1 404"));
     let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-    assert_eq!(
-        Call::new(path, message(&[0x3a, 0]))
-            .make(stub.address)
-            .await
-            .status(),
-        12
-    );
+    assert_eq!(Call::new(path, message(&[0x3a, 0])).make(stub.address).await.status(), 12);
 }
 
 /// An edge behind TLS, and the certificate to trust.
 async fn encrypted(limits: ConnectionLimits) -> (Stub, CertificateDer<'static>) {
     let pair = rcgen::generate_simple_self_signed(["node".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let config = TlsConfig {
-        certificate: folder.path().join("certificate.pem"),
-        key: folder.path().join("key.pem"),
-    };
+    let config =
+        TlsConfig { certificate: folder.path().join("certificate.pem"), key: folder.path().join("key.pem") };
     fs::write(&config.certificate, pair.cert.pem()).unwrap();
     fs::write(&config.key, pair.signing_key.serialize_pem()).unwrap();
-    let setup = Setup {
-        limits,
-        tls: Some(tls::load(&config).unwrap()),
-        ..Setup::default()
-    };
+    let setup = Setup { limits, tls: Some(tls::load(&config).unwrap()), ..Setup::default() };
     (setup.start().await, pair.cert.der().clone())
 }
 
@@ -321,9 +219,7 @@ async fn shake(stub: &Stub, trusted: &CertificateDer<'static>, offers: &[&str]) 
     config.alpn_protocols = offers.iter().map(|offer| offer.as_bytes().to_vec()).collect();
     let io = TcpStream::connect(stub.address).await.unwrap();
     let name = ServerName::try_from("node").unwrap();
-    soon(TlsConnector::from(Arc::new(config)).connect(name, io))
-        .await
-        .unwrap()
+    soon(TlsConnector::from(Arc::new(config)).connect(name, io)).await.unwrap()
 }
 
 #[tokio::test]
@@ -338,9 +234,7 @@ async fn both_protocols_work_behind_tls() {
         let http1 = shake(&stub, &trusted, offers).await;
         assert_eq!(http1.get_ref().1.alpn_protocol().is_some(), !offers.is_empty());
         let mut wire = Wire::over(http1);
-        wire.send(b"GET /healthz HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n")
-            .await
-            .unwrap();
+        wire.send(b"GET /healthz HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n").await.unwrap();
         assert!(wire.text().await.ends_with("alive\n"));
     }
 }
@@ -372,10 +266,7 @@ async fn a_false_certificate_file_is_named() {
     fs::write(&path, "").unwrap();
     let missing = folder.path().join("missing.pem");
     for certificate in [&path, &missing] {
-        let config = TlsConfig {
-            certificate: certificate.clone(),
-            key: path.clone(),
-        };
+        let config = TlsConfig { certificate: certificate.clone(), key: path.clone() };
         let error = tls::load(&config).unwrap_err().to_string();
         assert!(error.contains(certificate.to_str().unwrap()), "{error}");
     }

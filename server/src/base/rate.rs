@@ -48,6 +48,11 @@ impl Bucket {
 
     /// Takes one token, or says how long to wait for it.
     pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        self.take_many(rate, 1, now)
+    }
+
+    /// Takes `tokens` tokens, or none and says how long to wait for them. More than the burst are never there at once.
+    pub fn take_many(&mut self, rate: Rate, tokens: u32, now: Instant) -> Result<(), Duration> {
         if rate.count == 0 {
             return Ok(());
         }
@@ -57,12 +62,13 @@ impl Bucket {
         let full = u64::from(rate.burst.max(1)).saturating_mul(rate.token());
         self.level = self.level.saturating_add(gained).min(full);
         self.filled = now;
-        match self.level.checked_sub(rate.token()) {
+        let wanted = u64::from(tokens).saturating_mul(rate.token());
+        match self.level.checked_sub(wanted) {
             Some(level) => {
                 self.level = level;
                 Ok(())
             }
-            None => Err(Duration::from_nanos((rate.token() - self.level).div_ceil(u64::from(rate.count)))),
+            None => Err(Duration::from_nanos((wanted - self.level).div_ceil(u64::from(rate.count)))),
         }
     }
 }
@@ -92,6 +98,16 @@ mod tests {
         let later = start + Duration::from_secs(1_000_000_000);
         let taken = (0..10).filter(|_| bucket.take(RATE, later).is_ok()).count();
         assert_eq!(taken, 3);
+    }
+
+    #[test]
+    fn many_tokens_are_taken_together_or_not_at_all() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(RATE, start);
+        assert_eq!(bucket.take(RATE, start), Ok(()));
+        assert_eq!(bucket.take_many(RATE, 3, start), Err(Duration::from_millis(100)));
+        assert_eq!(bucket.take_many(RATE, 2, start), Ok(()));
+        assert_eq!(bucket.take_many(RATE, 0, start), Ok(()));
     }
 
     #[test]

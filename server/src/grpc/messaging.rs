@@ -18,10 +18,6 @@ use crate::{
     router::{Router, life::Peer},
 };
 
-/// A client that wants its stream compressed says so with this metadata key; the value is not looked at.
-/// Small messages grow by compression, and each stream would be compressed by itself, so it is not the default.
-const COMPRESS: &str = "rialto-compress";
-
 /// The service.
 #[derive(Debug)]
 pub struct Messaging {
@@ -49,16 +45,14 @@ impl MessagingService for Messaging {
         request: Request<Streaming<AttachRequest>>,
     ) -> Result<Response<Conversation>, Status> {
         let (peer, line) = peer(&self.router, &request, Duration::ZERO);
-        let compress = request.metadata().contains_key(COMPRESS);
         let conversation = attach::converse(&self.router, peer, line, request.into_inner());
-        Ok(stream(conversation, compress))
+        Ok(Response::new(conversation))
     }
 
     async fn listen(&self, request: Request<ListenRequest>) -> Result<Response<Conversation>, Status> {
         let (peer, line) = peer(&self.router, &request, self.router.limits.session.ping_interval);
-        let compress = request.metadata().contains_key(COMPRESS);
         let conversation = web::listen(&self.router, peer, line, request.into_inner())?;
-        Ok(stream(conversation, compress))
+        Ok(Response::new(conversation))
     }
 
     async fn push(&self, request: Request<PushRequest>) -> Result<Response<PushResponse>, Status> {
@@ -86,14 +80,6 @@ impl MessagingService for Messaging {
         let called = unary::call(&self.router, &identity, request.into_inner(), deadline).await;
         called.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
-}
-
-fn stream(conversation: Conversation, compress: bool) -> Response<Conversation> {
-    let mut response = Response::new(conversation);
-    if !compress {
-        response.disable_compression();
-    }
-    response
 }
 
 /// Who makes a call without a session.

@@ -26,7 +26,11 @@ pub mod services {
 
 use std::sync::Arc;
 
-use tonic::{codec::CompressionEncoding, service::Routes};
+use tonic::{
+    Request, Status,
+    codec::CompressionEncoding,
+    service::{Routes, interceptor::InterceptedService},
+};
 
 use crate::{base::limits::REQUEST_BYTES_MAX, router::Router};
 use services::{
@@ -43,7 +47,7 @@ pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
         .accept_compressed(zstd)
         .send_compressed(gzip)
         .send_compressed(zstd);
-    let mut routes = Routes::new(messaging);
+    let mut routes = Routes::new(InterceptedService::new(messaging, compressed_on_demand));
     if inspection {
         let directory = DirectoryServiceServer::new(directory::Directory::new(Arc::clone(router)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
@@ -54,4 +58,17 @@ pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
         routes = routes.add_service(directory);
     }
     routes
+}
+
+/// A client that wants what it is sent compressed says so with this metadata key; the value is not looked at.
+const COMPRESS: &str = "rialto-compress";
+
+/// Takes the client's word that it can read compressed messages out of the request, unless it asks for them. Many
+/// clients always say that they can; but frames are small and grow by it, and each stream would be compressed by itself.
+#[allow(clippy::result_large_err, clippy::unnecessary_wraps, reason = "the signature of interceptors")]
+fn compressed_on_demand(mut request: Request<()>) -> Result<Request<()>, Status> {
+    if !request.metadata().contains_key(COMPRESS) {
+        request.metadata_mut().remove("grpc-accept-encoding");
+    }
+    Ok(request)
 }

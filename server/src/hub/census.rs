@@ -21,7 +21,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// The first `max` of sorted entries, of which those before the page are left out already.
-    fn of(mut entries: Vec<T>, max: usize, total: usize) -> Self {
+    pub(super) fn of(mut entries: Vec<T>, max: usize, total: usize) -> Self {
         let more = entries.len() > max;
         entries.truncate(max);
         Self { entries, more, total }

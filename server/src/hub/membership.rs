@@ -203,8 +203,7 @@ impl Hub {
         if created > 0 && namespace.room_count().saturating_add(created) > settings.rooms_max {
             return Err(Refusal::limit("namespace rooms_max", settings.rooms_max));
         }
-        let taken = self.sessions.take_rooms(joining.session, created, joining.now);
-        taken.map_err(|after| Refusal::rate("rooms_created_per_minute", after))
+        self.sessions.take_rooms(joining.session, created, joining.now)
     }
 
     /// Makes the session a member of one room and tells those who want to know. Returns who fell behind by that.
@@ -226,7 +225,10 @@ impl Hub {
             self.metrics.rooms.inc();
             self.announce(&namespace.name, change(RoomEventKind::Created, name, 0));
         }
-        room.add(session, presence);
+        // Joining again may ask for presence; only parting takes it back.
+        if fresh || presence {
+            room.add(session, presence);
+        }
         if !fresh {
             return behind;
         }

@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 use prometheus_client::metrics::gauge::Gauge;
 use rialto_proto::v1::{NamespaceOrigin, RefusalCode};
 
+use super::census::Page;
 use crate::base::{
     config::{NamespaceConfig, NamespaceSettings},
     ids::NamespaceName,
@@ -124,12 +125,13 @@ impl Namespaces {
         live.or_else(|| self.pattern(name).map(|settings| Arc::new(settings.clone())))
     }
 
-    /// All namespaces by name, beginning after `after`, and how many there are.
-    pub fn page(&self, after: &str, max: usize) -> (Vec<Arc<Namespace>>, usize) {
-        let live = self.live.read();
-        let from = std::ops::Bound::Excluded(after);
-        let page = live.range::<str, _>((from, std::ops::Bound::Unbounded)).take(max);
-        (page.map(|(_, namespace)| Arc::clone(namespace)).collect(), live.len())
+    /// The first `max` of those namespaces that are `seen`, by name, after `after`.
+    pub fn page(&self, after: &str, max: usize, seen: impl Fn(&Namespace) -> bool) -> Page<Arc<Namespace>> {
+        let all: Vec<_> = self.live.read().values().cloned().collect();
+        let seen: Vec<_> = all.into_iter().filter(|namespace| seen(namespace)).collect();
+        let total = seen.len();
+        let entries = seen.into_iter().filter(|namespace| *namespace.name > *after).collect();
+        Page::of(entries, max, total)
     }
 
     /// Makes a namespace by the API.

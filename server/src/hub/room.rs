@@ -170,6 +170,15 @@ impl Room {
         fan_out.behind
     }
 
+    /// Panics when its count of those who want presence is wrong, or when nobody is there. For tests, after each step.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let wanted = self.members.values().filter(|member| member.presence).count();
+        assert_eq!(self.presence_wanted as usize, wanted);
+        assert!(!self.members.is_empty(), "a room without members exists");
+        assert!(self.members.iter().all(|(key, member)| *key == member.session.id.key));
+    }
+
     /// The members by name, if they are not too many.
     pub(super) fn named(&self) -> Vec<MemberInfo> {
         if self.members.len() > MEMBERS_NAMED_MAX {

@@ -1,6 +1,6 @@
 //! The sessions of this node, by id, and how many each user and each address has.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -110,17 +110,40 @@ impl Sessions {
         true
     }
 
-    /// Takes the creation of `rooms` rooms from the rate of the session's user. Sessions without a user are not
-    /// bounded: they exist only where nothing is authenticated.
-    pub(super) fn take_rooms(&self, session: &Session, rooms: u32, now: Instant) -> Result<(), Duration> {
+    /// Takes the creation of `rooms` rooms from the rate of the session's user: of all of them or, when there are too
+    /// many, of none. Sessions without a user are not bounded: they exist only where nothing is authenticated.
+    pub(super) fn take_rooms(&self, session: &Session, rooms: u32, now: Instant) -> Result<(), Refusal> {
+        const LIMIT: &str = "rooms_created_per_minute";
+        let max = self.limits.rooms_created_per_minute;
         let identity = session.identity();
         let Some(user) = &identity.user else { return Ok(()) };
-        let rate = Rate::per_minute(self.limits.rooms_created_per_minute);
         let mut users = self.users.lock();
         let Some(user) = users.get_mut(user) else {
             return Ok(());
         };
-        (0..rooms).try_for_each(|_| user.rooms_created.take(rate, now))
+        if rooms > max {
+            // No waiting would help.
+            return Err(Refusal::limit(LIMIT, max));
+        }
+        let taken = user.rooms_created.take_many(Rate::per_minute(max), rooms, now);
+        taken.map_err(|after| Refusal::rate(LIMIT, after))
+    }
+
+    /// Panics when what users and addresses have does not add up to the sessions. For tests, after each step.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let (mut users, mut addresses) = (HashMap::<_, u32>::new(), HashMap::<_, u32>::new());
+        for (session, from) in self.open.read().values() {
+            if let Some(user) = session.identity().user.clone() {
+                *users.entry(user).or_default() += 1;
+            }
+            if let Some(from) = from {
+                *addresses.entry(*from).or_default() += 1;
+            }
+        }
+        let counted = self.users.lock().iter().map(|(name, user)| (name.clone(), user.sessions)).collect();
+        assert_eq!(users, counted);
+        assert_eq!(addresses, *self.addresses.lock());
     }
 
     fn forget_user(&self, session: &Session) {

@@ -47,14 +47,13 @@ impl Router {
         request: v1::ListNamespacesRequest,
     ) -> Result<v1::ListNamespacesResponse, Refusal> {
         let size = page_size(request.page_size)?;
-        let (namespaces, total) = self.hub.namespaces.page(&request.page_token, size + 1);
-        let next = namespaces.get(size - 1).filter(|_| namespaces.len() > size);
-        let next_page_token = next.map(|namespace| namespace.name.to_string()).unwrap_or_default();
-        let seen = namespaces.iter().take(size).filter(|namespace| may_read(identity, &namespace.name, None));
+        let seen = |namespace: &Namespace| may_read(identity, &namespace.name, None);
+        let page = self.hub.namespaces.page(&request.page_token, size, seen);
+        let last = page.entries.last().filter(|_| page.more).map(|namespace| namespace.name.to_string());
         Ok(v1::ListNamespacesResponse {
-            namespaces: seen.map(|namespace| shown(namespace)).collect(),
-            next_page_token,
-            total_count: count(total),
+            namespaces: page.entries.iter().map(|namespace| shown(namespace)).collect(),
+            next_page_token: last.unwrap_or_default(),
+            total_count: count(page.total),
         })
     }
 

@@ -91,31 +91,19 @@ impl Stub {
 
     /// How many connections were ended for `cause`.
     pub fn cut(&self, cause: &'static str) -> u64 {
-        self.metrics
-            .connections_cut
-            .get_or_create(&CauseLabel { cause })
-            .get()
+        self.metrics.connections_cut.get_or_create(&CauseLabel { cause }).get()
     }
 
     /// How many requests were refused for `cause`.
     pub fn refused(&self, cause: &'static str) -> u64 {
-        self.metrics
-            .requests_refused
-            .get_or_create(&CauseLabel { cause })
-            .get()
+        self.metrics.requests_refused.get_or_create(&CauseLabel { cause }).get()
     }
 
     /// Asserts that an honest call is served.
     pub async fn is_well(&self) {
         let note = [b"\x0a\x02hi".as_slice()].concat();
-        let answer = super::Call::new("/stub.Stub/Echo", super::message(&note))
-            .make(self.address)
-            .await;
-        assert_eq!(
-            (answer.status(), answer.body[5..].to_vec()),
-            (0, note),
-            "{answer:?}"
-        );
+        let answer = super::Call::new("/stub.Stub/Echo", super::message(&note)).make(self.address).await;
+        assert_eq!((answer.status(), answer.body[5..].to_vec()), (0, note), "{answer:?}");
     }
 }
 
@@ -137,6 +125,7 @@ impl Setup {
         let app = App {
             limits: self.limits.clone(),
             web: self.web,
+            authenticates: true,
             metrics: Arc::clone(&stub.metrics),
             health: stub.health.clone(),
             services: Routes::new(toy),
@@ -226,11 +215,9 @@ impl ServerStreamingService<Note> for Toy {
         });
         let notes: Notes = match request.into_inner().text.as_str() {
             "silence" => Box::pin(endless.take(1).chain(stream::pending())),
-            "panic" => Box::pin(
-                endless
-                    .take(1)
-                    .chain(stream::poll_fn(|_| panic!("the toy was asked to panic"))),
-            ),
+            "panic" => {
+                Box::pin(endless.take(1).chain(stream::poll_fn(|_| panic!("the toy was asked to panic"))))
+            }
             _ => Box::pin(endless),
         };
         Box::pin(async move { Ok(Response::new(notes)) })

@@ -28,6 +28,8 @@ pub struct App {
     pub limits: ConnectionLimits,
     /// Pages, origins, and whether the node may be looked into.
     pub web: WebConfig,
+    /// Whether clients must say who they are. Where they need not, pages are believed less.
+    pub authenticates: bool,
     /// What `/metrics` shows, and where refusals are counted.
     pub metrics: Arc<Metrics>,
     /// What `/readyz` and `grpc.health.v1` say.
@@ -52,7 +54,8 @@ impl App {
         if self.web.pages {
             router = router.merge(pages::routes());
         }
-        let origins = Arc::new(Origins::new(&self.web.origins, self.limits.header_fields_max));
+        let origins =
+            Arc::new(Origins::new(&self.web.origins, self.limits.header_fields_max, self.authenticates));
         // The first sees the request first. CORS is outside grpc-web, which would answer preflights with 400.
         let rules = (
             CheckLayer::new(Arc::clone(&origins), Arc::clone(&self.metrics)),

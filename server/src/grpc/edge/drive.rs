@@ -67,10 +67,7 @@ pub(super) async fn drive(shared: Arc<Shared>, socket: TcpStream, ticket: Ticket
         Ok(transport) => {
             connection.await_preface();
             let guard = Guard::new(transport, connection.clone(), shared.limits.control_frames_max);
-            let entrance = Entrance {
-                app: shared.app.clone(),
-                connection: connection.clone(),
-            };
+            let entrance = Entrance { app: shared.app.clone(), connection: connection.clone() };
             // Pinned here, since a future keeps a second place for each argument that it moves.
             let protocol = pin!(shared.protocol.serve_connection(TokioIo::new(guard), entrance));
             attend(protocol, connection, &shared.limits).await
@@ -108,15 +105,8 @@ async fn attend(
     connection: &Connection,
     limits: &ConnectionLimits,
 ) -> Option<Cause> {
-    let first_look = connection
-        .due(limits)
-        .map_or_else(|| clock::now() + LOOK, |(at, _)| at);
-    let mut watch = pin!(Watch {
-        connection,
-        limits,
-        timer: sleep_until(first_look),
-        leaving: None,
-    });
+    let first_look = connection.due(limits).map_or_else(|| clock::now() + LOOK, |(at, _)| at);
+    let mut watch = pin!(Watch { connection, limits, timer: sleep_until(first_look), leaving: None });
     std::future::poll_fn(|context| {
         connection.listen(context);
         loop {

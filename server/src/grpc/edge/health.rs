@@ -122,6 +122,8 @@ pub fn add_reflection(routes: Routes) -> Result<Routes, tonic_reflection::server
     let builder = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(rialto_proto::DESCRIPTOR_SET)
+            // So that grpcurl and its like can show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };

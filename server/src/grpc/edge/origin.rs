@@ -2,7 +2,7 @@
 //! comparison. Programs send no `Origin` and pass. Nothing here authenticates anybody. Used by `app`, for the check and
 //! for the CORS answers.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, net::IpAddr, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -17,19 +17,25 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 pub(super) struct Origins {
     permitted: HashSet<String>,
     fields_max: usize,
+    names_believed: bool,
 }
 
 impl Origins {
     /// Own pages and `origins`; requests may have `fields_max` header fields, 0 for any number.
-    pub(super) fn new(origins: &[String], fields_max: u32) -> Self {
+    ///
+    /// Unless `names_believed`, a page is the node's own only under an address or `localhost`. Where nothing is
+    /// authenticated the name in `Host` proves nothing: a foreign site can let its own name point here (DNS rebinding).
+    pub(super) fn new(origins: &[String], fields_max: u32, names_believed: bool) -> Self {
         let permitted = origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
-        Self { permitted: permitted.collect(), fields_max: fields_max as usize }
+        Self { permitted: permitted.collect(), fields_max: fields_max as usize, names_believed }
     }
 
     fn permits(&self, origin: &HeaderValue, authority: Option<&str>) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let origin = origin.to_ascii_lowercase();
-        self.permitted.contains(&origin) || authority.is_some_and(|authority| is_own(&origin, authority))
+        let own =
+            |authority: &str| is_own(&origin, authority) && (self.names_believed || is_address(authority));
+        self.permitted.contains(&origin) || authority.is_some_and(own)
     }
 
     /// Answers preflights, and lets scripts of permitted pages read what gRPC puts into headers.
@@ -99,12 +105,38 @@ fn is_own(origin: &str, authority: &str) -> bool {
     !host.is_empty() && bare(host) == bare(&authority)
 }
 
+/// Whether `authority` is an address or this machine's own name, which nobody else can let point here.
+fn is_address(authority: &str) -> bool {
+    let host =
+        authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit()));
+    let host = host.map_or(authority, |(host, _)| host);
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn where_nothing_is_authenticated_a_name_that_points_here_is_not_believed() {
+        let origins = Origins::new(&["https://app.example.com".to_owned()], 0, false);
+        let verdict = |origin: &str, host: &str| {
+            let request = Request::post("/").header("origin", origin).header("host", host);
+            origins.check(&request.body(()).unwrap()).is_ok()
+        };
+        for host in ["127.0.0.1:7400", "[::1]:7400", "localhost:7400", "192.168.1.5", "localhost"] {
+            assert!(verdict(&format!("http://{host}"), host), "{host}");
+        }
+        assert!(verdict("https://app.example.com", "app.example.com"));
+        for host in ["rebound.example:7400", "rebound.example", "localhost.example:7400", "127.0.0.1.example"]
+        {
+            assert!(!verdict(&format!("http://{host}"), host), "{host}");
+        }
+    }
+
     fn verdict(origin: &str, host: &str) -> Result<(), Refused> {
-        let origins = Origins::new(&["https://app.example.com".to_owned()], 0);
+        let origins = Origins::new(&["https://app.example.com".to_owned()], 0, true);
         let request = Request::post("/").header("origin", origin).header("host", host);
         origins.check(&request.body(()).unwrap())
     }
@@ -150,7 +182,7 @@ mod tests {
 
     #[test]
     fn two_origins_are_none() {
-        let origins = Origins::new(&[], 0);
+        let origins = Origins::new(&[], 0, true);
         let request = Request::post("/").header("host", "a").header("origin", "http://a");
         let request = request.header("origin", "http://a").body(()).unwrap();
         assert_eq!(origins.check(&request).unwrap_err().status, StatusCode::FORBIDDEN);
@@ -158,7 +190,7 @@ mod tests {
 
     #[test]
     fn programs_pass_and_have_so_many_fields() {
-        let origins = Origins::new(&[], 2);
+        let origins = Origins::new(&[], 2, true);
         let request = Request::post("/").header("a", "1").header("b", "2");
         origins.check(&request.body(()).unwrap()).unwrap();
         let request = Request::post("/").header("a", "1").header("a", "2").header("a", "3");

@@ -1,0 +1,133 @@
+// The options of sending, and the commands they become. Owns the translation between an application's words and the
+// protocol's. Pure: nothing here waits or sends.
+
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { Durability } from "../gen/rialto/v1/code_pb.js";
+import { ContentSchema, Delivery, EmitSchema, TargetSchema, type Accepted as WireAccepted, type Content, type Emit } from "../gen/rialto/v1/event_pb.js";
+import { RialtoError } from "./errors.js";
+import { toBody, type Payload } from "./event.js";
+
+/** Whom an event reaches: the union of rooms, sessions and users, or everyone, or any one member of a room. */
+export interface TargetOptions {
+  rooms?: readonly string[];
+  sessions?: readonly string[];
+  users?: readonly string[];
+  everyone?: boolean;
+  anyOf?: string;
+  exceptRooms?: readonly string[];
+  exceptSessions?: readonly string[];
+  includeSender?: boolean;
+  /** Only sessions of the node that takes the command. */
+  local?: boolean;
+}
+
+/** How an event is sent. */
+export interface EmitOptions {
+  /** May be dropped when a receiver is behind; is not kept while there is no connection. */
+  volatile?: boolean;
+  /** Only the newest of the same room and name waits for a receiver that is behind. */
+  latest?: boolean;
+  /** Come to the sender too. */
+  includeSender?: boolean;
+  exceptRooms?: readonly string[];
+  exceptSessions?: readonly string[];
+  local?: boolean;
+  headers?: Readonly<Record<string, string>>;
+  contentType?: string;
+  /** Longest wait for the server's answer, connecting included. Default: the session's `commandTimeoutMs`. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** How answers are asked for. */
+export interface AskOptions extends Omit<EmitOptions, "volatile" | "latest"> {
+  /** How long to wait for answers. Default 5 s, at most 60 s. */
+  timeoutMs?: number;
+}
+
+/** The server has taken an event. */
+export interface Accepted {
+  /** Identity of the event, unique for ever. */
+  readonly eventId: string;
+  /** How many sessions it was handed to. */
+  readonly recipients: number;
+  /** Position in the history of the room; absent when the room keeps none. */
+  readonly offset?: bigint;
+  readonly durability: "memory" | "fsync" | "replicated";
+}
+
+/** A duration of the protocol. */
+export function duration(ms: number): Duration {
+  const whole = Math.trunc(ms / 1000);
+  return { $typeName: "google.protobuf.Duration", seconds: BigInt(whole), nanos: Math.round((ms - whole * 1000) * 1e6) };
+}
+
+/** What is said, in the protocol's form. */
+export function content(event: string, payload: Payload, options: Pick<EmitOptions, "headers" | "contentType">): Content {
+  const { body, contentType } = toBody(payload, options.contentType);
+  return create(ContentSchema, { event, body, contentType, headers: { ...options.headers } });
+}
+
+/** Whom it reaches, in the protocol's form. */
+export function target(options: TargetOptions): MessageInitShape<typeof TargetSchema> {
+  return {
+    rooms: [...(options.rooms ?? [])],
+    sessions: [...(options.sessions ?? [])],
+    users: [...(options.users ?? [])],
+    everyone: options.everyone ?? false,
+    anyOf: options.anyOf ?? "",
+    exceptRooms: [...(options.exceptRooms ?? [])],
+    exceptSessions: [...(options.exceptSessions ?? [])],
+    includeSender: options.includeSender ?? false,
+    local: options.local ?? false,
+  };
+}
+
+/** An emit, complete. */
+export function emit(
+  namespace: string,
+  to: TargetOptions,
+  event: string,
+  payload: Payload,
+  options: EmitOptions,
+  expectMs?: number,
+): Emit {
+  if (options.volatile && options.latest) {
+    throw new RialtoError("INVALID", "an event is either volatile or latest", { retry: { advice: "never" } });
+  }
+  const delivery = options.volatile ? Delivery.VOLATILE : options.latest ? Delivery.LATEST : Delivery.RELIABLE;
+  return create(EmitSchema, {
+    namespace,
+    target: target({ ...to, ...reach(options) }),
+    content: content(event, payload, options),
+    delivery,
+    ...(expectMs === undefined ? {} : { expectReplies: { timeout: duration(expectMs) } }),
+  });
+}
+
+function reach(options: EmitOptions): TargetOptions {
+  const picked: TargetOptions = {};
+  if (options.includeSender !== undefined) picked.includeSender = options.includeSender;
+  if (options.exceptRooms !== undefined) picked.exceptRooms = options.exceptRooms;
+  if (options.exceptSessions !== undefined) picked.exceptSessions = options.exceptSessions;
+  if (options.local !== undefined) picked.local = options.local;
+  return picked;
+}
+
+/** About how many bytes an emit takes on the wire; never less than it really does. */
+export function weight(emitted: Emit): number {
+  const body = emitted.content?.body;
+  const payload = body?.case === "text" ? body.value.length * 3 : body?.case === "binary" ? body.value.length : 0;
+  const to = emitted.target;
+  const names = (to?.rooms.length ?? 0) + (to?.sessions.length ?? 0) + (to?.users.length ?? 0);
+  return payload + 2048 + names * 130;
+}
+
+/** The server's answer as plain data. */
+export function toAccepted(accepted: WireAccepted): Accepted {
+  const durability = accepted.durability === Durability.FSYNC ? "fsync"
+    : accepted.durability === Durability.REPLICATED ? "replicated" : "memory";
+  const common = { eventId: accepted.eventId, recipients: accepted.recipientsHere, durability } as const;
+  return accepted.offset === undefined ? common : { ...common, offset: accepted.offset };
+}

@@ -1,0 +1,45 @@
+// What to do when a stream has ended: stay away, or come back and after what wait at least. The table of the protocol
+// in one function. Decides; `life.ts` acts.
+
+import { Then } from "../gen/rialto/v1/code_pb.js";
+import type { Close } from "../gen/rialto/v1/session_pb.js";
+import { closing, millis, RialtoError } from "./errors.js";
+
+/** How one stream ended. */
+export interface Ended {
+  /** The server's last word, if it had one. */
+  close: Close | undefined;
+  /** What went wrong otherwise. */
+  error: RialtoError;
+  /** Whether the session had been welcomed. */
+  welcomed: boolean;
+  /** Whether a new token may help: there is a source of tokens and it was not asked again yet. */
+  tokenMayHelp: boolean;
+}
+
+/** What to do next. */
+export interface Next {
+  error: RialtoError;
+  /** True: do not come back. */
+  stay: boolean;
+  /** Come back not before this long from now. */
+  afterMs: number;
+  /** Come back without the usual wait. */
+  atOnce: boolean;
+}
+
+/** Refusals of a greeting that the same greeting will meet again. */
+const HOPELESS = new Set<string>(["INVALID", "NAME_INVALID", "FORBIDDEN", "NAMESPACE_UNKNOWN", "OUT_OF_ORDER", "PAYLOAD_TOO_LARGE"]);
+
+/** What follows from the way a stream has ended. */
+export function next(ended: Ended): Next {
+  const { close, error } = ended;
+  if (close) {
+    const then = close.then || [Then.STAY_AWAY, Then.RESUME, Then.RECONNECT][Math.trunc(close.code / 100)] || Then.STAY_AWAY;
+    return { error: closing(close), stay: then === Then.STAY_AWAY, afterMs: millis(close.after), atOnce: false };
+  }
+  const afterMs = error.retry.afterMs ?? 0;
+  if (error.code === "UNAUTHENTICATED") return { error, stay: !ended.tokenMayHelp, afterMs, atOnce: ended.tokenMayHelp };
+  const stay = !ended.welcomed && error.said && error.retry.advice !== "later" && HOPELESS.has(error.code);
+  return { error, stay, afterMs, atOnce: false };
+}

@@ -1,0 +1,131 @@
+// What an application says and hears: payloads, and an event with the means to answer it. Owns the mapping between
+// JavaScript values and the bodies of the protocol. Never sends by itself.
+
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Event, Sender } from "../gen/rialto/v1/event_pb.js";
+
+/** What can be sent: text, bytes, nothing, or a value that is sent as JSON text. */
+export type Payload = string | Uint8Array | undefined | null | number | boolean | object;
+
+/** A body of the protocol. */
+export type Body =
+  | { case: "text"; value: string }
+  | { case: "binary"; value: Uint8Array }
+  | { case: undefined; value?: undefined };
+
+/** Body and content type of a payload. */
+export function toBody(payload: Payload, contentType?: string): { body: Body; contentType: string } {
+  if (payload === undefined) return { body: { case: undefined }, contentType: contentType ?? "" };
+  if (typeof payload === "string") return { body: { case: "text", value: payload }, contentType: contentType ?? "" };
+  if (payload instanceof Uint8Array) {
+    return { body: { case: "binary", value: payload }, contentType: contentType ?? "" };
+  }
+  return { body: { case: "text", value: JSON.stringify(payload) }, contentType: contentType ?? "application/json" };
+}
+
+type AnyBody = { case: string; value: string | Uint8Array } | { case: undefined; value?: undefined } | undefined;
+
+/** The payload as text, whatever it was sent as. */
+export function bodyText(body: AnyBody): string {
+  if (body === undefined || body.case === undefined) return "";
+  return typeof body.value === "string" ? body.value : new TextDecoder().decode(body.value);
+}
+
+/** The payload as bytes, whatever it was sent as. */
+export function bodyBytes(body: AnyBody): Uint8Array {
+  if (body === undefined || body.case === undefined) return new Uint8Array();
+  return typeof body.value === "string" ? new TextEncoder().encode(body.value) : body.value;
+}
+
+/** Who sent something; either field may be empty. */
+export interface Who {
+  readonly session: string;
+  readonly user: string;
+}
+
+/** A sender as plain data. */
+export function who(sender: Sender | undefined): Who {
+  return { session: sender?.session ?? "", user: sender?.user ?? "" };
+}
+
+/** How an event is answered; the session provides it. */
+export type Answer = (token: string, answer: { payload: Payload; contentType?: string } | { error: string }) => Promise<void>;
+
+/** An event as it was received. */
+export class RialtoEvent {
+  readonly #event: Event;
+  readonly #answer: Answer;
+  /** Who sent it. */
+  readonly sender: Who;
+
+  constructor(event: Event, answer: Answer) {
+    this.#event = event;
+    this.#answer = answer;
+    this.sender = who(event.sender);
+  }
+
+  /** Name of the event. */
+  get name(): string {
+    return this.#event.content?.event ?? "";
+  }
+  /** The namespace it was sent in. */
+  get namespace(): string {
+    return this.#event.namespace;
+  }
+  /** The rooms it was sent to; empty when it was sent to sessions, users or everyone. */
+  get rooms(): readonly string[] {
+    return this.#event.rooms;
+  }
+  /** Identity of the event, unique for ever. */
+  get id(): string {
+    return this.#event.eventId;
+  }
+  /** When the node took it. */
+  get sentAt(): Date {
+    return this.#event.sentAt ? timestampDate(this.#event.sentAt) : new Date(0);
+  }
+  /** Key/value pairs from the sender. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.#event.content?.headers ?? {};
+  }
+  /** Media type of the payload; empty for none. */
+  get contentType(): string {
+    return this.#event.content?.contentType ?? "";
+  }
+  /** The payload as it was sent: text, bytes or nothing. */
+  get payload(): string | Uint8Array | undefined {
+    return this.#event.content?.body.value;
+  }
+  /** The payload as text. */
+  get text(): string {
+    return bodyText(this.#event.content?.body);
+  }
+  /** The payload as bytes. */
+  get bytes(): Uint8Array {
+    return bodyBytes(this.#event.content?.body);
+  }
+  /** The payload read as JSON; throws `SyntaxError` when it is none. */
+  json(): unknown {
+    return JSON.parse(this.text);
+  }
+  /** Position in the history of the room; absent when the room keeps none. */
+  get offset(): bigint | undefined {
+    return this.#event.offset;
+  }
+  /** True when the sender waits for an answer. */
+  get wantsReply(): boolean {
+    return this.#event.replyToken !== "";
+  }
+
+  /** Answers the event. Resolves at once, without effect, when nobody waits for an answer. */
+  reply(payload: Payload, contentType?: string): Promise<void> {
+    if (!this.wantsReply) return Promise.resolve();
+    return this.#answer(this.#event.replyToken, contentType === undefined ? { payload } : { payload, contentType });
+  }
+
+  /** Answers that what was asked cannot be done. */
+  fail(error: string): Promise<void> {
+    if (!this.wantsReply) return Promise.resolve();
+    return this.#answer(this.#event.replyToken, { error });
+  }
+}

@@ -1,0 +1,79 @@
+// A stream in two halves: `Listen` comes down, `Push` goes up, for clients that cannot stream upwards. One Push is in
+// flight at a time; its frames are numbered, so that a lost call is repeated without doing anything twice.
+
+import { create } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import type { ClientFrame } from "../gen/rialto/v1/frame_pb.js";
+import { ListenRequestSchema, MessagingService, PushRequestSchema } from "../gen/rialto/v1/messaging_pb.js";
+import type { Hello, Welcome } from "../gen/rialto/v1/session_pb.js";
+import { backoff } from "./backoff.js";
+import { single, stream, unary } from "./calls.js";
+import type { Burst, Stream } from "./carrier.js";
+import { failure, RialtoError } from "./errors.js";
+import { sleep } from "./time.js";
+
+const PUSH_TIMEOUT_MS = 10_000;
+const PUSH_TRIES = 5;
+
+/** Opens a session in two halves over any transport that has unary calls and server streams. */
+export function openHalves(transport: Transport, hello: Hello, signal: AbortSignal): Stream {
+  return new Halves(transport, hello, signal);
+}
+
+class Halves implements Stream {
+  readonly bursts: AsyncIterable<Burst>;
+  readonly #transport: Transport;
+  readonly #signal: AbortSignal;
+  #welcome: Welcome | undefined;
+  #nextSeq = 1;
+
+  constructor(transport: Transport, hello: Hello, signal: AbortSignal) {
+    this.#transport = transport;
+    this.#signal = signal;
+    this.bursts = this.#listen(hello);
+  }
+
+  async *#listen(hello: Hello): AsyncGenerator<Burst> {
+    const request = create(ListenRequestSchema, { hello });
+    for await (const response of stream(this.#transport, MessagingService.method.listen, single(request), this.#signal)) {
+      this.#welcome ??= response.frames.find((frame) => frame.frame.case === "welcome")?.frame.value as Welcome | undefined;
+      yield { firstSeq: response.firstSeq, frames: response.frames };
+    }
+  }
+
+  async send(frames: ClientFrame[]): Promise<void> {
+    let rest = frames;
+    for (let attempt = 0; rest.length > 0; attempt++) {
+      if (attempt >= PUSH_TRIES) throw new RialtoError("PROTOCOL", "the node takes no commands");
+      const taken = await this.#push(rest, attempt);
+      if (taken > rest.length) throw new RialtoError("PROTOCOL", "the node took frames that were not sent");
+      // A call that made progress does not count as a failed try.
+      if (taken > 0) attempt = -1;
+      this.#nextSeq += taken;
+      rest = rest.slice(taken);
+    }
+  }
+
+  /** Sends once; says how many frames the node has taken, zero when it has to be tried again. */
+  async #push(frames: ClientFrame[], attempt: number): Promise<number> {
+    if (!this.#welcome) throw new RialtoError("PROTOCOL", "there is no session to push to");
+    if (attempt > 0) await sleep(backoff(attempt - 1), this.#signal);
+    const request = create(PushRequestSchema, {
+      sessionId: this.#welcome.sessionId,
+      sessionSecret: this.#welcome.sessionSecret,
+      firstSeq: this.#nextSeq,
+      frames,
+    });
+    try {
+      const limits = { signal: this.#signal, timeoutMs: PUSH_TIMEOUT_MS };
+      const response = await unary(this.#transport, MessagingService.method.push, request, limits);
+      return Math.max(0, response.acceptedSeq - this.#nextSeq + 1);
+    } catch (cause) {
+      const error = failure(cause);
+      const again = error.code === "UNREACHABLE" || error.code === "TIMED_OUT" || error.retry.advice === "later";
+      if (!again || this.#signal.aborted || attempt + 1 >= PUSH_TRIES) throw error;
+      if (error.retry.afterMs) await sleep(error.retry.afterMs, this.#signal);
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,41 @@
+// The client for Node: a session in one bidirectional stream over HTTP/2, in clear or over TLS. The transport's own
+// pings watch the connection.
+
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { SecureClientSessionOptions } from "node:http2";
+import type { Carrier } from "./core/carrier.js";
+import type { SessionOptions } from "./core/options.js";
+import { Session } from "./core/session.js";
+import { openWhole } from "./core/whole.js";
+
+export * from "./index.js";
+
+/** What a session in Node can be told. */
+export interface NodeOptions extends SessionOptions {
+  /** Certificates and other options of the connection. */
+  tls?: SecureClientSessionOptions;
+}
+
+/** Opens a session and returns at once; its status says how it goes. */
+export function open(url: string, options: NodeOptions = {}): Session {
+  const manager = new Http2SessionManager(url, { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, options.tls);
+  const transport = createGrpcTransport({ baseUrl: url, sessionManager: manager });
+  const carrier: Carrier = {
+    transport,
+    open: (hello, signal) => openWhole(transport, hello, signal),
+    close: () => manager.abort(),
+  };
+  return new Session(carrier, options);
+}
+
+/** Opens a session and waits until it is attached. Rejects, and gives up, after `timeoutMs` (default 30 s). */
+export async function connect(url: string, options: NodeOptions & { timeoutMs?: number } = {}): Promise<Session> {
+  const session = open(url, options);
+  try {
+    await session.ready(options);
+    return session;
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+// The client for browsers: a session in two halves over grpc-web, which needs nothing but `fetch`. Watches the page's
+// surroundings, so that a laptop that wakes up or a network that returns is noticed at once.
+
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import type { Carrier, Surroundings } from "./core/carrier.js";
+import { openHalves } from "./core/halves.js";
+import type { SessionOptions } from "./core/options.js";
+import { Session } from "./core/session.js";
+
+export * from "./index.js";
+
+/** What a session in a browser can be told. */
+export interface WebOptions extends SessionOptions {
+  /** Another `fetch`, for example with its own credentials mode. */
+  fetch?: typeof globalThis.fetch;
+}
+
+const DOUBT_MS = 4_000;
+
+/** Opens a session and returns at once; its status says how it goes. */
+export function open(url: string, options: WebOptions = {}): Session {
+  const transport = createGrpcWebTransport({ baseUrl: url, ...(options.fetch ? { fetch: options.fetch } : {}) });
+  const carrier: Carrier = {
+    transport,
+    open: (hello, signal) => openHalves(transport, hello, signal),
+    watch,
+  };
+  return new Session(carrier, options);
+}
+
+/** Opens a session and waits until it is attached. Rejects, and gives up, after `timeoutMs` (default 30 s). */
+export async function connect(url: string, options: WebOptions & { timeoutMs?: number } = {}): Promise<Session> {
+  const session = open(url, options);
+  try {
+    await session.ready(options);
+    return session;
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+function watch(surroundings: Surroundings): () => void {
+  if (typeof window === "undefined") return () => {};
+  const hope = () => surroundings.hope();
+  const doubt = () => surroundings.doubt(DOUBT_MS);
+  const look = () => {
+    if (document.visibilityState !== "visible") return;
+    surroundings.hope();
+    surroundings.doubt(DOUBT_MS);
+  };
+  window.addEventListener("online", hope);
+  window.addEventListener("offline", doubt);
+  window.addEventListener("pageshow", look);
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    window.removeEventListener("online", hope);
+    window.removeEventListener("offline", doubt);
+    window.removeEventListener("pageshow", look);
+    document.removeEventListener("visibilitychange", look);
+  };
+}

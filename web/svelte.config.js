@@ -1,0 +1,5 @@
+// What the Svelte compiler is told; runes everywhere.
+
+import { vitePreprocess } from "@sveltejs/vite-plugin-svelte";
+
+export default { preprocess: vitePreprocess(), compilerOptions: { runes: true } };
