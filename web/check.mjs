@@ -9,8 +9,8 @@ import { gzipSync } from "node:zlib";
 
 /** Most bytes, compressed, of what a page loads at its start. */
 const START_BYTES_MAX = 70 * 1024;
-/** Fetched when first needed, so not part of the start. */
-const LATER = new Set(["assets/directory_pb.js"]);
+/** Fetched when first needed, or only when somebody asks: not part of the start. */
+const LATER = new Set(["assets/directory_pb.js", "licenses.txt"]);
 
 const dist = fileURLToPath(new URL("dist", import.meta.url));
 const files = readdirSync(dist, { recursive: true, withFileTypes: true })

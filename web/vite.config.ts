@@ -64,6 +64,7 @@ export default defineConfig({
   build: {
     target: "es2022",
     sourcemap: false,
+    license: { fileName: "licenses.txt" },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     cssCodeSplit: false,

@@ -1,8 +1,6 @@
 //! The kit of Rialto's tests: nodes that are real, clients that say exactly what a test wants said, and expectations
 //! that read as sentences. Every wait has a deadline; nothing sleeps.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
-
 pub mod access;
 pub mod node;
 pub mod operator;

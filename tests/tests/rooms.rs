@@ -1,7 +1,5 @@
 //! Who hears what: targets, unions, exceptions, address spaces.
 
-#![allow(clippy::panic, reason = "a test fails by it")]
-
 use rialto_proto::v1::{RefusalCode, Target, content::Body};
 use rialto_tests::{
     node::TestNode,

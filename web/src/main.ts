@@ -4,6 +4,7 @@ import { mount } from "svelte";
 import App from "./App.svelte";
 import "./styles/base.css";
 import "./styles/layout.css";
+import "./styles/panels.css";
 import "./styles/log.css";
 import "./styles/forms.css";
 

@@ -5,7 +5,7 @@
 //! * [`unary`]: publishing and calling without a session
 //! * [`directory`]: looking inside
 //! * [`conversation`]: what `attach` and `web` share: commands in, bursts out
-//! * [`line`]: the connection under a session
+//! * [`mod@line`]: the connection under a session
 //! * [`status`]: the only place that turns refusals and closes into gRPC statuses
 
 pub mod attach;

@@ -20,7 +20,12 @@ interface Seat {
   answer: Deferred<void>;
   /** A presence map with a hole is filled by joining again, once at a time. */
   refilling: boolean;
+  /** Joins again later, when the server has said that it may work then. */
+  later?: ReturnType<typeof setTimeout> | undefined;
 }
+
+/** Waits of joins that may work later are spread by this much. */
+const SPREAD_MS = 500;
 
 /** How commands leave. */
 export interface Sender {
@@ -65,6 +70,7 @@ export class Memberships {
   /** Wants to be out of a room. False when there is nothing to tell the server. */
   part(room: Room): boolean {
     const seat = this.#seats.get(room);
+    clearTimeout(seat?.later);
     const known = this.#seats.delete(room) && this.#attached;
     seat?.answer.reject(new RialtoError("ABORTED", "the room was parted", { retry: { advice: "never" } }));
     room.become({ state: "out" });
@@ -108,6 +114,7 @@ export class Memberships {
     this.#answersDue = [];
     for (const seat of this.#seats.values()) {
       seat.refilling = false;
+      clearTimeout(seat.later);
       if (seat.room.status.current.state === "in") {
         seat.answer = deferred();
         seat.room.become({ state: "recovering" });
@@ -118,7 +125,8 @@ export class Memberships {
   /** The session is over. */
   closed(error: RialtoError): void {
     this.#attached = false;
-    for (const { room, answer } of this.#seats.values()) {
+    for (const { room, answer, later } of this.#seats.values()) {
+      clearTimeout(later);
       answer.reject(error);
       room.become({ state: "out", error });
     }
@@ -170,7 +178,7 @@ export class Memberships {
     }
   }
 
-  /** A join was refused: all of its rooms or none, so each is tried by itself. */
+  /** A join was refused: all of its rooms or none, so each is tried by itself. What may work later is tried later. */
   #refused(seats: Seat[], error: RialtoError): void {
     const wanted = seats.filter((seat) => this.#seats.get(seat.room) === seat);
     if (seats.length > 1) {
@@ -178,6 +186,11 @@ export class Memberships {
       return;
     }
     for (const seat of wanted) {
+      if (error.retry.advice === "later") {
+        const waitMs = (error.retry.afterMs ?? 1000) + Math.random() * SPREAD_MS;
+        seat.later = setTimeout(() => this.#attached && this.#sender.send(this.#joinCommand([seat])), waitMs);
+        continue;
+      }
       if (seat.room.status.current.state === "in") {
         seat.answer.reject(error);
         continue;

@@ -97,7 +97,10 @@ export class Room {
     return this.#status;
   }
 
-  /** Joins; resolves when the session is a member. After a lost connection the room is joined again by itself. */
+  /**
+   * Joins; resolves when the session is a member. From then on the room is wanted: it is joined again after a lost
+   * connection, and when the server was only too busy, until `part`. A `TIMED_OUT` ends the waiting, not the wanting.
+   */
   join(options: JoinOptions = {}): Promise<void> {
     return this.#core.join(this, options);
   }

@@ -1,0 +1,160 @@
+// The small parts of the client, each by itself: waits, queues, listeners, errors, endings, tokens.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { ConnectError, Code } from "@connectrpc/connect";
+import { backoff } from "../../dist/core/backoff.js";
+import { readErrorInfo, readRetryInfo } from "../../dist/core/details.js";
+import { next } from "../../dist/core/ending.js";
+import { failure, refusal, RialtoError } from "../../dist/core/errors.js";
+import { Listeners } from "../../dist/core/listeners.js";
+import { Outbox } from "../../dist/core/outbox.js";
+import { BoundedQueue } from "../../dist/core/queue.js";
+import { expiryOf } from "../../dist/core/token.js";
+import { RefusedSchema } from "../../dist/gen/rialto/v1/event_pb.js";
+import { CloseSchema } from "../../dist/gen/rialto/v1/session_pb.js";
+import { CloseCode, RefusalCode, RetryAdvice, Then } from "../../dist/gen/rialto/v1/code_pb.js";
+
+test("waits are random within a window that grows to its end", () => {
+  const options = { firstMs: 250, maxMs: 30_000 };
+  assert.equal(backoff(0, options, () => 0), 0);
+  assert.deepEqual([0, 1, 2, 6, 7, 100].map((attempt) => backoff(attempt, options, () => 1)), [250, 500, 1000, 16_000, 30_000, 30_000]);
+});
+
+test("a queue hands over in order, drops the oldest beyond its bound, and ends", async () => {
+  let dropped = 0;
+  const queue = new BoundedQueue(2, (count) => (dropped += count));
+  for (const entry of [1, 2, 3]) queue.push(entry);
+  assert.equal(dropped, 1);
+  queue.end();
+  queue.push(4);
+  const found = [];
+  for await (const entry of queue) found.push(entry);
+  assert.deepEqual(found, [2, 3]);
+});
+
+test("a queue that ends with an error throws it once, after what waits", async () => {
+  const queue = new BoundedQueue(2);
+  queue.push(1);
+  queue.end(new RialtoError("CLOSED", "over"));
+  assert.equal((await queue.next()).value, 1);
+  await assert.rejects(queue.next(), { code: "CLOSED" });
+  assert.equal((await queue.next()).done, true);
+});
+
+test("leaving an iteration ends the listening", async () => {
+  const listeners = new Listeners();
+  const control = new AbortController();
+  for (const leave of [(events) => events.return(), () => control.abort(), () => listeners.end()]) {
+    const events = listeners.events({ signal: control.signal.aborted ? undefined : control.signal });
+    assert.equal(listeners.idle, false);
+    leave(events);
+    assert.equal((await events.next()).done, true);
+    assert.equal(listeners.idle, true);
+  }
+});
+
+const command = (more = {}) => ({ command: { case: "ping", value: {} }, bytes: 10, waits: true, answer: () => true, fail: () => {}, ...more });
+
+test("refs rise as commands leave, and answers find their commands", () => {
+  const outbox = new Outbox({ countMax: 10, bytesMax: 1000 });
+  const answered = [];
+  for (const name of ["a", "b"]) outbox.add(command({ answer: () => answered.push(name) > 0 }));
+  outbox.addFirst([command({ answer: undefined })]);
+  assert.deepEqual(outbox.take(10, 1000).map(({ ref }) => ref), [0, 1, 2]);
+  assert.equal(outbox.answer({ ref: 2 }), true);
+  assert.equal(outbox.answer({ ref: 2 }), false);
+  assert.equal(outbox.answer({ ref: 9 }), false);
+  assert.deepEqual([answered, outbox.pending], [["b"], 1]);
+});
+
+test("an outbox is bounded in number and bytes, and batches are too", () => {
+  const outbox = new Outbox({ countMax: 2, bytesMax: 100 });
+  outbox.add(command());
+  outbox.add(command());
+  assert.throws(() => outbox.add(command()), { code: "QUEUE_FULL" });
+  assert.equal(outbox.take(1, 1000).length, 1);
+  assert.throws(() => outbox.add(command({ bytes: 91 })), { code: "QUEUE_FULL" });
+  outbox.add(command({ bytes: 90 }));
+  assert.equal(outbox.take(10, 20).length, 1, "the large one waits for the next batch");
+  assert.equal(outbox.take(10, 20).length, 1, "but goes by itself");
+});
+
+test("when the stream is lost, what was under way fails and what can wait stays", () => {
+  const outbox = new Outbox({ countMax: 10, bytesMax: 1000 });
+  const failed = [];
+  const named = (name, waits) => command({ waits, fail: (error) => failed.push([name, error.code]) });
+  outbox.add(named("under way", true));
+  outbox.take(1, 100);
+  outbox.add(named("waits", true));
+  outbox.add(named("does not wait", false));
+  outbox.lose();
+  assert.deepEqual(failed, [["under way", "CONNECTION_LOST"], ["does not wait", "CONNECTION_LOST"]]);
+  assert.deepEqual([outbox.waiting, outbox.pending], [1, 0]);
+  const dropped = command();
+  outbox.add(dropped);
+  assert.equal(outbox.drop(dropped), true);
+  outbox.clear(new RialtoError("CLOSED", "over"));
+  assert.deepEqual(failed.at(-1), ["waits", "CLOSED"]);
+});
+
+const bytes = (...parts) => new Uint8Array(parts.flat());
+const field = (number, text) => [(number << 3) | 2, text.length, ...new TextEncoder().encode(text)];
+
+test("error details are read from their bytes, and nonsense is survived", () => {
+  const entry = [...field(1, "limit"), ...field(2, "rooms_max")];
+  const info = bytes(field(1, "LIMIT_REACHED"), field(2, "rialto"), [(3 << 3) | 2, entry.length, ...entry], [(9 << 3) | 0, 1]);
+  assert.deepEqual(readErrorInfo(info), { reason: "LIMIT_REACHED", domain: "rialto", limit: "rooms_max" });
+  assert.equal(readRetryInfo(bytes([10, 8, 8, 2, 16, 128, 202, 181, 238, 1])), 2500);
+  for (const nonsense of [bytes([255]), bytes([10, 200]), bytes([0])]) {
+    assert.equal(readErrorInfo(nonsense).reason, "");
+    assert.equal(readRetryInfo(nonsense), undefined);
+  }
+});
+
+test("statuses become typed errors; only a server of this kind is believed", () => {
+  const detailed = new ConnectError("no", Code.PermissionDenied);
+  detailed.details = [{ type: "google.rpc.ErrorInfo", value: bytes(field(1, "FORBIDDEN"), field(2, "rialto")) }];
+  assert.deepEqual([failure(detailed).code, failure(detailed).said, failure(detailed).reason], ["FORBIDDEN", true, "no"]);
+  detailed.details = [{ type: "google.rpc.ErrorInfo", value: bytes(field(1, "OTHER"), field(2, "elsewhere")) }];
+  assert.deepEqual([failure(detailed).code, failure(detailed).said], ["FORBIDDEN", false]);
+  assert.equal(failure(new TypeError("Failed to fetch")).code, "UNREACHABLE");
+  assert.equal(failure(new ConnectError("x", Code.Unauthenticated)).code, "UNAUTHENTICATED");
+  const refused = create(RefusedSchema, { code: RefusalCode.RATE_LIMITED, reason: "slow down", limit: "emits_per_second", retry: { advice: RetryAdvice.LATER, after: { seconds: 1n, nanos: 5e8 } } });
+  const error = refusal(refused);
+  assert.deepEqual([error.code, error.limit, error.retry], ["RATE_LIMITED", "emits_per_second", { advice: "later", afterMs: 1500 }]);
+  assert.equal(refusal(create(RefusedSchema, { code: 99 })).code, "CODE_99", "a later server's code");
+});
+
+test("the hundreds of a close code decide, and `then` goes before them", () => {
+  const error = new RialtoError("CONNECTION_LOST", "");
+  const after = (close) => next({ close: close && create(CloseSchema, close), error, welcomed: true, tokenMayHelp: false });
+  for (const code of [CloseCode.DRAINING, CloseCode.FELL_BEHIND, CloseCode.SESSION_LOST, CloseCode.TOKEN_EXPIRED, CloseCode.SILENT]) {
+    assert.equal(after({ code }).stay, false, CloseCode[code]);
+  }
+  for (const code of [CloseCode.BYE, CloseCode.DISCONNECTED, CloseCode.PROTOCOL, CloseCode.UNAUTHENTICATED, CloseCode.REPLACED]) {
+    assert.equal(after({ code }).stay, true, CloseCode[code]);
+  }
+  assert.equal(after({ code: CloseCode.DISCONNECTED, then: Then.RECONNECT, after: { seconds: 3n, nanos: 0 } }).stay, false);
+  assert.equal(after({ code: CloseCode.DISCONNECTED, then: Then.RECONNECT, after: { seconds: 3n, nanos: 0 } }).afterMs, 3000);
+  assert.equal(after({ code: 777 }).stay, true, "an unknown range");
+  assert.equal(after(undefined).stay, false);
+});
+
+test("a refused greeting is repeated only when that can help", () => {
+  const after = (code, said, more = {}) => next({ close: undefined, error: new RialtoError(code, "", { said, ...more }), welcomed: false, tokenMayHelp: false }).stay;
+  assert.equal(after("FORBIDDEN", true), true);
+  assert.equal(after("FORBIDDEN", false), false, "a proxy said so");
+  assert.equal(after("LIMIT_REACHED", true), false);
+  assert.equal(after("INVALID", true), true);
+  assert.equal(after("UNAUTHENTICATED", true), true);
+  const again = next({ close: undefined, error: new RialtoError("UNAUTHENTICATED", ""), welcomed: false, tokenMayHelp: true });
+  assert.deepEqual([again.stay, again.atOnce], [false, true]);
+});
+
+test("a token tells when it expires, or nothing", () => {
+  const token = (claims) => `h.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.s`;
+  assert.equal(expiryOf(token({ exp: 100, sub: "ÿ?>" })), 100_000);
+  for (const text of ["", "key", "a.b.c", token({}), token({ exp: "1" }), token(null)]) assert.ok(Number.isNaN(expiryOf(text)), text);
+});

@@ -1,0 +1,209 @@
+// A session against scripted streams: what it says, and what it does about each thing it hears. The script stands in
+// for the wire only; the real server is met in `test/server`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { Session } from "../../dist/core/session.js";
+import { BoundedQueue } from "../../dist/core/queue.js";
+import { ServerFrameSchema } from "../../dist/gen/rialto/v1/frame_pb.js";
+import { CloseCode } from "../../dist/gen/rialto/v1/code_pb.js";
+
+/** Streams that the test plays the other end of. */
+class Script {
+  streams = [];
+  #waiting = [];
+  transport = {};
+
+  open(hello, signal) {
+    const bursts = new BoundedQueue(1000);
+    signal.addEventListener("abort", () => bursts.end(signal.reason));
+    const sent = new BoundedQueue(1000);
+    let seq = 1;
+    const stream = {
+      hello,
+      signal,
+      say: (...frames) => {
+        bursts.push({ firstSeq: seq, frames: frames.map((frame) => create(ServerFrameSchema, frame)) });
+        seq += frames.length;
+      },
+      skip: () => seq++,
+      end: (error) => bursts.end(error),
+      command: async (wanted) => {
+        for (;;) {
+          const { value } = await sent.next();
+          if (value.command.case === wanted) return value;
+        }
+      },
+    };
+    this.streams.push(stream);
+    this.#waiting.shift()?.(stream);
+    return { bursts, send: async (frames) => frames.forEach((frame) => sent.push(frame)) };
+  }
+
+  /** The next stream that is opened. */
+  next() {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+const welcome = (more = {}) => ({ frame: { case: "welcome", value: { sessionId: "n-1", sessionSecret: "s", ...more } } });
+const joined = (namespace, ...rooms) => ({ frame: { case: "joined", value: { namespace, rooms: rooms.map((room) => ({ room, memberCount: 1 })) } } });
+const close = (code) => ({ frame: { case: "close", value: { code } } });
+
+async function start(t, options = {}) {
+  const script = new Script();
+  const opening = script.next();
+  const session = new Session(script, { backoff: { firstMs: 1, maxMs: 1 }, ...options });
+  t.after(() => {
+    script.streams.at(-1).signal.aborted || script.streams.at(-1).say(close(CloseCode.BYE));
+    return session.close();
+  });
+  return { script, session, stream: await opening };
+}
+
+test("attached is said after the welcome, and the greeting carries who this is", async (t) => {
+  const { session, stream } = await start(t, { user: "ann", token: "key", attributes: { name: "Ann" } });
+  assert.equal(session.status.current.state, "connecting");
+  assert.deepEqual([stream.hello.user, stream.hello.token, stream.hello.attributes], ["ann", "key", { name: "Ann" }]);
+  stream.say(welcome({ user: "ann" }));
+  await session.ready();
+  assert.deepEqual([session.id, session.status.current.user], ["n-1", "ann"]);
+});
+
+for (const [code, stays] of [[CloseCode.FELL_BEHIND, false], [CloseCode.SILENT, false], [CloseCode.DISCONNECTED, true], [CloseCode.REPLACED, true]]) {
+  test(`close ${CloseCode[code]} is obeyed`, async (t) => {
+    const { script, session, stream } = await start(t);
+    const again = script.next();
+    stream.say(welcome(), close(code));
+    if (stays) {
+      await new Promise((resolve) => session.status.subscribe(({ state }) => state === "closed" && resolve()));
+      assert.equal(session.status.current.error.code, CloseCode[code]);
+      assert.equal(script.streams.length, 1);
+    } else {
+      (await again).say(welcome());
+      await session.ready();
+    }
+  });
+}
+
+test("rooms are joined again with the greeting, presence and all, and a refused one is left out", async (t) => {
+  const { script, session, stream } = await start(t);
+  stream.say(welcome());
+  await session.ready();
+  const [plain, lively, gone] = ["plain", "lively", "gone"].map((name) => session.namespace("chat").room(name));
+  const joins = [plain.join(), lively.join({ presence: true }), gone.join()];
+  for (const name of ["plain", "lively", "gone"]) {
+    const { ref } = await stream.command("join");
+    stream.say({ ref, ...joined("chat", name) });
+  }
+  await Promise.all(joins);
+  const again = script.next();
+  stream.end(new Error("cut"));
+  const second = await again;
+  assert.equal(plain.status.current.state, "recovering");
+  assert.deepEqual(second.hello.joins.map(({ rooms, presence }) => [rooms, presence]), [[["plain", "gone"], false], [["lively"], true]]);
+  second.say(welcome({ sessionId: "n-2" }), { frame: { case: "refused", value: { code: 7, reason: "no" } } }, joined("chat", "lively"));
+  for (const name of ["plain", "gone"]) {
+    const { ref, command } = await second.command("join");
+    assert.deepEqual(command.value.rooms, [name], "a group that was refused is tried one by one");
+    second.say(name === "gone" ? { ref, frame: { case: "refused", value: { code: 7, reason: "no" } } } : { ref, ...joined("chat", name) });
+  }
+  await new Promise((resolve) => gone.status.subscribe(({ state }) => state === "out" && resolve()));
+  assert.deepEqual([plain.status.current.state, lively.status.current.state], ["in", "in"]);
+  assert.equal(gone.status.current.error.code, "FORBIDDEN");
+});
+
+test("silence of two and a half intervals ends a connection", async (t) => {
+  const { script, session, stream } = await start(t);
+  const again = script.next();
+  const began = performance.now();
+  stream.say(welcome({ pingInterval: { seconds: 0n, nanos: 40e6 } }));
+  (await again).say(welcome());
+  const took = performance.now() - began;
+  assert.ok(took >= 95, `after ${took} ms`);
+  await session.ready();
+});
+
+test("a ping is answered, and a frame of an unknown kind is passed over", async (t) => {
+  const { session, stream } = await start(t);
+  stream.say(welcome(), { frame: { case: undefined } }, { frame: { case: "ping", value: {} } });
+  const { ref } = await stream.command("pong");
+  assert.equal(ref, 0);
+  assert.equal(session.status.current.state, "attached");
+});
+
+test("a gap in the numbers of frames is not passed over", async (t) => {
+  const { script, stream } = await start(t);
+  const again = script.next();
+  stream.say(welcome());
+  stream.skip();
+  stream.say({ frame: { case: "pong", value: {} } });
+  await again;
+  assert.equal(stream.signal.aborted, true);
+});
+
+test("a drain is followed after its delay, once answers have come", async (t) => {
+  const { script, session, stream } = await start(t);
+  stream.say(welcome());
+  await session.ready();
+  const emitted = session.namespace("chat").room("r").emit("e");
+  const { ref } = await stream.command("emit");
+  const again = script.next();
+  stream.say({ frame: { case: "drain", value: { delay: { seconds: 0n, nanos: 1e6 } } } });
+  stream.say({ ref, frame: { case: "accepted", value: { eventId: "x", recipientsHere: 2 } } });
+  assert.equal((await emitted).recipients, 2);
+  (await again).say(welcome({ sessionId: "n-2" }));
+  await session.ready();
+});
+
+test("a token is asked for again once when it is not accepted", async (t) => {
+  let asked = 0;
+  const { script, session, stream } = await start(t, { token: () => `token ${++asked}` });
+  const { ConnectError, Code } = await import("@connectrpc/connect");
+  const again = script.next();
+  stream.end(new ConnectError("old", Code.Unauthenticated));
+  const second = await again;
+  assert.equal(second.hello.token, "token 2");
+  second.end(new ConnectError("no", Code.Unauthenticated));
+  await assert.rejects(session.ready(), { code: "UNAUTHENTICATED" });
+  assert.equal(asked, 2);
+});
+
+test("a join that may work later is tried again when the server says", async (t) => {
+  const { session, stream } = await start(t);
+  stream.say(welcome());
+  await session.ready();
+  const joining = session.namespace("chat").room("busy").join();
+  const first = await stream.command("join");
+  const retry = { advice: 2, after: { seconds: 0n, nanos: 20e6 } };
+  stream.say({ ref: first.ref, frame: { case: "refused", value: { code: 6, reason: "too many rooms", retry } } });
+  const second = await stream.command("join");
+  assert.ok(second.ref > first.ref);
+  stream.say({ ref: second.ref, ...joined("chat", "busy") });
+  await joining;
+});
+
+test("a room that the server takes away is out, and one that it gives is in", async (t) => {
+  const { session, stream } = await start(t);
+  const moved = [];
+  session.onMoved((change, room) => moved.push([change, room.name]));
+  stream.say(welcome(), joined("chat", "given"), { frame: { case: "parted", value: { namespace: "chat", rooms: ["given"] } } });
+  await session.ready();
+  const { status } = session.namespace("chat").room("given");
+  await new Promise((resolve) => status.subscribe(({ error }) => error && resolve()));
+  assert.deepEqual(moved, [["joined", "given"], ["parted", "given"]]);
+  assert.deepEqual([status.current.state, status.current.error.code], ["out", "PARTED"]);
+});
+
+test("an aborted signal closes the session", async (t) => {
+  const control = new AbortController();
+  const { session, stream } = await start(t, { signal: control.signal });
+  stream.say(welcome());
+  await session.ready();
+  control.abort();
+  await stream.command("bye");
+  stream.say(close(CloseCode.BYE));
+  await new Promise((resolve) => session.status.subscribe(({ state }) => state === "closed" && resolve()));
+  assert.equal(session.status.current.error.code, "CLOSED");
+});
