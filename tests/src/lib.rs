@@ -2,11 +2,17 @@
 //! that read as sentences. Every wait has a deadline; nothing sleeps.
 
 pub mod access;
+pub mod asking;
+pub mod inspect;
 pub mod node;
 pub mod operator;
 pub mod raw;
 pub mod talker;
 pub mod tools;
+pub mod unread;
+pub mod untyped;
+pub mod web;
+pub mod words;
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
@@ -28,11 +34,7 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 /// Waits until `holds`, asking again after every turn of the scheduler and a short pause of the timer.
-pub async fn eventually<F, Fut>(what: &str, mut holds: F)
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
-{
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     within(what, async {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         while !holds().await {

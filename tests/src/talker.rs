@@ -1,18 +1,19 @@
 //! A client that says exactly what a test wants said, frame by frame, over either shape of a session. It has no
 //! behaviour of its own: no reconnect, no heartbeat, no memory.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use rialto_proto::v1::{
-    Accepted, AttachRequest, Bye, ClientFrame, Close, Content, Emit, Enter, Event, Hello, Join, Joined,
-    Leave, Left, ListenRequest, Part, Parted, Presence, PushRequest, Refresh, Refreshed, Refused, Reply,
-    ServerFrame, Target, Welcome, client_frame::Command, content,
-    messaging_service_client::MessagingServiceClient, reply, server_frame::Frame,
+    Accepted, AttachRequest, Bye, ClientFrame, Close, Emit, Enter, Event, Hello, Join, Joined, Leave, Left,
+    ListenRequest, Part, Parted, Presence, PushRequest, Refresh, Refreshed, Refused, Reply, ServerFrame,
+    Welcome, client_frame::Command, messaging_service_client::MessagingServiceClient, reply,
+    server_frame::Frame,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, transport::Channel};
 
+pub use crate::words::{content, duration, emit_in, emit_to, everyone, rooms, sessions, text, users};
 use crate::{node::TestNode, within};
 
 /// How a session travels.
@@ -48,8 +49,13 @@ impl Talker {
     /// A stream on which nothing has been said. For `ListenAndPush` the greeting is part of the call: use
     /// [`Talker::open_with`].
     pub async fn open(node: &TestNode) -> Self {
+        Self::open_over(node.channel().await).await
+    }
+
+    /// The same over a connection that there is.
+    pub async fn open_over(channel: Channel) -> Self {
         let (sender, receiver) = mpsc::channel(16);
-        let mut stub = node.messaging().await;
+        let mut stub = MessagingServiceClient::new(channel);
         let opened = within("response headers", stub.attach(ReceiverStream::new(receiver))).await;
         let stream = opened.expect("the call is taken").into_inner();
         let down = stream.map(|response| response.map(|response| (response.first_seq, response.frames)));
@@ -58,14 +64,19 @@ impl Talker {
 
     /// A session that is greeted with `hello`.
     pub async fn open_with(node: &TestNode, shape: Shape, hello: Hello) -> Result<Self, Status> {
+        Self::open_with_over(node.channel().await, shape, hello).await
+    }
+
+    /// The same over a connection that there is.
+    pub async fn open_with_over(channel: Channel, shape: Shape, hello: Hello) -> Result<Self, Status> {
         let mut talker = match shape {
             Shape::Attach => {
-                let mut talker = Self::open(node).await;
+                let mut talker = Self::open_over(channel).await;
                 talker.say(0, Command::Hello(hello)).await;
                 talker
             }
             Shape::ListenAndPush => {
-                let mut stub = node.messaging().await;
+                let mut stub = MessagingServiceClient::new(channel);
                 let request = ListenRequest { hello: Some(hello) };
                 let stream = within("response headers", stub.listen(request)).await?.into_inner();
                 let down =
@@ -244,10 +255,32 @@ impl Talker {
     /// Fails when anything but answers to nobody has come before a ping of our own is answered: everything that was
     /// sent to this session before now would have come first.
     pub async fn expect_nothing(&mut self) {
-        let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
+        let reference = self.next_ref;
+        self.next_ref += 1;
+        self.expect_nothing_with(reference).await;
+    }
+
+    /// The same with a number of the test's choice for the ping.
+    pub async fn expect_nothing_with(&mut self, reference: u32) {
+        self.say(reference, Command::Ping(rialto_proto::v1::Ping {})).await;
         match self.next().await {
             Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {}
             other => panic!("expected nothing, not {other:?}"),
+        }
+    }
+
+    /// The events that were sent to this session before now, and nothing else was.
+    pub async fn events_until_now(&mut self) -> Vec<Event> {
+        let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
+        let mut events = Vec::new();
+        loop {
+            match self.next().await {
+                Some(ServerFrame { frame: Some(Frame::Event(event)), .. }) => events.push(event),
+                Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {
+                    return events;
+                }
+                other => panic!("expected an event, not {other:?}"),
+            }
         }
     }
 
@@ -321,6 +354,14 @@ impl Talker {
         }
     }
 
+    /// The answer to a join in the greeting, which must be the next frame.
+    pub async fn expect_joined(&mut self) -> Joined {
+        match self.next().await.and_then(|frame| frame.frame) {
+            Some(Frame::Joined(joined)) => joined,
+            other => panic!("expected joined, not {other:?}"),
+        }
+    }
+
     /// Emits text to a room of `chat`.
     pub async fn emit(&mut self, room: &str, event: &str, text: &str) -> Accepted {
         self.try_emit(emit_to(rooms(&[room]), event, text)).await.expect("the emit is taken")
@@ -345,61 +386,4 @@ impl Talker {
         };
         self.say(0, Command::Reply(reply)).await;
     }
-}
-
-/// An event with a text for a target in `chat`.
-pub fn emit_to(target: Target, event: &str, text: &str) -> Emit {
-    emit_in("chat", target, event, text)
-}
-
-/// An event with a text for a target in any namespace.
-pub fn emit_in(namespace: &str, target: Target, event: &str, text: &str) -> Emit {
-    Emit {
-        namespace: namespace.to_owned(),
-        target: Some(target),
-        content: Some(content(event, text)),
-        ..Emit::default()
-    }
-}
-
-/// An event's content.
-pub fn content(event: &str, text: &str) -> Content {
-    Content {
-        event: event.to_owned(),
-        body: Some(content::Body::Text(text.to_owned())),
-        ..Content::default()
-    }
-}
-
-/// A target of rooms.
-pub fn rooms(names: &[&str]) -> Target {
-    Target { rooms: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
-}
-
-/// A target of sessions.
-pub fn sessions(ids: &[String]) -> Target {
-    Target { sessions: ids.to_vec(), ..Target::default() }
-}
-
-/// A target of users.
-pub fn users(names: &[&str]) -> Target {
-    Target { users: names.iter().map(|name| (*name).to_owned()).collect(), ..Target::default() }
-}
-
-/// Everyone in the namespace.
-pub fn everyone() -> Target {
-    Target { everyone: true, ..Target::default() }
-}
-
-/// The text of an event.
-pub fn text(event: &Event) -> String {
-    match event.content.as_ref().and_then(|content| content.body.as_ref()) {
-        Some(content::Body::Text(text)) => text.clone(),
-        other => panic!("expected text, not {other:?}"),
-    }
-}
-
-/// A duration for requests.
-pub fn duration(duration: Duration) -> prost_types::Duration {
-    prost_types::Duration::try_from(duration).expect("a short duration")
 }

@@ -271,3 +271,16 @@ async fn a_false_certificate_file_is_named() {
         assert!(error.contains(certificate.to_str().unwrap()), "{error}");
     }
 }
+
+#[tokio::test]
+async fn pages_are_sent_compressed_to_browsers_that_can_read_it() {
+    let stub = Stub::start(ConnectionLimits::default()).await;
+    let plain = exchange(&stub, "GET /assets/chat.js HTTP/1.1", b"").await;
+    let packed = exchange(&stub, "GET /assets/chat.js HTTP/1.1\r\naccept-encoding: gzip", b"").await;
+
+    assert!(plain.starts_with("HTTP/1.1 200") && !plain.contains("content-encoding"));
+    assert!(packed.contains("content-encoding: gzip") && packed.contains("vary: accept-encoding"));
+    // What is not text is one sign for each byte, or fewer.
+    let (packed, plain) = (packed.chars().count(), plain.chars().count());
+    assert!(packed * 2 < plain, "{packed} bytes instead of {plain}");
+}

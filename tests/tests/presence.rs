@@ -11,7 +11,7 @@ use rialto_tests::{
 
 fn names(members: &[Member]) -> Vec<&str> {
     let mut names: Vec<&str> =
-        members.iter().map(|member| member.who.as_ref().unwrap().user.as_str()).collect();
+        members.iter().map(|member| member.who.as_ref().expect("a name").user.as_str()).collect();
     names.sort_unstable();
     names
 }
@@ -19,7 +19,7 @@ fn names(members: &[Member]) -> Vec<&str> {
 async fn greet(node: &TestNode, shape: Shape, user: &str) -> Talker {
     let attributes = BTreeMap::from([("name".to_owned(), user.to_uppercase())]);
     let hello = Hello { user: user.to_owned(), attributes, ..Hello::default() };
-    Talker::open_with(node, shape, hello).await.unwrap()
+    Talker::open_with(node, shape, hello).await.expect("the node greets")
 }
 
 /// Whoever asks is told the members, itself among them; whoever does not is told their number only.

@@ -1,11 +1,8 @@
-//! Who may do what, with real tokens and keys over real sockets: allowed and forbidden, what a refusal gives away,
-//! and what becomes of a session whose token ends.
-
-use std::time::Duration;
+//! Who may do what, with real tokens and keys over real sockets: allowed and forbidden, and what a refusal gives away.
 
 use rialto_proto::v1::{
-    CloseCode, NamespaceSettings, PublishRequest, RefusalCode, Target, Then, client_frame::Command,
-    server_frame::Frame,
+    AttachRequest, ClientFrame, Hello, ListenRequest, NamespaceSettings, PublishRequest, RefusalCode, Target,
+    Then, client_frame::Command, server_frame::Frame,
 };
 use rialto_server::auth::Right;
 use rialto_tests::{
@@ -267,6 +264,41 @@ async fn a_key_of_a_service_opens_sessions_and_publishes() {
     }
 }
 
+/// A session's token may come in the metadata of its call; one in the greeting goes before it.
+#[tokio::test]
+async fn a_token_in_metadata_greets_as_one_in_the_greeting_does() {
+    let node = TestNode::with(demand_tokens).await;
+    let mut stub = node.messaging().await;
+    let bearing = |in_hello: String, scheme: &str| {
+        let hello = Hello { token: in_hello, ..Hello::default() };
+        let mut request = Request::new(ListenRequest { hello: Some(hello) });
+        let bearer = format!("{scheme} {}", token("ann", AN_HOUR, vec![]));
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        request
+    };
+    for (in_hello, scheme, user) in [
+        (String::new(), "Bearer", "ann"),
+        (String::new(), "bearer", "ann"),
+        (token("bob", AN_HOUR, vec![]), "Bearer", "bob"),
+    ] {
+        let mut frames = stub.listen(bearing(in_hello, scheme)).await.unwrap().into_inner();
+        let response = within("welcome", frames.message()).await.unwrap().unwrap();
+        assert!(matches!(&response.frames[0].frame, Some(Frame::Welcome(welcome)) if welcome.user == user));
+    }
+    for (in_hello, scheme) in [(forged_token("ann", vec![]), "Bearer"), (String::new(), "Basic")] {
+        let status = stub.listen(bearing(in_hello, scheme)).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+
+    let hello = ClientFrame { r#ref: 0, command: Some(Command::Hello(Hello::default())) };
+    let mut request = Request::new(tokio_stream::once(AttachRequest { frames: vec![hello] }));
+    let bearer = format!("Bearer {}", token("ann", AN_HOUR, vec![]));
+    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+    let mut frames = stub.attach(request).await.unwrap().into_inner();
+    let response = within("welcome", frames.message()).await.unwrap().unwrap();
+    assert!(matches!(&response.frames[0].frame, Some(Frame::Welcome(welcome)) if welcome.user == "ann"));
+}
+
 /// A node that demands credentials takes none that are forged, and no unary call without.
 #[tokio::test]
 async fn forged_and_missing_credentials_are_refused_everywhere() {
@@ -282,102 +314,6 @@ async fn forged_and_missing_credentials_are_refused_everywhere() {
         assert_eq!(operator.namespaces(0, "").await.unwrap_err().code(), Code::Unauthenticated);
         assert_eq!(operator.watch("chat", "").await.unwrap_err().code(), Code::Unauthenticated);
     }
-}
-
-/// Assertion 35: an expired token ends a live session, with a code that says to come back with a new one.
-#[tokio::test]
-async fn a_session_ends_with_its_token() {
-    let node = TestNode::with(demand_tokens).await;
-    let all = || vec![grant("*", &["*"], &Right::ALL)];
-    let mut operator = node.operator_with(&token("op", AN_HOUR, all())).await;
-    for shape in BOTH {
-        let brief = token("ann", Duration::from_secs(1), all());
-        let mut ann = greet(&node, shape, &brief).await;
-        ann.join("chat", &["red"]).await;
-        let close = ann.expect_close().await;
-        assert_eq!((close.code(), close.then()), (CloseCode::TokenExpired, Then::Reconnect));
-        let status = ann.end().await.unwrap_err();
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "TOKEN_EXPIRED"));
-        assert_eq!(operator.member_count("red").await, 0);
-        let again = Talker::greet_with(&node, shape, &brief).await.err().unwrap();
-        assert_eq!(again.code(), Code::Unauthenticated);
-    }
-}
-
-/// Assertion 35: a refresh in time prolongs the session.
-#[tokio::test]
-async fn a_refreshed_session_outlives_its_first_token() {
-    let node = TestNode::with(demand_tokens).await;
-    let all = || vec![grant("*", &["*"], &Right::ALL)];
-    for shape in BOTH {
-        let brief = token("ann", Duration::from_secs(1), all());
-        let mut kept = greet(&node, shape, &brief).await;
-        let mut left = greet(&node, shape, &brief).await;
-        kept.join("chat", &["red"]).await;
-        let refreshed = kept.refresh(&token("ann", AN_HOUR, all())).await.unwrap();
-        let seconds = refreshed.expires_in.unwrap().seconds;
-        assert!((3500..=3601).contains(&seconds), "{seconds} s");
-        // The one that was not refreshed shows when the first token has ended.
-        assert_eq!(left.expect_close().await.code(), CloseCode::TokenExpired);
-        kept.expect_nothing().await;
-        let member = node.operator_with(&token("op", AN_HOUR, all())).await.member_count("red").await;
-        assert_eq!(member, 1);
-    }
-}
-
-/// Assertion 35: a token of somebody else, a forged or an ended one does not refresh; the session goes on as it was.
-#[tokio::test]
-async fn a_token_of_another_user_does_not_refresh_a_session() {
-    let node = TestNode::with(demand_tokens).await;
-    let all = || vec![grant("*", &["*"], &Right::ALL)];
-    for shape in BOTH {
-        let may = vec![grant("chat", &["red"], &[Right::Join])];
-        let mut ann = greet(&node, shape, &token("ann", AN_HOUR, may)).await;
-        for token in [token("bob", AN_HOUR, all()), forged_token("ann", all()), String::new()] {
-            let refused = ann.refresh(&token).await.unwrap_err();
-            assert_eq!(refused.code(), RefusalCode::Unauthenticated);
-        }
-        ann.join("chat", &["red"]).await;
-        let refused = ann.try_emit(emit_to(rooms(&["red"]), "move", "1")).await.unwrap_err();
-        assert_eq!(refused.code(), RefusalCode::Forbidden, "no right came with a token that was refused");
-    }
-}
-
-/// Assertion 35: a refresh that is refused does not prolong anything.
-#[tokio::test]
-async fn a_refused_refresh_does_not_prolong_a_session() {
-    let node = TestNode::with(demand_tokens).await;
-    let all = || vec![grant("*", &["*"], &Right::ALL)];
-    let mut ann = greet(&node, Shape::Attach, &token("ann", Duration::from_secs(1), all())).await;
-    ann.refresh(&token("bob", AN_HOUR, all())).await.unwrap_err();
-    assert_eq!(ann.expect_close().await.code(), CloseCode::TokenExpired);
-}
-
-/// Assertion 35: the rights of the new token hold for the next command, those of the old one no longer.
-#[tokio::test]
-async fn a_refresh_puts_the_new_rights_in_force() {
-    let node = TestNode::with(demand_tokens).await;
-    for shape in BOTH {
-        let with = |rights: &[Right]| token("ann", AN_HOUR, vec![grant("chat", &["*"], rights)]);
-        let mut ann = greet(&node, shape, &with(&[Right::Join, Right::Emit])).await;
-        ann.join("chat", &["red"]).await;
-        ann.emit("red", "move", "1").await;
-        ann.refresh(&with(&[Right::Join])).await.unwrap();
-        let refused = ann.try_emit(emit_to(rooms(&["red"]), "move", "2")).await.unwrap_err();
-        assert_eq!(refused.code(), RefusalCode::Forbidden);
-        ann.refresh(&with(&[Right::Emit])).await.unwrap();
-        ann.emit("red", "move", "3").await;
-    }
-}
-
-/// A brief token in a refresh shortens the session just as a long one prolongs it.
-#[tokio::test]
-async fn a_brief_token_in_a_refresh_shortens_the_session() {
-    let node = TestNode::with(demand_tokens).await;
-    let all = || vec![grant("*", &["*"], &Right::ALL)];
-    let mut ann = greet(&node, Shape::Attach, &token("ann", AN_HOUR, all())).await;
-    ann.refresh(&token("ann", Duration::from_secs(1), all())).await.unwrap();
-    assert_eq!(ann.expect_close().await.code(), CloseCode::TokenExpired);
 }
 
 /// Where nothing is authenticated the name is believed and a refresh changes nothing.

@@ -4,7 +4,7 @@ use rialto_proto::v1::{RefusalCode, Target, content::Body};
 use rialto_tests::{
     node::TestNode,
     over_both_shapes,
-    talker::{Shape, Talker, emit_in, emit_to, everyone, rooms, sessions, users},
+    talker::{Shape, emit_in, emit_to, everyone, rooms, sessions, users},
     within,
 };
 
@@ -344,24 +344,10 @@ async fn an_event_for_any_one_member_reaches_exactly_one() {
     }
     let mut taken = 0;
     for worker in &mut workers {
-        taken += events_until_quiet(worker).await;
+        taken += worker.events_until_now().await.len();
     }
     assert_eq!(taken, 20);
     boss.expect_nothing().await;
-}
-
-/// How many events wait for a talker.
-async fn events_until_quiet(talker: &mut Talker) -> usize {
-    use rialto_proto::v1::{Ping, client_frame::Command, server_frame::Frame};
-    talker.ask(Command::Ping(Ping {})).await;
-    let mut events = 0;
-    loop {
-        match talker.next().await.and_then(|frame| frame.frame) {
-            Some(Frame::Event(_)) => events += 1,
-            Some(Frame::Pong(_)) => return events,
-            other => panic!("expected an event or the pong, not {other:?}"),
-        }
-    }
 }
 
 /// Sessions of both shapes are in the same rooms.

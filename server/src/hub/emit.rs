@@ -25,6 +25,15 @@ use crate::{
     },
 };
 
+/// An event that was refused. What had to be handed out before it was handed out all the same.
+#[derive(Debug)]
+pub struct Held {
+    /// Why.
+    pub refusal: Refusal,
+    /// What that has led to.
+    pub before: Box<FanOut>,
+}
+
 /// An event on its way.
 #[derive(Debug, Clone, Copy)]
 pub struct Emission<'a> {
@@ -74,7 +83,7 @@ impl Hub {
     ///
     /// *Order*: what one session sends arrives at each receiver in the order of these calls; what others send to a room
     /// in the order of these calls to that room.
-    pub fn emit(&self, emission: Emission<'_>) -> Result<FanOut, Refusal> {
+    pub fn emit(&self, emission: Emission<'_>) -> Result<FanOut, Held> {
         let Some(address) = emission.single() else {
             return self.emit_asking(emission, |_| ());
         };
@@ -83,7 +92,9 @@ impl Hub {
         let Some((key, room)) = shard.get_full_mut(&address).map(|(_, key, room)| (key, room)) else {
             return Ok(before);
         };
-        take(room, emission)?;
+        if let Err(refusal) = take(room, emission) {
+            return Err(Held { refusal, before: before.into() });
+        }
         let mut fan_out =
             room.emit(emission.frame, emission.policy(), emission.excluded(), self.pace(emission));
         fan_out.absorb(before);
@@ -98,12 +109,14 @@ impl Hub {
         &self,
         emission: Emission<'_>,
         asked: impl FnOnce(&[Arc<Session>]),
-    ) -> Result<FanOut, Refusal> {
+    ) -> Result<FanOut, Held> {
         let mut fan_out = self.close_other_window(emission, None);
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
         for room in emission.target.rooms() {
             if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
-                take(room, emission)?;
+                if let Err(refusal) = take(room, emission) {
+                    return Err(Held { refusal, before: fan_out.into() });
+                }
                 fan_out.absorb(room.close_window(emission.policy(), self.pace(emission)));
             }
         }
@@ -128,10 +141,11 @@ impl Hub {
 
     /// Hands out what the sender has said elsewhere and what still waits there, so that this does not overtake it.
     fn close_other_window(&self, emission: Emission<'_>, here: Option<Address<'_>>) -> FanOut {
-        let Some((namespace, room)) = emission.sender.and_then(|sender| sender.gathering(None)) else {
-            return FanOut::default();
-        };
+        let Some(sender) = emission.sender else { return FanOut::default() };
+        let Some((namespace, room)) = sender.gathering(None) else { return FanOut::default() };
         if here == Some(place(&namespace, &room)) {
+            // Noted again: should this event be refused, the next one must not overtake what waits here either.
+            sender.gathering(Some((namespace, room)));
             return FanOut::default();
         }
         self.flush(&namespace, &room, emission.now)

@@ -19,7 +19,7 @@ mod model;
 use std::{net::IpAddr, sync::Arc};
 
 pub use census::Page;
-pub use emit::{Emission, names};
+pub use emit::{Emission, Held, names};
 pub use membership::{Changed, Joining, not_entered};
 pub use namespaces::{Namespace, Namespaces, unknown};
 pub use room::{FanOut, info};

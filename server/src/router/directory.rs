@@ -88,9 +88,16 @@ impl Router {
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let namespace = self.hub.namespaces.get(name.as_str()).ok_or_else(hub::unknown)?;
         let change = request.settings.unwrap_or_default();
-        let settings = settings::apply(&namespace.settings.load(), change, &self.limits)?;
-        namespace.settings.store(Arc::new(settings));
-        Ok(shown(&namespace))
+        let mut outcome = Ok(());
+        // Tried again when another change came in between, so that none is lost.
+        namespace.settings.rcu(|settings| match settings::apply(settings, change, &self.limits) {
+            Ok(settings) => Arc::new(settings),
+            Err(refusal) => {
+                outcome = Err(refusal);
+                Arc::clone(settings)
+            }
+        });
+        outcome.map(|()| shown(&namespace))
     }
 
     /// Deletes a namespace; everyone in it is told that they have left. Returns how many they were.

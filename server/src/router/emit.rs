@@ -7,7 +7,7 @@ use std::{
 
 use rialto_proto::v1::{Accepted, Durability, Event, RefusalCode, Sender, server_frame::Frame as Body};
 
-use super::{Router, dispatch::forbidden, reply::Asker};
+use super::{Router, asker::Asker, dispatch::forbidden};
 use crate::{
     auth::{Identity, Right},
     base::{
@@ -17,7 +17,7 @@ use crate::{
         metrics::CauseLabel,
         refusal::{Refusal, Retry},
     },
-    hub::{self, Emission, FanOut},
+    hub::{self, Emission, FanOut, Held},
     session::Session,
     wire::{
         Frame,
@@ -104,14 +104,15 @@ impl Router {
     ) -> Result<(EventId, FanOut), Refusal> {
         let id = self.next_event_id();
         let (target, namespace, frame) = encode(origin, emit, id, String::new());
-        let mut fan_out = self.hub.emit(Emission {
+        let sent = self.hub.emit(Emission {
             namespace: &namespace,
             settings,
             target: &target,
             sender: origin.session(),
             frame: &frame,
             now: clock::now(),
-        })?;
+        });
+        let mut fan_out = sent.map_err(|held| self.give_up(held))?;
         if let Some(due) = fan_out.due.take() {
             self.flush_at(due, namespace, target);
         }
@@ -137,10 +138,10 @@ impl Router {
             frame: &frame,
             now: clock::now(),
         };
-        let fan_out = self.hub.emit_asking(emission, |receivers| {
+        let sent = self.hub.emit_asking(emission, |receivers| {
             self.wait_for_replies(id, asker, hub::names(receivers), deadline);
-        })?;
-        Ok((id, fan_out))
+        });
+        Ok((id, sent.map_err(|held| self.give_up(held))?))
     }
 
     /// Tells a session that its event was taken, and sees to those who fell behind by it.
@@ -157,6 +158,12 @@ impl Router {
         self.metrics.events.inc();
         self.metrics.deliveries.inc_by(fan_out.delivered.into());
         self.settle_drops(fan_out);
+    }
+
+    /// Sees to what a refused event has led to all the same.
+    fn give_up(&self, held: Held) -> Refusal {
+        self.settle_drops(*held.before);
+        held.refusal
     }
 
     /// Counts what was dropped, and closes those who fell behind.
@@ -225,7 +232,7 @@ fn timestamp(at: SystemTime) -> prost_types::Timestamp {
 }
 
 /// Nothing is kept: the event is in the memory of its receivers' outboxes.
-fn accepted(id: EventId, recipients_here: u32) -> Accepted {
+pub(super) fn accepted(id: EventId, recipients_here: u32) -> Accepted {
     Accepted {
         event_id: id.to_string(),
         recipients_here,
@@ -233,3 +240,7 @@ fn accepted(id: EventId, recipients_here: u32) -> Accepted {
         durability: Durability::Memory.into(),
     }
 }
+
+#[cfg(test)]
+#[path = "emit_tests.rs"]
+mod tests;

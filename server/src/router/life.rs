@@ -111,7 +111,7 @@ impl Router {
             let code = code.as_str_name().trim_start_matches("CLOSE_CODE_");
             self.metrics.sessions_closed.get_or_create(&CodeLabel { code }).inc();
             self.expiries.lock().remove(session.id.key);
-            self.receiver_gone(session.id.key);
+            self.party_gone(session.id.key);
             if self.hub.sessions.is_empty() {
                 self.emptied.notify_waiters();
             }

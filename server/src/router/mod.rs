@@ -4,10 +4,12 @@
 //! * [`dispatch`]: one match over the commands of a session
 //! * [`emit`]: the path of an event, from sessions and without one
 //! * [`reply`]: answers on their way back, calls
+//! * `asker`: who waits for answers
 //! * [`life`]: greeting, closing, ending of sessions
 //! * [`directory`]: what operators and backends ask for
 //! * [`timers`]: what ends by the clock
 
+mod asker;
 pub mod directory;
 pub mod dispatch;
 pub mod emit;
@@ -35,7 +37,7 @@ use crate::{
     hub::Hub,
     session::{Session, replies::Replies},
 };
-use reply::Asker;
+use asker::Asker;
 use timers::Expiries;
 
 /// Everything that a node does with sessions and events.

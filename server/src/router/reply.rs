@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::MutexGuard;
 use rialto_proto::v1::{
-    CallResponse, RefusalCode, Replies, RepliesDone, ReplyItem, Sender, reply, reply_item,
-    server_frame::Frame as Body,
+    CallResponse, RefusalCode, ReplyItem, Sender, reply, reply_item, server_frame::Frame as Body,
 };
-use tokio::sync::oneshot;
 
-use super::{Router, emit::Origin};
+use super::{
+    Router,
+    asker::{Asker, Heard, Question},
+    emit::{Origin, accepted},
+};
 use crate::{
     auth::Identity,
     base::{
@@ -20,7 +22,7 @@ use crate::{
     },
     session::{
         Session,
-        replies::{Done, Progress},
+        replies::{Done, Progress, Replies, Wanted},
     },
     wire::{
         Frame,
@@ -28,24 +30,6 @@ use crate::{
         content,
     },
 };
-
-/// Who waits for replies.
-#[derive(Debug, Clone)]
-pub(super) enum Asker {
-    /// A session, under the ref of its emit.
-    Session(Arc<Session>, u32),
-    /// A call. It hears the first answer or the end, whichever comes first.
-    Call(Arc<Mutex<Option<oneshot::Sender<Heard>>>>),
-}
-
-/// What a call hears.
-#[derive(Debug)]
-pub(super) enum Heard {
-    /// The answer.
-    Answer(ReplyItem),
-    /// There will be none.
-    Nothing(RepliesDone),
-}
 
 /// Gives up a wait when the one who asked has gone.
 struct GiveUp<'a> {
@@ -55,8 +39,9 @@ struct GiveUp<'a> {
 
 impl Drop for GiveUp<'_> {
     fn drop(&mut self) {
-        self.router.replies.lock().forget(self.id.number);
-        self.router.count_waits();
+        let mut replies = self.router.replies.lock();
+        replies.forget(self.id.number);
+        self.router.count_waits(&replies);
     }
 }
 
@@ -73,11 +58,14 @@ impl Router {
             return Err(Refusal::invalid("ref", "is 0, so replies would have no place to go"));
         }
         session.await_replies(self.limits.session.replies_outstanding_max)?;
-        let asker = Asker::Session(Arc::clone(session), reference);
+        let question = Question::new(session, reference);
+        let asker = Asker::session(&question, settings.payload_bytes_max);
         let sent = self.send_asking(Origin::Session(session), emit, settings, asker);
         let (id, fan_out) = sent.inspect_err(|_| session.replies_done())?;
+        let taken = Body::Accepted(accepted(id, fan_out.delivered));
+        self.close_behind(question.take(Frame::answer(reference, taken)).into_iter().collect());
         let unreached = fan_out.unreached.clone();
-        self.accept(session, reference, id, fan_out);
+        self.settle_fan_out(fan_out);
         self.account_for(id, &unreached);
         Ok(())
     }
@@ -87,8 +75,7 @@ impl Router {
     /// *Cancel safety*: dropping the future gives up the wait; the callee's answer is then refused.
     pub async fn call(&self, identity: &Identity, emit: Emit) -> Result<CallResponse, Refusal> {
         let settings = self.allow(identity, &emit)?;
-        let (teller, hears) = oneshot::channel();
-        let asker = Asker::Call(Arc::new(Mutex::new(Some(teller))));
+        let (asker, hears) = Asker::call(settings.payload_bytes_max);
         let (id, fan_out) = self.send_asking(Origin::Identity(identity), emit, &settings, asker)?;
         let give_up = GiveUp { router: self, id };
         let (reached, unreached) = (fan_out.delivered > 0, fan_out.unreached.clone());
@@ -117,19 +104,23 @@ impl Router {
     /// Takes an answer and passes it to who asked.
     pub(super) fn reply(&self, session: &Arc<Session>, reply: Reply) -> Result<(), Refusal> {
         let Reply { token, body, content_type } = reply;
-        let ceiling = crate::base::limits::PAYLOAD_BYTES_CEILING;
-        content::payload(content::reply_bytes(body.as_ref()), ceiling)?;
         let unknown = || {
             Refusal::new(RefusalCode::ReplyUnknown, "no reply is expected from this session under this token")
         };
         let id: EventId = token.parse().map_err(|_| unknown())?;
-        let answered = if id.node == self.node {
-            self.replies.lock().answer(id.number, session.id.key)
-        } else {
+        if id.node != self.node {
             return Err(unknown());
-        };
-        let (from, progress) = answered.map_err(|_| unknown())?;
-        self.pass_on(progress, item(from, body, content_type));
+        }
+        let mut replies = self.replies.lock();
+        let asker = replies.expecting(id.number, session.id.key).map_err(|_| unknown())?;
+        content::payload(content::reply_bytes(body.as_ref()), asker.payload_bytes_max)?;
+        let (from, Progress { asker, done }) =
+            replies.answer(id.number, session.id.key).map_err(|_| unknown())?;
+        let mut behind: Vec<_> = asker.tell_reply(item(from, body, content_type)).into_iter().collect();
+        behind.extend(done.and_then(|summary| asker.tell_done(summary)));
+        self.count_waits(&replies);
+        drop(replies);
+        self.close_behind(behind);
         Ok(())
     }
 
@@ -141,21 +132,26 @@ impl Router {
         asked: Vec<(u64, Sender)>,
         deadline: Instant,
     ) {
-        self.replies.lock().wait(id.number, asker, asked, deadline);
+        let mut replies = self.replies.lock();
+        replies.wait(id.number, Wanted { by: asker.key(), asker, asked, deadline });
+        self.count_waits(&replies);
+        drop(replies);
         self.timers_changed.notify_one();
-        self.count_waits();
     }
 
-    /// Ends waits for a receiver that is gone.
-    pub(super) fn receiver_gone(&self, receiver: u64) {
-        let ended = self.replies.lock().gone(receiver);
-        self.tell_ended(ended);
+    /// Ends waits for a session that is gone, and gives up those of which it was the asker.
+    pub(super) fn party_gone(&self, session: u64) {
+        let mut replies = self.replies.lock();
+        replies.asker_gone(session);
+        let ended = replies.gone(session);
+        self.tell_ended(replies, ended);
     }
 
     /// Ends waits whose time is up.
     pub(super) fn expire_replies(&self, now: Instant) {
-        let ended = self.replies.lock().expire(now);
-        self.tell_ended(ended);
+        let mut replies = self.replies.lock();
+        let ended = replies.expire(now);
+        self.tell_ended(replies, ended);
     }
 
     /// When the next wait ends by itself.
@@ -165,58 +161,23 @@ impl Router {
 
     /// Notes whom an event did not reach, and ends the wait if nobody is left.
     fn account_for(&self, id: EventId, unreached: &[u64]) {
-        let ended = {
-            let mut replies = self.replies.lock();
-            let mut ended: Vec<_> =
-                unreached.iter().filter_map(|key| replies.unreached(id.number, *key)).collect();
-            ended.extend(replies.settle(id.number));
-            ended
-        };
-        self.tell_ended(ended);
+        let mut replies = self.replies.lock();
+        let mut ended: Vec<_> =
+            unreached.iter().filter_map(|key| replies.unreached(id.number, *key)).collect();
+        ended.extend(replies.settle(id.number));
+        self.tell_ended(replies, ended);
     }
 
-    fn tell_ended(&self, ended: Vec<Done<Asker>>) {
-        if ended.is_empty() {
-            return;
-        }
-        self.count_waits();
-        ended.into_iter().for_each(|done| self.tell_done(done.asker, done.summary));
+    /// Tells those who asked that their waits have ended, before anything else happens to the table.
+    fn tell_ended(&self, replies: MutexGuard<'_, Replies<Asker>>, ended: Vec<Done<Asker>>) {
+        let behind = ended.into_iter().filter_map(|done| done.asker.tell_done(done.summary)).collect();
+        self.count_waits(&replies);
+        drop(replies);
+        self.close_behind(behind);
     }
 
-    fn pass_on(&self, progress: Progress<Asker>, item: ReplyItem) {
-        match &progress.asker {
-            Asker::Session(session, reference) => {
-                let replies = Replies { items: vec![item] };
-                self.answer(session, Frame::answer(*reference, Body::Replies(replies)));
-            }
-            Asker::Call(teller) => tell_call(teller, Heard::Answer(item)),
-        }
-        if let Some(summary) = progress.done {
-            self.count_waits();
-            self.tell_done(progress.asker, summary);
-        }
-    }
-
-    fn tell_done(&self, asker: Asker, summary: RepliesDone) {
-        match asker {
-            Asker::Session(session, reference) => {
-                session.replies_done();
-                self.answer(&session, Frame::answer(reference, Body::RepliesDone(summary)));
-            }
-            Asker::Call(teller) => tell_call(&teller, Heard::Nothing(summary)),
-        }
-    }
-
-    fn count_waits(&self) {
-        let waits = self.replies.lock().len();
-        self.metrics.replies_outstanding.set(i64::try_from(waits).unwrap_or(i64::MAX));
-    }
-}
-
-fn tell_call(teller: &Mutex<Option<oneshot::Sender<Heard>>>, heard: Heard) {
-    if let Some(teller) = teller.lock().take() {
-        // The caller may have gone in between: then nobody wants to know.
-        drop(teller.send(heard));
+    fn count_waits(&self, replies: &Replies<Asker>) {
+        self.metrics.replies_outstanding.set(i64::try_from(replies.len()).unwrap_or(i64::MAX));
     }
 }
 

@@ -237,7 +237,9 @@ impl State {
 
     fn put_volatile(&mut self, frame: &Frame, bounds: Bounds) -> Put {
         let share = Bounds { frames: bounds.frames / VOLATILE_SHARE, bytes: bounds.bytes / VOLATILE_SHARE };
-        if !self.fits(frame, share) {
+        // A reader that has nothing to read is not behind, however large the event.
+        let idle = self.frames == 0 && self.fits(frame, bounds);
+        if !idle && !self.fits(frame, share) {
             return Put::Dropped;
         }
         self.append(frame.clone());
@@ -354,9 +356,15 @@ impl State {
         }
     }
 
-    /// The waker to call after `put`, if the reader waits and there is something to read or to end.
+    /// The waker to call after `put`, if the reader waits and there is something to read: also that an event is missing,
+    /// which was too large for an empty outbox.
     fn waker_after(&mut self, put: Put) -> Option<Waker> {
-        if matches!(put, Put::Waits { .. }) { self.waker.take() } else { None }
+        let readable = match put {
+            Put::Waits { .. } => true,
+            Put::Dropped => !self.missed.is_empty(),
+            Put::Behind | Put::Closed => false,
+        };
+        if readable { self.waker.take() } else { None }
     }
 }
 
@@ -369,3 +377,11 @@ impl Drop for Bursts {
         self.0.abandon();
     }
 }
+
+#[cfg(all(test, not(feature = "loom")))]
+#[path = "outbox_model.rs"]
+mod outbox_model;
+
+#[cfg(all(test, feature = "loom"))]
+#[path = "outbox_loom.rs"]
+mod outbox_loom;

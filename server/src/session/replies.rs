@@ -13,11 +13,26 @@ pub struct Replies<A> {
     waits: HashMap<u64, Wait<A>>,
     deadlines: BTreeSet<(Instant, u64)>,
     asked_of: HashMap<u64, Vec<u64>>,
+    asked_by: HashMap<u64, BTreeSet<u64>>,
+}
+
+/// What is to be waited for.
+#[derive(Debug)]
+pub struct Wanted<A> {
+    /// Who asked.
+    pub asker: A,
+    /// The session of who asked, if it has one: its waits are given up when it is gone.
+    pub by: Option<u64>,
+    /// The sessions that were asked, key and name; each once.
+    pub asked: Vec<(u64, Sender)>,
+    /// Until when.
+    pub deadline: Instant,
 }
 
 #[derive(Debug)]
 struct Wait<A> {
     asker: A,
+    by: Option<u64>,
     deadline: Instant,
     asked: HashMap<u64, Sender>,
     left: Vec<Sender>,
@@ -50,19 +65,28 @@ pub struct NotExpected;
 
 impl<A> Default for Replies<A> {
     fn default() -> Self {
-        Self { waits: HashMap::new(), deadlines: BTreeSet::new(), asked_of: HashMap::new() }
+        Self {
+            waits: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            asked_of: HashMap::new(),
+            asked_by: HashMap::new(),
+        }
     }
 }
 
 impl<A: Clone> Replies<A> {
-    /// Begins to wait for the sessions in `asked` (key and name). `token` is new.
-    pub fn wait(&mut self, token: u64, asker: A, asked: Vec<(u64, Sender)>, deadline: Instant) {
+    /// Begins to wait. `token` is new.
+    pub fn wait(&mut self, token: u64, wanted: Wanted<A>) {
+        let Wanted { asker, by, asked, deadline } = wanted;
         for (receiver, _) in &asked {
             self.asked_of.entry(*receiver).or_default().push(token);
         }
+        if let Some(by) = by {
+            self.asked_by.entry(by).or_default().insert(token);
+        }
         self.deadlines.insert((deadline, token));
         let asked = asked.into_iter().collect();
-        let wait = Wait { asker, deadline, asked, left: Vec::new(), left_count: 0, answered: 0 };
+        let wait = Wait { asker, by, deadline, asked, left: Vec::new(), left_count: 0, answered: 0 };
         self.waits.insert(token, wait);
     }
 
@@ -74,6 +98,19 @@ impl<A: Clone> Replies<A> {
     /// Gives up a wait: nobody listens any more.
     pub fn forget(&mut self, token: u64) {
         self.end(token, false);
+    }
+
+    /// Gives up the waits of a session that is gone.
+    pub fn asker_gone(&mut self, by: u64) {
+        for token in self.asked_by.remove(&by).unwrap_or_default() {
+            self.end(token, false);
+        }
+    }
+
+    /// Who waits for an answer of `receiver` under `token`.
+    pub fn expecting(&self, token: u64, receiver: u64) -> Result<&A, NotExpected> {
+        let wait = self.waits.get(&token).filter(|wait| wait.asked.contains_key(&receiver));
+        wait.map(|wait| &wait.asker).ok_or(NotExpected)
     }
 
     /// Takes the answer of `receiver`.
@@ -150,6 +187,14 @@ impl<A: Clone> Replies<A> {
         for receiver in wait.asked.keys() {
             self.no_longer_asked(*receiver, token);
         }
+        if let Some(by) = wait.by
+            && let Some(tokens) = self.asked_by.get_mut(&by)
+        {
+            tokens.remove(&token);
+            if tokens.is_empty() {
+                self.asked_by.remove(&by);
+            }
+        }
         let silent = wait.asked.len();
         let missing_count = wait.left_count + u32::try_from(silent).unwrap_or(u32::MAX);
         let left = wait.left.into_iter().map(|who| MissingReply { from: Some(who), left: true });
@@ -168,7 +213,7 @@ impl<A: Clone> Replies<A> {
         }
     }
 
-    /// Panics when the three tables disagree. For tests, after each step.
+    /// Panics when the four tables disagree. For tests, after each step.
     #[cfg(test)]
     pub fn check(&self) {
         assert_eq!(self.waits.len(), self.deadlines.len());
@@ -181,6 +226,15 @@ impl<A: Clone> Replies<A> {
         }
         let asked: usize = self.waits.values().map(|wait| wait.asked.len()).sum();
         assert_eq!(asked, self.asked_of.values().map(Vec::len).sum::<usize>());
-        assert!(self.waits.values().all(|wait| !wait.asked.is_empty()));
+        for (by, tokens) in &self.asked_by {
+            assert!(!tokens.is_empty());
+            assert!(tokens.iter().all(|token| self.waits[token].by == Some(*by)));
+        }
+        let by: usize = self.waits.values().filter(|wait| wait.by.is_some()).count();
+        assert_eq!(by, self.asked_by.values().map(BTreeSet::len).sum::<usize>());
     }
 }
+
+#[cfg(test)]
+#[path = "replies_model.rs"]
+mod model;

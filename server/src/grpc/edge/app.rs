@@ -14,6 +14,7 @@ use http::{StatusCode, header};
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
 use tower::util::MapResponseLayer;
+use tower_http::compression::CompressionLayer;
 
 use super::{
     call::CallLayer, check::CheckLayer, health::Health, health::add_reflection, origin::Origins, pages,
@@ -52,7 +53,7 @@ impl App {
             services = add_reflection(services)?;
         }
         if self.web.pages {
-            router = router.merge(pages::routes());
+            router = router.merge(pages::routes().layer(CompressionLayer::new()));
         }
         let origins =
             Arc::new(Origins::new(&self.web.origins, self.limits.header_fields_max, self.authenticates));

@@ -1,0 +1,165 @@
+//! Who waits for replies, and the order in which it hears of them: that its event was taken, then the replies, then
+//! that there will be no more. Called by `reply`, which tells under the lock of the table of waits, so that the end
+//! never overtakes a reply.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rialto_proto::v1::{Replies, RepliesDone, ReplyItem, server_frame::Frame as Body};
+use tokio::sync::oneshot;
+
+use crate::{
+    session::{Session, outbox::Put},
+    wire::Frame,
+};
+
+/// Who waits for replies.
+#[derive(Debug, Clone)]
+pub(super) struct Asker {
+    /// The largest reply that it takes, in bytes.
+    pub(super) payload_bytes_max: u32,
+    listener: Listener,
+}
+
+#[derive(Debug, Clone)]
+enum Listener {
+    Session(Arc<Question>),
+    /// Hears the first answer or the end, whichever comes first.
+    Call(Arc<Mutex<Option<oneshot::Sender<Heard>>>>),
+}
+
+/// What a call hears.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The answer.
+    Answer(ReplyItem),
+    /// There will be none.
+    Nothing(RepliesDone),
+}
+
+/// The emit of a session that wants replies.
+#[derive(Debug)]
+pub(super) struct Question {
+    session: Arc<Session>,
+    reference: u32,
+    /// What came before the session was told that its event was taken; `None` from then on. Receivers may answer, or
+    /// leave, before the last of them has got the event.
+    early: Mutex<Option<Vec<Frame>>>,
+}
+
+impl Question {
+    /// A question of `session` that has not been taken.
+    pub(super) fn new(session: &Arc<Session>, reference: u32) -> Arc<Self> {
+        Arc::new(Self { session: Arc::clone(session), reference, early: Mutex::new(Some(Vec::new())) })
+    }
+
+    /// Tells the session that its event was taken, and then what came early. Returns the session if it fell behind.
+    pub(super) fn take(&self, accepted: Frame) -> Option<Arc<Session>> {
+        let mut early = self.early.lock();
+        let frames = std::iter::once(accepted).chain(early.take().unwrap_or_default());
+        // All are handed over: once it fell behind, the rest is not taken.
+        let behind = frames.filter(|frame| self.session.outbox.answer(frame.clone()) == Put::Behind).count();
+        (behind > 0).then(|| Arc::clone(&self.session))
+    }
+
+    fn tell(&self, body: Body) -> Option<Arc<Session>> {
+        let frame = Frame::answer(self.reference, body);
+        let mut early = self.early.lock();
+        if let Some(early) = early.as_mut() {
+            early.push(frame);
+            return None;
+        }
+        (self.session.outbox.answer(frame) == Put::Behind).then(|| Arc::clone(&self.session))
+    }
+}
+
+impl Asker {
+    /// A session.
+    pub(super) fn session(question: &Arc<Question>, payload_bytes_max: u32) -> Self {
+        Self { payload_bytes_max, listener: Listener::Session(Arc::clone(question)) }
+    }
+
+    /// A call, and where it hears.
+    pub(super) fn call(payload_bytes_max: u32) -> (Self, oneshot::Receiver<Heard>) {
+        let (teller, hears) = oneshot::channel();
+        let listener = Listener::Call(Arc::new(Mutex::new(Some(teller))));
+        (Self { payload_bytes_max, listener }, hears)
+    }
+
+    /// The key of the session that asks, if it is one.
+    pub(super) fn key(&self) -> Option<u64> {
+        match &self.listener {
+            Listener::Session(question) => Some(question.session.id.key),
+            Listener::Call(_) => None,
+        }
+    }
+
+    /// Passes on a reply. Returns the asking session if it fell behind by it.
+    pub(super) fn tell_reply(&self, item: ReplyItem) -> Option<Arc<Session>> {
+        match &self.listener {
+            Listener::Session(question) => question.tell(Body::Replies(Replies { items: vec![item] })),
+            Listener::Call(teller) => tell_call(teller, Heard::Answer(item)),
+        }
+    }
+
+    /// Says that no more replies will come. Returns the asking session if it fell behind by it.
+    pub(super) fn tell_done(&self, summary: RepliesDone) -> Option<Arc<Session>> {
+        match &self.listener {
+            Listener::Session(question) => {
+                question.session.replies_done();
+                question.tell(Body::RepliesDone(summary))
+            }
+            Listener::Call(teller) => tell_call(teller, Heard::Nothing(summary)),
+        }
+    }
+}
+
+fn tell_call(teller: &Mutex<Option<oneshot::Sender<Heard>>>, heard: Heard) -> Option<Arc<Session>> {
+    if let Some(teller) = teller.lock().take() {
+        // The caller may have gone in between: then nobody wants to know.
+        drop(teller.send(heard));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use prost::Message;
+    use rialto_proto::v1::{Accepted, AttachResponse, server_frame::Frame as Body};
+
+    use super::*;
+    use crate::{
+        auth::Identity,
+        base::{
+            ids::{NodeId, SessionId},
+            limits::SessionLimits,
+        },
+        session::outbox::{Bounds, Outbox},
+    };
+
+    #[test]
+    fn who_asked_hears_that_it_was_taken_before_what_came_early() {
+        let limits = SessionLimits::default();
+        let outbox = Arc::new(Outbox::new(Bounds::from(&limits)));
+        let id = SessionId::random(NodeId::random());
+        let session = Arc::new(Session::new(id, Identity::open(None), Arc::clone(&outbox), &limits));
+        let question = Question::new(&session, 7);
+        let asker = Asker::session(&question, 1_000);
+        session.await_replies(2).unwrap();
+
+        assert!(asker.tell_reply(ReplyItem::default()).is_none());
+        assert!(asker.tell_done(RepliesDone::default()).is_none());
+        assert_eq!(outbox.waiting().0, 0);
+        assert!(question.take(Frame::answer(7, Body::Accepted(Accepted::default()))).is_none());
+
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(burst)) = outbox.poll_burst(&mut context) else { panic!("nothing waits") };
+        let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
+        let [accepted, replies, done] = response.frames.as_slice() else { panic!("{response:?}") };
+        assert!(matches!(accepted.frame, Some(Body::Accepted(_))));
+        assert!(matches!(replies.frame, Some(Body::Replies(_))));
+        assert!(matches!(done.frame, Some(Body::RepliesDone(_))));
+    }
+}
