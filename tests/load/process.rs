@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::Failure;
@@ -22,6 +23,8 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
+    /// Its configuration and log; gone when it is.
+    _folder: TempDir,
 }
 
 /// Memory of a process.
@@ -34,14 +37,14 @@ pub(crate) struct Memory {
 }
 
 impl Process {
-    /// Starts `command` and waits until something listens on `address`.
-    pub(crate) fn start(mut command: Command, address: SocketAddr) -> Result<Self, Failure> {
-        let log = std::env::temp_dir().join(format!("rialto-load-{}.log", address.port()));
+    /// Starts `command`, which may use `folder`, and waits until something listens on `address`.
+    pub(crate) fn start(mut command: Command, address: SocketAddr, folder: TempDir) -> Result<Self, Failure> {
+        let log = folder.path().join("output.log");
         let out = fs::File::create(&log)?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
-        let mut process = Self { child, address };
+        let mut process = Self { child, address, _folder: folder };
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
             if let Some(status) = process.child.try_wait()? {
@@ -52,7 +55,6 @@ impl Process {
             }
             std::thread::sleep(LOOK_AGAIN);
         }
-        fs::remove_file(log)?;
         Ok(process)
     }
 

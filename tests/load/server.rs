@@ -50,7 +50,7 @@ impl Kind {
 
     /// Starts a fresh one.
     pub(crate) fn start(self) -> Result<Process, Failure> {
-        let address = free_address()?;
+        let (address, folder) = (free_address()?, tempfile::tempdir()?);
         let mut command = match self {
             Self::Rialto(_) => Command::new(program("rialto")?),
             Self::Nats => Command::new(tool("bin/nats-server")?),
@@ -58,12 +58,10 @@ impl Kind {
         };
         match self {
             Self::Rialto(window) => {
-                let folder = std::env::temp_dir().join(format!("rialto-load-{}", address.port()));
-                std::fs::create_dir_all(&folder)?;
-                let config = folder.join("rialto.toml");
+                let config = folder.path().join("rialto.toml");
                 std::fs::write(&config, configuration(window))?;
                 command.arg("serve").arg("--listen").arg(address.to_string());
-                command.arg("--config").arg(config).arg("--data").arg(folder.join("data"));
+                command.arg("--config").arg(config).arg("--data").arg(folder.path().join("data"));
             }
             Self::Nats => {
                 command.args(["--addr", "127.0.0.1", "--port"]).arg(address.port().to_string());
@@ -74,7 +72,7 @@ impl Kind {
                 command.env("NODE_PATH", tools()?.join("node/node_modules")).env("NODE_ENV", "production");
             }
         }
-        Process::start(command, address)
+        Process::start(command, address, folder)
     }
 }
 
