@@ -18,7 +18,6 @@ use tonic::{
 
 use crate::{
     content::{Payload, Reply},
-    directory::Directory,
     emission::Accepted,
     error::{Error, Refusal, carried},
     namespace::Callee,
@@ -162,11 +161,6 @@ impl Client {
 
     fn messaging(&self) -> MessagingServiceClient<Channel> {
         MessagingServiceClient::new(self.channel.clone())
-    }
-
-    /// Namespaces, rooms and members.
-    pub fn directory(&self) -> Directory {
-        Directory::new(self.clone())
     }
 
     /// Publishes one event.

@@ -40,11 +40,14 @@ macro_rules! ask {
     }};
 }
 
-impl Directory {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+impl Client {
+    /// Namespaces, rooms and members.
+    pub fn directory(&self) -> Directory {
+        Directory { client: self.clone() }
     }
+}
 
+impl Directory {
     fn service(&self) -> DirectoryServiceClient<Channel> {
         DirectoryServiceClient::new(self.client.channel.clone())
     }

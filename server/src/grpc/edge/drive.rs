@@ -33,7 +33,7 @@ use super::{
     admission::Ticket,
     connection::{Cause, Connection, Order, StreamOpen, bound},
     guard::Guard,
-    serve::{PONG_FALLBACK, StreamExecutor},
+    protocol::{PONG_FALLBACK, StreamExecutor},
     transport::Transport,
 };
 use crate::base::{

@@ -22,6 +22,7 @@ mod guard;
 mod message;
 mod origin;
 mod pages;
+mod protocol;
 mod strict;
 mod transport;
 

@@ -1,14 +1,13 @@
-//! The listener: accepts connections within their bounds and gives each one task (`drive`), with every setting of
-//! HTTP/1.1, HTTP/2 and TCP written down. It knows nothing of requests. Run by `node`, in a task of its own.
+//! The listener: accepts connections within their bounds and gives each one task (`drive`), with the settings of
+//! TCP; those of HTTP are in `protocol`. It knows nothing of requests. Run by `node`, in a task of its own.
 //!
 //! *Stopping*: when `Tasks::draining` is cancelled the socket closes and nothing new is accepted. When `farewell` is
 //! cancelled, which the node does after the sessions were closed, connections get GOAWAY and end with their last
 //! stream. When `Tasks::stopping` is cancelled all that is left is cut. `Edge::serve` returns after the last connection.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper_util::{rt::TokioTimer, server::conn::auto::Builder};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::{
@@ -21,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admission::Admission,
-    connection::bound,
     drive::{Shared, drive},
+    protocol::protocol,
 };
 use crate::base::{
     limits::ConnectionLimits,
@@ -37,16 +36,6 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 const TCP_UNSENT_BYTES_MAX: u32 = 64 << 10;
 /// Pauses after an accept that failed for want of resources: retrying at once would spin.
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
-/// Bytes of one HTTP/2 frame; the smallest that the protocol permits.
-const FRAME_BYTES_MAX: u32 = 16 << 10;
-/// The largest window that HTTP/2 knows.
-const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
-/// Time for the answer to a ping when the configuration sets no bound.
-pub(super) const PONG_FALLBACK: Duration = Duration::from_secs(60);
-/// Bytes that HTTP/1 reads ahead at least; hyper takes no less.
-const HTTP1_BUFFER_BYTES_MIN: usize = 8 << 10;
-/// Header fields when the configuration sets no bound.
-const HEADER_FIELDS_FALLBACK: usize = 1_000;
 
 /// Serves one listener.
 #[derive(Debug)]
@@ -141,55 +130,5 @@ fn prepare(socket: &TcpStream) {
     });
     if let Err(error) = prepared {
         tracing::debug!(%error, "cannot set options of a socket");
-    }
-}
-
-/// Every setting of both protocols: tonic would turn off two bounds that hyper has, and some defaults are generous.
-fn protocol(limits: &ConnectionLimits, tasks: &Tasks) -> Builder<StreamExecutor> {
-    let header_bytes = limits.header_list_bytes_max as usize;
-    let fields = match limits.header_fields_max as usize {
-        0 => HEADER_FIELDS_FALLBACK,
-        fields => fields,
-    };
-    let mut builder = Builder::new(StreamExecutor(tasks.clone()));
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // Also the time between two requests; heads have less, see `Connection::due`.
-        .header_read_timeout(bound(limits.idle_timeout))
-        .max_headers(fields)
-        .max_buf_size(HTTP1_BUFFER_BYTES_MIN.max(2 * header_bytes))
-        .half_close(false)
-        .keep_alive(true)
-        .pipeline_flush(false)
-        .ignore_invalid_headers(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams_max.max(1))
-        .max_pending_accept_reset_streams(limits.pending_resets_max as usize)
-        .max_local_error_reset_streams(limits.local_error_resets_max as usize)
-        .max_header_list_size(limits.header_list_bytes_max)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .max_send_buf_size(limits.stream_send_buffer_bytes as usize)
-        .adaptive_window(false)
-        .initial_connection_window_size(limits.window_bytes.min(WINDOW_BYTES_MAX))
-        .initial_stream_window_size(limits.stream_window_bytes.min(WINDOW_BYTES_MAX))
-        .keep_alive_interval(bound(limits.keepalive_interval))
-        .keep_alive_timeout(bound(limits.keepalive_timeout).unwrap_or(PONG_FALLBACK));
-    builder
-}
-
-/// Runs the streams of HTTP/2 connections as tracked tasks.
-#[derive(Debug, Clone)]
-pub(super) struct StreamExecutor(Tasks);
-
-impl<F> hyper::rt::Executor<F> for StreamExecutor
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        drop(self.0.spawn("stream", stream));
     }
 }

@@ -28,7 +28,7 @@ export const file_rialto_v1_frame: GenFile = /*@__PURE__*/
 export type ClientFrame = Message<"rialto.v1.ClientFrame"> & {
   /**
    * The client's number for this command, strictly increasing in a session; the answer carries it.
-   * Zero: no answer is wanted but a refusal.
+   * Zero: an emit is not answered by `Accepted`; all other answers, refusals too, carry zero.
    *
    * @generated from field: uint32 ref = 1;
    */

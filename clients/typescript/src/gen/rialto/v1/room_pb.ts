@@ -192,7 +192,8 @@ export type RoomState = Message<"rialto.v1.RoomState"> & {
   memberCount: number;
 
   /**
-   * The members, the new one included, when the command asked for presence and there are at most 256.
+   * The members, the new one included, when the command asked for presence and there are at most 256, those of the
+   * rooms before it in this answer counted.
    *
    * @generated from field: repeated rialto.v1.Member members = 3;
    */
