@@ -325,6 +325,29 @@ async fn the_257th_question_without_an_end_is_refused_until_one_ends() {
 }
 
 #[tokio::test]
+async fn a_session_waits_for_so_many_answers_in_all_and_no_more() {
+    let node = TestNode::with(|config| config.namespaces[0].settings.room_emits_per_second = 0).await;
+    let mut room = Vec::new();
+    for number in 0..65 {
+        room.push(node.member(&format!("user-{number}"), "general").await);
+    }
+    let mut ann = node.member("ann", "general").await;
+
+    // 252 questions to 65 sessions leave room for 4 of 16,384 answers.
+    for _ in 0..252 {
+        ann.ask_for_replies(question(), LONG).await;
+    }
+    let refused = ann.try_emit(asking(question(), LONG)).await.unwrap_err();
+
+    assert_eq!(refused.code(), RefusalCode::LimitReached);
+    assert_eq!(refused.limit, "replies_asked_max");
+    for _ in 0..252 {
+        room[0].expect_event("question").await;
+    }
+    room[0].expect_nothing().await;
+}
+
+#[tokio::test]
 async fn a_question_without_a_number_is_refused() {
     let node = TestNode::start().await;
     let mut bob = node.member("bob", "general").await;

@@ -34,6 +34,8 @@ pub const REPLY_ERROR_BYTES_MAX: usize = 1024;
 pub const STATUS_MESSAGE_BYTES_MAX: usize = 1024;
 /// Bytes of a status' details, for the same reason.
 pub const STATUS_DETAILS_BYTES_MAX: usize = 4096;
+/// Answers that one session may wait for at once, over all its questions: about 200 bytes are held for each.
+pub const REPLIES_ASKED_MAX: usize = 16 << 10;
 /// How long a sender pauses when an event of its fills a receiver's outbox beyond half. A receiver asks for that at most
 /// 20 times before it reads, so one that has stopped holds a sender up for 100 ms in all.
 pub const PRESSED_PAUSE: Duration = Duration::from_millis(5);

@@ -85,7 +85,7 @@ impl Hub {
     /// in the order of these calls to that room.
     pub fn emit(&self, emission: Emission<'_>) -> Result<FanOut, Held> {
         let Some(address) = emission.single() else {
-            return self.emit_asking(emission, |_| ());
+            return self.emit_asking(emission, |_| Ok(()));
         };
         let before = self.close_other_window(emission, Some(address));
         let mut shard = self.shards.lock_one(&address);
@@ -104,11 +104,12 @@ impl Hub {
         Ok(fan_out)
     }
 
-    /// The same at once, and tells `asked` who is about to receive it, before the first one does.
+    /// The same at once, and tells `asked` who is about to receive it, before the first one does; nobody does when that is
+    /// refused.
     pub fn emit_asking(
         &self,
         emission: Emission<'_>,
-        asked: impl FnOnce(&[Arc<Session>]),
+        asked: impl FnOnce(&[Arc<Session>]) -> Result<(), Refusal>,
     ) -> Result<FanOut, Held> {
         let mut fan_out = FanOut::after(self.close_other_window(emission, None));
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
@@ -128,7 +129,9 @@ impl Hub {
             }
         }
         let receivers = receivers(&mut locked, emission.namespace, emission.target, emission.excluded());
-        asked(&receivers);
+        if let Err(refusal) = asked(&receivers) {
+            return Err(Held { refusal, before: fan_out.into() });
+        }
         for session in &receivers {
             fan_out.put(session, emission.frame, emission.policy());
         }

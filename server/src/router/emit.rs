@@ -141,9 +141,8 @@ impl Router {
             frame: &frame,
             now: clock::now(),
         };
-        let sent = self.hub.emit_asking(emission, |receivers| {
-            self.wait_for_replies(id, asker, hub::names(receivers), deadline);
-        });
+        let sent =
+            self.hub.emit_asking(emission, |receivers| self.wait_for_replies(id, asker, receivers, deadline));
         Ok((id, sent.map_err(|held| self.give_up(held))?))
     }
 

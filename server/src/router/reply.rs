@@ -18,8 +18,10 @@ use crate::{
         clock::Instant,
         config::NamespaceSettings,
         ids::EventId,
+        limits::REPLIES_ASKED_MAX,
         refusal::{Refusal, Retry},
     },
+    hub,
     session::{
         Session,
         replies::{Done, Progress, Replies, Wanted},
@@ -124,19 +126,24 @@ impl Router {
         Ok(())
     }
 
-    /// Begins to wait.
+    /// Begins to wait, unless the asker has too many sessions to wait for already.
     pub(super) fn wait_for_replies(
         &self,
         id: EventId,
         asker: Asker,
-        asked: Vec<(u64, Sender)>,
+        receivers: &[Arc<Session>],
         deadline: Instant,
-    ) {
+    ) -> Result<(), Refusal> {
         let mut replies = self.replies.lock();
-        replies.wait(id.number, Wanted { by: asker.key(), asker, asked, deadline });
+        let by = asker.key();
+        if by.map_or(0, |by| replies.asked_count(by)) + receivers.len() > REPLIES_ASKED_MAX {
+            return Err(Refusal::limit("replies_asked_max", REPLIES_ASKED_MAX));
+        }
+        replies.wait(id.number, Wanted { by, asker, asked: hub::names(receivers), deadline });
         self.count_waits(&replies);
         drop(replies);
         self.timers_changed.notify_one();
+        Ok(())
     }
 
     /// Ends waits for a session that is gone, and gives up those of which it was the asker.

@@ -153,6 +153,12 @@ impl<A: Clone> Replies<A> {
         ended
     }
 
+    /// How many answers one asker waits for, over all its questions.
+    pub fn asked_count(&self, by: u64) -> usize {
+        let tokens = self.asked_by.get(&by).into_iter().flatten();
+        tokens.filter_map(|token| self.waits.get(token)).map(|wait| wait.asked.len()).sum()
+    }
+
     /// When the next wait ends by itself.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
