@@ -104,6 +104,29 @@ async fn a_message_that_cannot_be_read_ends_its_session_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_message_that_cannot_be_read_is_answered_and_the_close_says_why() {
+    let node = TestNode::start().await;
+    let (sender, mut frames, _) = greeted(node.channel().await).await;
+    let ping = ClientFrame { r#ref: 7, command: Some(Command::Ping(rialto_proto::v1::Ping {})) };
+
+    sender.send(AttachRequest { frames: vec![ping] }.encode_to_vec().into()).await.unwrap();
+    sender.send(vec![0x0a, 0x7f, 0x01].into()).await.unwrap();
+
+    let mut heard = Vec::new();
+    let status = loop {
+        match within("the end of the stream", frames.message()).await {
+            Ok(Some(response)) => heard.extend(response.frames),
+            Ok(None) => panic!("it ended well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(matches!(&heard[0], ServerFrame { r#ref: 7, frame: Some(Frame::Pong(_)) }), "{heard:?}");
+    let Some(Frame::Close(close)) = &heard[1].frame else { panic!("no close: {heard:?}") };
+    assert_eq!(close.code(), rialto_proto::v1::CloseCode::Protocol);
+}
+
+#[tokio::test]
 async fn a_greeting_that_cannot_be_read_opens_no_session() {
     let node = TestNode::start().await;
     for (what, bytes) in malformed() {

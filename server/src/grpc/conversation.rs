@@ -12,13 +12,17 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use rialto_proto::v1::CloseCode;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tokio_stream::Stream;
 use tonic::Status;
 
 use super::{line::Line, status};
 use crate::{
-    base::{clock, refusal::Refusal},
+    base::{
+        clock,
+        refusal::{Closing, Refusal},
+    },
     router::{Router, life::Peer},
     session::{
         Session,
@@ -26,6 +30,9 @@ use crate::{
     },
     wire::{Burst, command::Hello},
 };
+
+/// Sequence numbers up to here are used: a burst is far smaller than what is left.
+const SEQ_MAX: u32 = u32::MAX - (1 << 20);
 
 /// What reads the client. It ends well when there is nothing more to read, and with a status when the stream must end.
 type Reader = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
@@ -38,6 +45,7 @@ pub struct Conversation {
     seat: Arc<Seat>,
     bursts: Bursts,
     pings: Option<Interval>,
+    failed: Option<Status>,
     ended: bool,
 }
 
@@ -103,7 +111,14 @@ impl Conversation {
     /// A conversation of which `reader` is the incoming half.
     pub(super) fn new(seat: Arc<Seat>, reader: Reader) -> Self {
         let bursts = Bursts(Arc::clone(&seat.outbox));
-        Self { reader: FuturesUnordered::from_iter([reader]), seat, bursts, pings: None, ended: false }
+        Self {
+            reader: FuturesUnordered::from_iter([reader]),
+            seat,
+            bursts,
+            pings: None,
+            failed: None,
+            ended: false,
+        }
     }
 
     /// The same, with a `Ping` whenever there was silence for the session limit's `ping_interval`.
@@ -117,19 +132,44 @@ impl Conversation {
         self
     }
 
-    /// Reads the client. Returns the status with which the stream must end now.
+    /// Reads the client. Returns the status with which the stream must end now: that of a handshake that failed. What
+    /// fails later has closed the session, and its status comes after the last burst.
     fn poll_reader(&mut self, context: &mut Context<'_>) -> Option<Status> {
-        match self.reader.poll_next_unpin(context) {
-            Poll::Ready(Some(outcome)) => outcome.err(),
-            Poll::Ready(None) | Poll::Pending => None,
+        let Poll::Ready(Some(Err(status))) = self.reader.poll_next_unpin(context) else { return None };
+        if self.seat.session.get().is_none() {
+            return Some(status);
+        }
+        self.failed = Some(status);
+        None
+    }
+
+    /// What waits for the client, or the end.
+    fn poll_bursts(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Burst, Status>>> {
+        match self.bursts.0.poll_burst(context) {
+            Poll::Ready(Some(burst)) => {
+                self.check_seq(&burst);
+                Poll::Ready(Some(Ok(burst)))
+            }
+            Poll::Ready(None) => Poll::Ready(self.last()),
+            Poll::Pending => Poll::Pending,
         }
     }
 
-    /// The status after the last burst: that of the close.
+    /// Closes the session before its sequence numbers begin again.
+    fn check_seq(&self, burst: &Burst) {
+        if burst.first_seq() > SEQ_MAX
+            && let Some(session) = self.seat.session.get()
+        {
+            let closing = Closing::new(CloseCode::SessionExhausted, "the session has used up its numbers");
+            self.seat.router.close(session, &closing);
+        }
+    }
+
+    /// The status after the last burst: that of what failed, or of the close.
     fn last(&mut self) -> Option<Result<Burst, Status>> {
         self.ended = true;
         let closing = self.seat.session.get().and_then(|session| session.closing());
-        closing.and_then(status::closed).map(Err)
+        self.failed.take().or_else(|| closing.and_then(status::closed)).map(Err)
     }
 
     /// A burst with a ping, when it is time for one.
@@ -152,16 +192,14 @@ impl Stream for Conversation {
             self.ended = true;
             return Poll::Ready(Some(Err(status)));
         }
-        if let Poll::Ready(burst) = self.bursts.0.poll_burst(context) {
+        let bursts = self.poll_bursts(context);
+        if bursts.is_ready() {
             if let Some(pings) = &mut self.pings {
                 pings.reset();
             }
-            return Poll::Ready(burst.map(Ok).or_else(|| self.last()));
+            return bursts;
         }
         self.poll_ping(context);
-        match self.bursts.0.poll_burst(context) {
-            Poll::Ready(burst) => Poll::Ready(burst.map(Ok).or_else(|| self.last())),
-            Poll::Pending => Poll::Pending,
-        }
+        self.poll_bursts(context)
     }
 }
