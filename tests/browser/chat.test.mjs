@@ -2,10 +2,14 @@
 // its own, so that they do not meet.
 
 import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { promisify } from "node:util";
 import { after, before, test } from "node:test";
 import { connect } from "@rialto/client/node";
 import { browse, Person } from "./lib/pages.mjs";
 
+const run = promisify(execFile);
 const url = process.env.RIALTO_URL;
 let browser;
 before(async () => {
@@ -135,18 +139,22 @@ test("a question to the room gathers answers and tells the result", async () => 
   await bob.leave();
 });
 
-test("what a terminal sends shows in the page, and what the page sends is plain text", async () => {
+test("what a terminal sends shows in the page, and what the page sends a terminal prints", async () => {
   const ann = await Person.enter(browser, url, "Ann Terminal", { rooms: { chat: ["terminal"] } });
-  const other = await connect(url, { user: "terminal" });
-  const room = other.namespace("chat").room("terminal");
-  await room.join();
-  const heard = new Promise((resolve) => room.once("message", resolve));
-  await room.emit("message", "hi");
+  const place = ["--server", url, "--namespace", "chat", "--room", "terminal"];
+  const listening = spawn(process.env.RIALTO_BIN, ["listen", ...place, "--json", "--count", "2"]);
+  const printed = [];
+  listening.stdout.on("data", (data) => printed.push(data));
+  const ended = once(listening, "exit");
+  await ann.sees(2);
+
+  await run(process.env.RIALTO_BIN, ["emit", ...place, "--user", "terminal", "--event", "message", "--data", "hi"]);
   await ann.hears("hi");
   await ann.log.getByText("terminal", { exact: true }).waitFor();
   await ann.say("hi yourself");
-  const event = await heard;
-  assert.equal(event.payload, "hi yourself");
-  await other.close();
+
+  assert.deepEqual(await ended, [0, null]);
+  const messages = Buffer.concat(printed).toString().trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(messages.map((event) => event.text), ["hi", "hi yourself"]);
   await ann.leave();
 });

@@ -6,6 +6,7 @@ pub mod asking;
 pub mod inspect;
 pub mod node;
 pub mod operator;
+pub mod program;
 pub mod raw;
 pub mod talker;
 pub mod tools;

@@ -15,7 +15,7 @@ use super::{connection::ConnectionArgs, failure::Failure, message::MessageArgs, 
 #[command(group(ArgGroup::new("callee").required(true).multiple(false).args(["any_of", "session"])))]
 pub(super) struct CallArgs {
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(super) connection: ConnectionArgs,
     /// Any one member of this room
     #[arg(long, value_name = "ROOM")]
     any_of: Option<String>,

@@ -12,7 +12,7 @@ use super::failure::Failure;
 pub(super) struct ConnectionArgs {
     /// The server, http:// or https://
     #[arg(long, value_name = "URL", env = "RIALTO_SERVER", default_value = "http://127.0.0.1:7400")]
-    server: String,
+    pub(super) server: String,
     /// Token or API key
     #[arg(long, value_name = "TOKEN", env = "RIALTO_TOKEN", hide_env_values = true)]
     token: Option<String>,

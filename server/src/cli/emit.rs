@@ -21,7 +21,7 @@ use super::{
 #[command(group(ArgGroup::new("target").required(true).multiple(true).args(["rooms", "users", "sessions", "everyone"])))]
 pub(super) struct EmitArgs {
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(super) connection: ConnectionArgs,
     #[command(flatten)]
     identity: IdentityArgs,
     /// To the members of a room; may be repeated

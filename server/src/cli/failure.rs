@@ -17,18 +17,37 @@ pub(super) enum Failure {
     /// Nobody reads the output any more.
     #[error("nobody reads the output")]
     Unread,
+    /// The server was not reached.
+    #[error("{server}: {error}")]
+    Unreached {
+        /// The server, as it was named.
+        server: String,
+        /// What was in the way.
+        error: Error,
+    },
     /// The server, or the way to it.
     #[error("{0}")]
     Server(#[from] Error),
 }
 
 impl Failure {
+    /// The same, with the name of the server where that is what matters.
+    pub(super) fn at(self, server: &str) -> Self {
+        match self {
+            Self::Server(error) if error.unavailable() => {
+                Self::Unreached { server: server.to_owned(), error }
+            }
+            other => other,
+        }
+    }
+
     /// The exit code: 1 refused or failed, 2 makes no sense, 3 not reached, 4 time ran out.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Server(Error::Invalid(_)) => 2,
             Self::TimedOut(_) => 4,
             Self::Server(error) if error.timed_out() => 4,
+            Self::Unreached { .. } => 3,
             Self::Server(error) if error.unavailable() => 3,
             Self::Local(_) | Self::Unread | Self::Server(_) => 1,
         }

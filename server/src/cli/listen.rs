@@ -23,7 +23,7 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct ListenArgs {
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(super) connection: ConnectionArgs,
     #[command(flatten)]
     identity: IdentityArgs,
     /// A room to join; may be repeated

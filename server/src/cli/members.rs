@@ -9,7 +9,7 @@ use super::{connection::ConnectionArgs, failure::Failure, output::Output, record
 #[derive(Debug, Args)]
 pub(super) struct MembersArgs {
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(super) connection: ConnectionArgs,
     /// The room; everyone in the namespace without it
     #[arg(long, short, value_name = "ROOM", default_value = "")]
     room: String,

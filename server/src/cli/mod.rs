@@ -54,21 +54,31 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(args)),
-        Command::Listen(args) => client(async |output| listen::run(args, output).await),
-        Command::Emit(args) => client(async |output| emit::run(args, output).await),
-        Command::Call(args) => client(async |output| call::run(args, output).await),
-        Command::Rooms(args) => client(async |output| rooms::run(args, output).await),
-        Command::Members(args) => client(async |output| members::run(args, output).await),
+        Command::Listen(args) => {
+            client(&args.connection.server.clone(), async |output| listen::run(args, output).await)
+        }
+        Command::Emit(args) => {
+            client(&args.connection.server.clone(), async |output| emit::run(args, output).await)
+        }
+        Command::Call(args) => {
+            client(&args.connection.server.clone(), async |output| call::run(args, output).await)
+        }
+        Command::Rooms(args) => {
+            client(&args.connection.server.clone(), async |output| rooms::run(args, output).await)
+        }
+        Command::Members(args) => {
+            client(&args.connection.server.clone(), async |output| members::run(args, output).await)
+        }
         Command::Token(args) => token::run(args),
         Command::Completions(args) => completions::run(args, &Output::new()).conclude(),
     }
 }
 
-/// Runs a command that speaks to a server: one thread is enough for it.
-fn client(command: impl AsyncFnOnce(&Output) -> Result<(), Failure>) -> ExitCode {
+/// Runs a command that speaks to `server`: one thread is enough for it.
+fn client(server: &str, command: impl AsyncFnOnce(&Output) -> Result<(), Failure>) -> ExitCode {
     block_on(Builder::new_current_thread(), async {
         let output = Output::new();
-        Box::pin(command(&output)).await.conclude()
+        Box::pin(command(&output)).await.map_err(|failure| failure.at(server)).conclude()
     })
 }
 

@@ -15,7 +15,7 @@ use super::{
 #[derive(Debug, Args)]
 pub(super) struct RoomsArgs {
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(super) connection: ConnectionArgs,
     /// Only rooms whose name begins so
     #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "watch")]
     prefix: String,

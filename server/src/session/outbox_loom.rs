@@ -84,7 +84,7 @@ fn two_producers_lose_nothing_of_each_other() {
             }
         });
         for producer in producers {
-            assert_eq!(producer.join().unwrap(), Put::Waits { displaced: 0, pressed: false });
+            assert!(matches!(producer.join().unwrap(), Put::Waits { displaced: 0, .. }));
         }
         outbox.check();
     });

@@ -1,0 +1,100 @@
+//! The binary `rialto` as people and scripts start it: in a process of its own, told by arguments, read by its output.
+
+use std::{path::PathBuf, process::Stdio};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdout, Command},
+};
+
+use crate::within;
+
+/// The binary that was built beside this test.
+///
+/// *Panics* with a sentence when it was not built.
+pub fn path() -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a program");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
+    let path = profile.join("rialto");
+    assert!(path.exists(), "{} is missing: `cargo build --workspace` makes it", path.display());
+    path
+}
+
+/// What a program that has ended has printed, and its exit code.
+#[derive(Debug)]
+pub struct Ended {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// The exit code; -1 when it was killed.
+    pub code: i32,
+}
+
+/// Runs `rialto` with these arguments to its end. No `RIALTO_*` variable of the surroundings reaches it.
+pub async fn run(arguments: &[&str]) -> Ended {
+    let output = within("the end of rialto", command(arguments).output()).await.expect("rialto starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("rialto prints text");
+    Ended { out: text(output.stdout), err: text(output.stderr), code: output.status.code().unwrap_or(-1) }
+}
+
+/// A `rialto` that goes on. Killed when it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    err: Lines<BufReader<ChildStderr>>,
+}
+
+impl Running {
+    /// Starts it with these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).spawn().expect("rialto starts");
+        let out = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let err = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        Self { child, out, err }
+    }
+
+    /// The next line that it prints; `None` at the end.
+    pub async fn line(&mut self) -> Option<String> {
+        within("a line", self.out.next_line()).await.expect("rialto prints text")
+    }
+
+    /// The next line that it complains.
+    pub async fn complaint(&mut self) -> Option<String> {
+        within("a line on standard error", self.err.next_line()).await.expect("rialto prints text")
+    }
+
+    /// The next line, read as JSON.
+    pub async fn json(&mut self) -> serde_json::Value {
+        let line = self.line().await.expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?} is no JSON: {error}"))
+    }
+
+    /// Asks it politely to end, as Ctrl-C does, and gives its exit code.
+    pub async fn interrupt(mut self) -> i32 {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = within("kill", Command::new("kill").args(["-INT", &id]).status()).await;
+        assert!(sent.expect("kill starts").success());
+        self.code().await
+    }
+
+    /// Its exit code, when it has ended by itself.
+    pub async fn code(&mut self) -> i32 {
+        within("the end of rialto", self.child.wait()).await.expect("it ends").code().unwrap_or(-1)
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(path());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RIALTO_")) {
+        command.env_remove(name);
+    }
+    command
+        .args(arguments)
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
