@@ -1,7 +1,7 @@
 //! What operators and backends ask for: who is where, and changes to it. Reading needs the right `presence`, changing
 //! needs `admin`; a namespace that the identity has no right in is not even named.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, CloseCode, RefusalCode, Then, server_frame::Frame as Body};
 use tokio::sync::broadcast;
@@ -14,7 +14,7 @@ use crate::{
         config::NamespaceSettings,
         ids::RoomName,
         limits::PAGE_ENTRIES_MAX,
-        refusal::{Closing, Refusal},
+        refusal::{Closing, Refusal, Retry},
         text::truncate,
     },
     hub::{self, Joining, Namespace, RoomEvent},
@@ -27,6 +27,9 @@ use crate::{
 
 /// Entries of a page when the request does not say.
 const PAGE_ENTRIES_DEFAULT: usize = 100;
+/// How often everybody is taken out of a namespace that is deleted before it is given up: joins under way are over in
+/// microseconds.
+const DELETE_ROUNDS: usize = 10_000;
 /// Bytes of the reason that a disconnected client is given.
 const REASON_BYTES_MAX: usize = 256;
 
@@ -107,7 +110,10 @@ impl Router {
         self.hub.namespaces.shut(name.as_str())?;
         let mut left = 0;
         // Joins that were under way when it was shut are over soon; no new ones begin.
-        while !self.hub.namespaces.remove_shut(name.as_str()) {
+        for _ in 0..DELETE_ROUNDS {
+            if self.hub.namespaces.remove_shut(name.as_str()) {
+                return Ok(left);
+            }
             for session in self.hub.select(name.as_str(), &Target::of(Who::Everyone)) {
                 let changed = self.hub.leave(&session, name.as_str(), |rooms| {
                     let namespace = name.as_str().to_owned();
@@ -118,7 +124,8 @@ impl Router {
             }
             std::thread::yield_now();
         }
-        Ok(left)
+        let refusal = Refusal::new(RefusalCode::Internal, "sessions are still leaving the namespace");
+        Err(Refusal { retry: Retry::After(Duration::from_secs(1)), ..refusal })
     }
 
     /// Rooms with members, by name.

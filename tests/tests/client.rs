@@ -1,0 +1,182 @@
+//! The Rust client against a real node: what an application written with it sees.
+
+use std::{future::IntoFuture, time::Duration};
+
+use rialto_client::{
+    Callee, Client, Error, Incident, JoinOptions, Publication, RefusalCode, Session, Status, Target,
+};
+use rialto_proto::v1::Then;
+use rialto_tests::{node::TestNode, within};
+
+async fn session(url: &str, user: &str) -> Session {
+    within("a session", Session::connect(url).user(user).into_future()).await.expect("the node greets")
+}
+
+#[tokio::test]
+async fn what_one_member_emits_another_one_hears() {
+    let node = TestNode::start().await;
+    let (ann, bob) = (session(&node.url(), "ann").await, session(&node.url(), "bob").await);
+    let (here, there) = (ann.namespace("chat").room("general"), bob.namespace("chat").room("general"));
+    let mut heard = there.events();
+    there.join().await.unwrap();
+    assert_eq!(here.join().await.unwrap().member_count, 2);
+
+    let accepted = here.emit("message", "hi").header("mood", "good").await.unwrap();
+
+    assert_eq!(accepted.recipients, 1);
+    let event = within("the event", heard.next()).await.unwrap();
+    assert_eq!((event.name(), event.text(), event.user()), ("message", Some("hi"), "ann"));
+    assert_eq!((event.header("mood"), event.id()), (Some("good"), accepted.event_id.as_str()));
+    assert_eq!(event.sender(), ann.id());
+}
+
+#[tokio::test]
+async fn a_question_to_a_room_gathers_answers_and_says_who_did_not_answer() {
+    let node = TestNode::start().await;
+    let ann = session(&node.url(), "ann").await;
+    let mut members = Vec::new();
+    for user in ["bob", "eve"] {
+        let member = session(&node.url(), user).await;
+        let room = member.namespace("chat").room("lunch");
+        let questions = room.on("poll");
+        room.join().await.unwrap();
+        members.push((member, questions));
+    }
+    let room = ann.namespace("chat").room("lunch");
+    room.join().await.unwrap();
+
+    let mut replies = room.emit_with_replies("poll", "pizza?", Duration::from_secs(20)).await.unwrap();
+    let question = within("the question", members[0].1.next()).await.unwrap();
+    question.reply("yes").await.unwrap();
+    let reply = within("a reply", replies.next()).await.unwrap().unwrap();
+    assert_eq!((reply.user.as_str(), reply.text()), ("bob", Some("yes")));
+    within("the question", members[1].1.next()).await.unwrap();
+    members.remove(1).0.close().await;
+
+    let answers = within("the end", replies.all()).await.unwrap();
+    assert_eq!((answers.summary.answered, answers.summary.missing_count), (1, 1));
+    assert!(answers.summary.missing[0].left, "who leaves is not waited for");
+}
+
+#[tokio::test]
+async fn a_call_has_its_answer_or_a_typed_error() {
+    let node = TestNode::start().await;
+    let (ann, bob) = (session(&node.url(), "ann").await, session(&node.url(), "bob").await);
+    let prices = bob.namespace("chat").room("prices");
+    // A question to the session itself belongs to no room.
+    let mut asked = bob.namespace("chat").on("price");
+    prices.join().await.unwrap();
+    ann.namespace("chat").enter().await.unwrap();
+    let chat = ann.namespace("chat");
+    let call = |callee| chat.call(callee, "price", "apples", Duration::from_secs(20));
+
+    let answer = async {
+        let question = asked.next().await.unwrap();
+        question.reply("42").await.unwrap();
+        let question = asked.next().await.unwrap();
+        question.reply_error("sold out").await.unwrap();
+    };
+    let ask = async {
+        let found = call(Callee::any_of("prices")).await.unwrap();
+        let failed = call(Callee::session(bob.id())).await.unwrap_err();
+        (found, failed)
+    };
+    let ((), (found, failed)) = within("two calls", async { tokio::join!(answer, ask) }).await;
+    assert_eq!(found.text(), Some("42"));
+    assert!(matches!(failed, Error::Refused(refusal) if refusal.code == RefusalCode::RecipientFailed
+        && refusal.reason.contains("sold out")));
+
+    let nobody = within("a call", call(Callee::any_of("empty"))).await.unwrap_err();
+    assert!(matches!(nobody, Error::Refused(refusal) if refusal.code == RefusalCode::NoRecipient));
+}
+
+#[tokio::test]
+async fn presence_tells_who_comes_and_goes() {
+    let node = TestNode::start().await;
+    let ann = session(&node.url(), "ann").await;
+    let room = ann.namespace("chat").room("general");
+    let mut changes = room.presence();
+    let joined = room.join_with(JoinOptions { presence: true }).await.unwrap();
+    assert_eq!(joined.members.len(), 1);
+
+    let bob = session(&node.url(), "bob").await;
+    bob.namespace("chat").room("general").join().await.unwrap();
+    let came = within("a change", changes.next()).await.unwrap();
+    assert_eq!((came.member_count, came.joined.len(), came.left.len()), (2, 1, 0));
+    bob.close().await;
+    let went = within("a change", changes.next()).await.unwrap();
+    assert_eq!((went.member_count, went.joined.len(), went.left.len()), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn a_session_comes_back_to_a_restarted_node_is_in_its_rooms_and_says_what_happened() {
+    let node = TestNode::start().await;
+    let (url, address) = (node.url(), node.address());
+    let ann = session(&url, "ann").await;
+    let before = ann.id();
+    let room = ann.namespace("chat").room("general");
+    let (mut heard, mut incidents, mut status) = (room.events(), ann.incidents(), ann.status());
+    room.join().await.unwrap();
+
+    node.stop().await;
+    let waits = |status: &Status| matches!(status, Status::Waiting { .. } | Status::Connecting);
+    within("the loss of the connection", status.wait_for(waits)).await.unwrap();
+    let node = TestNode::with(|config| config.listen = address).await;
+    within("the return", status.wait_for(|status| matches!(status, Status::Attached { .. }))).await.unwrap();
+
+    let (lost, now, resumed) = loop {
+        let incident = within("an incident", incidents.next()).await.unwrap();
+        if let Incident::Reconnected { before, now, resumed, .. } = incident {
+            break (before, now, resumed);
+        }
+    };
+    assert_eq!((lost, now, resumed), (before, ann.id(), false));
+    let client = Client::builder(&url).build().unwrap();
+    rialto_tests::eventually("the room has its member again", async || {
+        let publication = Publication::new("chat", &Target::room("general"), "message", "welcome back");
+        client.publish(publication).await.unwrap().recipients == 1
+    })
+    .await;
+    assert_eq!(within("an event", heard.next()).await.unwrap().text(), Some("welcome back"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_said_while_the_node_is_away_arrives_when_it_is_back() {
+    let node = TestNode::start().await;
+    let (url, address) = (node.url(), node.address());
+    let ann = session(&url, "ann").await;
+    let room = ann.namespace("chat").room("general");
+    room.join().await.unwrap();
+    let mut status = ann.status();
+    node.stop().await;
+    let waits = |status: &Status| matches!(status, Status::Waiting { .. } | Status::Connecting);
+    within("the loss of the connection", status.wait_for(waits)).await.unwrap();
+
+    let emission = room.emit("message", "still there?").deadline(Duration::from_secs(20));
+    let back = async { TestNode::with(|config| config.listen = address).await };
+    let (accepted, node) = within("the emit", async { tokio::join!(emission.into_future(), back) }).await;
+
+    assert_eq!(accepted.unwrap().recipients, 0);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_told_to_stay_away_does_not_come_back() {
+    let node = TestNode::start().await;
+    let ann = session(&node.url(), "ann").await;
+    ann.namespace("chat").room("general").join().await.unwrap();
+    let mut status = ann.status();
+
+    let directory = Client::builder(node.url()).build().unwrap().directory();
+    let gone = directory
+        .disconnect_members("chat", &Target::room("general"), "house rules", Then::StayAway)
+        .await
+        .unwrap();
+
+    assert_eq!(gone, 1);
+    let ended =
+        within("the end", status.wait_for(|status| matches!(status, Status::Closed(_)))).await.unwrap();
+    let Status::Closed(closing) = ended.clone() else { unreachable!() };
+    assert_eq!(closing.reason, "house rules");
+}
