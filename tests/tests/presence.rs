@@ -212,3 +212,20 @@ async fn crowd(node: &TestNode, count: usize) -> Vec<Talker> {
     }
     crowd
 }
+
+#[tokio::test]
+async fn the_bound_of_members_named_holds_for_all_rooms_of_one_answer_together() {
+    let node = TestNode::start().await;
+    let mut members = Vec::new();
+    for number in 0..150 {
+        let mut member = node.attach(&format!("user-{number}")).await;
+        member.join("chat", &["red", "blue"]).await;
+        members.push(member);
+    }
+    let mut ann = node.attach("ann").await;
+
+    let joined = ann.try_join("chat", &["red", "blue"], true).await.unwrap();
+
+    let told: Vec<_> = joined.rooms.iter().map(|room| (room.member_count, room.members.len())).collect();
+    assert_eq!(told, [(151, 151), (151, 0)]);
+}

@@ -363,3 +363,39 @@ async fn both_shapes_of_a_session_meet_in_one_room() {
     bob.emit("red", "move", "2").await;
     assert_eq!(ann.expect_text("move").await, "2");
 }
+
+#[tokio::test]
+async fn an_event_that_one_room_refuses_costs_the_others_nothing() {
+    // A room takes 100 events at once, and then one a second.
+    let node = TestNode::with(|config| config.namespaces[0].settings.room_emits_per_second = 1).await;
+    let mut bob = node.attach("bob").await;
+    bob.join("chat", &["red", "blue"]).await;
+    let mut ann = node.member("ann", "side").await;
+    for _ in 0..100 {
+        ann.emit("red", "move", "1").await;
+    }
+
+    for _ in 0..50 {
+        let refused = ann.try_emit(emit_to(rooms(&["blue", "red"]), "move", "2")).await.unwrap_err();
+        assert_eq!(refused.limit, "room_emits_per_second");
+    }
+
+    for _ in 0..100 {
+        ann.emit("blue", "move", "3").await;
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_is_named_twice_counts_once() {
+    let node = TestNode::start().await;
+    let mut bob = node.attach("bob").await;
+    let joined = bob.join("chat", &["red", "red"]).await;
+    assert_eq!(joined.rooms.len(), 1);
+    let mut ann = node.member("ann", "side").await;
+
+    let accepted = ann.try_emit(emit_to(rooms(&["red", "red"]), "move", "1")).await.unwrap();
+
+    assert_eq!(accepted.recipients_here, 1);
+    assert_eq!(bob.expect_event("move").await.rooms, ["red"]);
+    bob.expect_nothing().await;
+}
