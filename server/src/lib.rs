@@ -10,7 +10,7 @@
 //! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
 //! | 3 | [`hub`] | who is where on this node; local fan-out |
 //! | 2 | [`session`] | one client's side of the conversation: identity, memberships, outbox, replies |
-//! | 1 | [`wire`], [`auth`] | bytes ⇄ meaning, encoded once; who may do what |
+//! | 1 | [`wire`], [`auth`], [`log`] | bytes ⇄ meaning, encoded once; who may do what; records that survive |
 //! | 0 | [`base`] | words and bounds: names, limits, time, refusals, configuration, metrics, tasks |
 //!
 //! # The path of an event
@@ -26,6 +26,7 @@ pub mod base;
 pub mod cli;
 pub mod grpc;
 pub mod hub;
+pub mod log;
 pub mod node;
 pub mod router;
 pub mod session;
