@@ -3,7 +3,8 @@
 
 use std::error::Error;
 
-const FILES: [&str; 2] = ["rialto/v1/messaging.proto", "rialto/v1/directory.proto"];
+const FILES: [&str; 3] =
+    ["rialto/v1/messaging.proto", "rialto/v1/directory.proto", "rialto/v1/room_service.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../proto/rialto");

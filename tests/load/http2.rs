@@ -87,7 +87,8 @@ pub(crate) fn greeting(number: usize) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, 0, &(WINDOW_MAX - WINDOW_DEFAULT).to_be_bytes(), &mut out);
     frame(HEADERS, END_HEADERS, 1, &attach_headers(), &mut out);
 
-    let join = Join { namespace: "bench".into(), rooms: vec![ROOM.into()], presence: false };
+    let join =
+        Join { namespace: "bench".into(), rooms: vec![ROOM.into()], presence: false, ..Default::default() };
     let hello = Hello { user: format!("member-{number}"), joins: vec![join], ..Hello::default() };
     let first = ClientFrame { r#ref: 1, command: Some(Command::Hello(hello)) };
     let request = AttachRequest { frames: vec![first] }.encode_to_vec();

@@ -300,7 +300,7 @@ impl Talker {
         presence: bool,
     ) -> Result<Joined, Refused> {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-        let join = Join { namespace: namespace.to_owned(), rooms, presence };
+        let join = Join { namespace: namespace.to_owned(), rooms, presence, ..Default::default() };
         let reference = self.ask(Command::Join(join)).await;
         match self.answer(reference).await {
             Frame::Joined(joined) => Ok(joined),

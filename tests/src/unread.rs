@@ -25,7 +25,7 @@ impl TestNode {
     /// it reads, or does not.
     pub async fn narrow_member(&self, user: &str, rooms: &[&str]) -> Talker {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-        let join = Join { namespace: "chat".to_owned(), rooms, presence: false };
+        let join = Join { namespace: "chat".to_owned(), rooms, presence: false, ..Default::default() };
         let hello = Hello { user: user.to_owned(), joins: vec![join], ..Hello::default() };
         let opened = Talker::open_with_over(self.narrow_channel().await, Shape::Attach, hello).await;
         let mut talker = opened.expect("the node greets");

@@ -20,7 +20,7 @@ const BOTH: [Shape; 2] = [Shape::Attach, Shape::ListenAndPush];
 
 fn joining(namespace: &str, rooms: &[&str]) -> Join {
     let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-    Join { namespace: namespace.to_owned(), rooms, presence: false }
+    Join { namespace: namespace.to_owned(), rooms, presence: false, ..Default::default() }
 }
 
 /// Assertion 21: rooms that were to be joined by a greeting that is refused are not joined, and nobody sees them.

@@ -44,6 +44,7 @@ async fn what_is_just_within_its_bounds_is_taken() {
         content_type: "x".repeat(128),
         body: Some(content::Body::Binary(vec![0; 64 << 10].into())),
         event: "e".repeat(64),
+        ..Default::default()
     };
     ann.try_emit(Emit { content: Some(content.clone()), ..valid() }).await.unwrap();
     assert_eq!(bob.expect_event(&"e".repeat(64)).await.content, Some(content));
@@ -77,7 +78,8 @@ async fn a_payload_of_one_byte_too_many_is_refused_and_the_session_lives_on() {
     assert_eq!(refused.limit, "payload_bytes_max");
     let content = sized((64 << 10) + 1).content;
     let target = Some(rooms(&["general"]));
-    let request = PublishRequest { namespace: "chat".to_owned(), target, content, delivery: 0 };
+    let request =
+        PublishRequest { namespace: "chat".to_owned(), target, content, delivery: 0, ..Default::default() };
     let status = node.messaging().await.publish(request).await.unwrap_err();
     assert_status(&status, Code::ResourceExhausted, "PAYLOAD_TOO_LARGE");
 }
@@ -198,6 +200,7 @@ async fn a_room_takes_so_many_events_and_then_says_when_to_come_back() {
         target: Some(rooms(&[room])),
         content: Some(content("message", "x")),
         delivery: 0,
+        ..Default::default()
     };
     let _bob = node.member("bob", "general").await;
     let mut stub = node.messaging().await;

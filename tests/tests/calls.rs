@@ -43,6 +43,7 @@ fn publish(target: Target, event: &str, text: &str) -> PublishRequest {
         target: emit.target,
         content: emit.content,
         delivery: Delivery::Unspecified.into(),
+        ..Default::default()
     }
 }
 

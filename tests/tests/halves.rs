@@ -277,7 +277,12 @@ async fn a_browser_that_does_not_read_its_answers_is_told_to_push_later() {
     // Large answers: the library below the test takes few small ones that nobody reads, and hangs up.
     let rooms: Vec<String> = (0..64).map(|room| format!("{room:0100}")).collect();
     let join = |reference| {
-        let join = Join { namespace: "chat".to_owned(), rooms: rooms.clone(), presence: false };
+        let join = Join {
+            namespace: "chat".to_owned(),
+            rooms: rooms.clone(),
+            presence: false,
+            ..Default::default()
+        };
         ClientFrame { r#ref: reference, command: Some(Command::Join(join)) }
     };
     let mut taken = 0;

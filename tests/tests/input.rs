@@ -147,7 +147,9 @@ async fn fields_that_are_missing_malformed_or_contradict_each_other_are_invalid(
         Command::Emit(Emit { content: Some(content), ..valid() })
     };
     let names = |count: usize| vec!["x".to_owned(); count];
-    let join = |rooms| Command::Join(Join { namespace: "chat".to_owned(), rooms, presence: false });
+    let join = |rooms| {
+        Command::Join(Join { namespace: "chat".to_owned(), rooms, presence: false, ..Default::default() })
+    };
     let part = |rooms| Command::Part(Part { namespace: "chat".to_owned(), rooms });
     let general = || text("general".to_owned());
     let commands = vec![
@@ -208,7 +210,12 @@ async fn names_that_deceive_or_are_reserved_are_refused_wherever_they_stand() {
         let own = || name.to_owned();
         let list = || vec![own()];
         let join = |namespace: &str, rooms| {
-            Command::Join(Join { namespace: namespace.to_owned(), rooms, presence: false })
+            Command::Join(Join {
+                namespace: namespace.to_owned(),
+                rooms,
+                presence: false,
+                ..Default::default()
+            })
         };
         commands.extend([
             (name, Command::Enter(Enter { namespace: own() })),
@@ -253,8 +260,12 @@ async fn names_that_only_look_odd_are_rooms_of_their_own() {
 #[tokio::test]
 async fn a_join_of_the_greeting_that_is_wrong_is_refused_alone() {
     let node = TestNode::start().await;
-    let join =
-        |room: &str| Join { namespace: "chat".to_owned(), rooms: vec![room.to_owned()], presence: false };
+    let join = |room: &str| Join {
+        namespace: "chat".to_owned(),
+        rooms: vec![room.to_owned()],
+        presence: false,
+        ..Default::default()
+    };
     let joins = vec![join("one"), join("$two"), join("three")];
     let mut ann = Talker::open_with(&node, Shape::Attach, Hello { joins, ..hello() }).await.unwrap();
     assert_eq!(ann.expect_joined().await.rooms[0].room, "one");

@@ -226,7 +226,12 @@ async fn a_join_after_the_good_bye_has_no_effect() {
     let mut operator = node.operator().await;
     let mut watcher = operator.watch("chat", "").await.unwrap();
     let mut ann = node.attach("ann").await;
-    let join = Join { namespace: "chat".to_owned(), rooms: vec!["red".to_owned()], presence: false };
+    let join = Join {
+        namespace: "chat".to_owned(),
+        rooms: vec!["red".to_owned()],
+        presence: false,
+        ..Default::default()
+    };
     ann.say_all(vec![
         ClientFrame { r#ref: 0, command: Some(Command::Bye(Bye {})) },
         ClientFrame { r#ref: 1, command: Some(Command::Join(join)) },
@@ -308,7 +313,12 @@ async fn nothing_from_a_room_comes_before_joined_or_after_parted() {
     let joining = async {
         for _ in 0..200 {
             let (namespace, rooms) = ("chat".to_owned(), vec!["red".to_owned()]);
-            let join = Join { namespace: namespace.clone(), rooms: rooms.clone(), presence: false };
+            let join = Join {
+                namespace: namespace.clone(),
+                rooms: rooms.clone(),
+                presence: false,
+                ..Default::default()
+            };
             let joined = member.ask(Command::Join(join)).await;
             let frame = member.next().await.unwrap();
             assert!(frame.r#ref == joined && matches!(frame.frame, Some(Frame::Joined(_))), "{frame:?}");

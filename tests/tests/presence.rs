@@ -170,7 +170,12 @@ async fn presence_can_be_asked_for_with_the_greeting() {
     over_both_shapes(async |node, shape| {
         let mut bob = greet(node, shape, "bob").await;
         bob.join("chat", &["red"]).await;
-        let join = Join { namespace: "chat".to_owned(), rooms: vec!["red".to_owned()], presence: true };
+        let join = Join {
+            namespace: "chat".to_owned(),
+            rooms: vec!["red".to_owned()],
+            presence: true,
+            ..Default::default()
+        };
         let hello = Hello { user: "ann".to_owned(), joins: vec![join], ..Hello::default() };
         let mut ann = Talker::open_with(node, shape, hello).await.unwrap();
         let Frame::Joined(joined) = ann.expect_notice().await else { panic!("joined with the greeting") };

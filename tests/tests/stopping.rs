@@ -178,6 +178,7 @@ async fn a_node_that_drains_says_so_and_takes_nothing_new() {
             target: Some(rooms(&["general"])),
             content: Some(content("message", "x")),
             delivery: 0,
+            ..Default::default()
         };
         assert_draining(&stub.publish(publish.clone()).await.unwrap_err());
         let entries = vec![publish];

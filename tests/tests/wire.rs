@@ -149,6 +149,7 @@ fn event(name: &str, body: Payload) -> (Frame, ServerFrame) {
         headers: BTreeMap::from([("trace".into(), "1".into()), ("ß".into(), String::new())])
             .into_iter()
             .collect(),
+        ..Default::default()
     };
     let event = Event {
         namespace: "chat".into(),
@@ -160,6 +161,7 @@ fn event(name: &str, body: Payload) -> (Frame, ServerFrame) {
         reply_token: "t".into(),
         offset: Some(u64::MAX),
         epoch: "e".into(),
+        ..Default::default()
     };
     (Frame::event(event.clone(), Class::Reliable), said(0, Said::Event(event)))
 }
@@ -172,8 +174,13 @@ fn sender(user: &str) -> Sender {
 fn answers() -> Vec<Said> {
     let second = Some(prost_types::Duration { seconds: 1, nanos: 500_000_000 });
     let limits = Limits { payload_bytes_max: u32::MAX, rooms_max: 128, ..Limits::default() };
-    let member = Member { who: Some(sender("ann")), attributes: [("name".into(), "Ann".into())].into() };
-    let room = RoomState { room: "general".into(), member_count: 1, members: vec![member] };
+    let member = Member {
+        who: Some(sender("ann")),
+        attributes: [("name".into(), "Ann".into())].into(),
+        ..Default::default()
+    };
+    let room =
+        RoomState { room: "general".into(), member_count: 1, members: vec![member], ..Default::default() };
     let item = ReplyItem {
         from: Some(sender("bob")),
         body: Some(reply_item::Body::Binary(Bytes::from_static(&[0, 1, 2, 255]))),
@@ -188,8 +195,20 @@ fn answers() -> Vec<Said> {
             ..Welcome::default()
         }),
         Said::Joined(Joined { namespace: "chat".into(), rooms: vec![room] }),
-        Said::Accepted(Accepted { event_id: "e".into(), recipients_here: 3, offset: Some(0), durability: 1 }),
-        Said::Refused(Refused { code: 6, reason: "slow".into(), retry: Some(retry), limit: "emits".into() }),
+        Said::Accepted(Accepted {
+            event_id: "e".into(),
+            recipients_here: 3,
+            offset: Some(0),
+            durability: 1,
+            ..Default::default()
+        }),
+        Said::Refused(Refused {
+            code: 6,
+            reason: "slow".into(),
+            retry: Some(retry),
+            limit: "emits".into(),
+            ..Default::default()
+        }),
         Said::Replies(Replies { items: vec![item] }),
         Said::RepliesDone(RepliesDone { answered: 1, timed_out: true, ..RepliesDone::default() }),
         Said::Missed(Missed {
@@ -206,7 +225,12 @@ fn answers() -> Vec<Said> {
 /// What clients say.
 fn requests() -> BTreeMap<&'static str, AttachRequest> {
     let asked = |reference, command| ClientFrame { r#ref: reference, command: Some(command) };
-    let join = Join { namespace: "chat".into(), rooms: vec!["general".into()], presence: true };
+    let join = Join {
+        namespace: "chat".into(),
+        rooms: vec!["general".into()],
+        presence: true,
+        ..Default::default()
+    };
     let hello = Hello {
         user: "ann".into(),
         attributes: [("color".into(), "#fff".into())].into(),
@@ -219,6 +243,7 @@ fn requests() -> BTreeMap<&'static str, AttachRequest> {
         content: Some(Content { event: "message".into(), body: Some(body), ..Content::default() }),
         delivery: 2,
         expect_replies: None,
+        ..Default::default()
     };
     let text = emit(Payload::Text("naïve 👋".into()));
     let mut binary = emit(Payload::Binary(Bytes::from(vec![0xff; 20_000])));

@@ -64,6 +64,7 @@ impl Membership {
                         namespace: namespace.clone(),
                         rooms: rooms.iter().map(|room| (*room).clone()).collect(),
                         presence,
+                        ..Default::default()
                     })
                 }));
             }
@@ -83,7 +84,7 @@ mod tests {
 
     fn join(rooms: &[&str], presence: bool) -> Wire {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-        Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence })
+        Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence, ..Default::default() })
     }
 
     #[test]

@@ -102,6 +102,7 @@ impl Namespace {
             namespace: self.name.clone(),
             rooms: rooms.into_iter().map(Into::into).collect(),
             presence: options.presence,
+            ..Default::default()
         });
         match self.link.ask(join, self.link.deadline()).await? {
             Frame::Joined(joined) => Ok(joined.rooms.into_iter().map(RoomState::from).collect()),

@@ -175,7 +175,12 @@ mod tests {
     }
 
     fn join() -> Wire {
-        Wire::Join(v1::Join { namespace: "chat".into(), rooms: vec!["a".into()], presence: true })
+        Wire::Join(v1::Join {
+            namespace: "chat".into(),
+            rooms: vec!["a".into()],
+            presence: true,
+            ..Default::default()
+        })
     }
 
     fn asked(wire: Wire) -> (Command, oneshot::Receiver<Result<Frame, Error>>) {

@@ -22,6 +22,14 @@ pub const JOINS_PER_HELLO_MAX: usize = 16;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Bytes of an event name.
 pub const EVENT_NAME_BYTES_MAX: usize = 64;
+/// Bytes of what distinguishes events of one name, and of a key of a room's state.
+pub const KEY_BYTES_MAX: usize = 128;
+/// Bytes of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 64;
+/// Bytes of an id, a secret or an epoch in a request; ours are shorter.
+pub const ID_BYTES_MAX: usize = 64;
+/// Events of one page of history, and the newest events that a join may ask for.
+pub const EVENTS_PER_PAGE_MAX: u32 = 300;
 /// Bytes of a user's name.
 pub const USER_BYTES_MAX: usize = 128;
 /// Bytes of a content type.
@@ -98,6 +106,13 @@ pub struct SessionLimits {
     /// Time a closed session's stream has for reading its last frames before its connection is cut.
     #[serde(with = "duration")]
     pub close_timeout: Duration,
+    /// How long a session outlives its stream; zero: not at all.
+    #[serde(with = "duration")]
+    pub resume_window: Duration,
+    /// Frames that are held after they were sent, until the client has confirmed them, for a stream that may be lost.
+    pub replay_frames_max: u32,
+    /// Bytes of such frames.
+    pub replay_bytes_max: u32,
 }
 
 impl Default for SessionLimits {
@@ -115,6 +130,9 @@ impl Default for SessionLimits {
             hello_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(15),
             close_timeout: Duration::from_secs(10),
+            resume_window: Duration::from_secs(120),
+            replay_frames_max: 1_024,
+            replay_bytes_max: 256 << 10,
         }
     }
 }

@@ -53,17 +53,21 @@ fn refusal_status(code: RefusalCode) -> Code {
         | RefusalCode::NameInvalid
         | RefusalCode::TargetEmpty
         | RefusalCode::ReplyUnknown => Code::InvalidArgument,
-        RefusalCode::PayloadTooLarge | RefusalCode::LimitReached | RefusalCode::RateLimited => {
-            Code::ResourceExhausted
-        }
+        RefusalCode::PayloadTooLarge
+        | RefusalCode::LimitReached
+        | RefusalCode::RateLimited
+        | RefusalCode::StorageFull => Code::ResourceExhausted,
         RefusalCode::Forbidden | RefusalCode::SessionUnknown => Code::PermissionDenied,
         RefusalCode::NamespaceUnknown | RefusalCode::NotFound => Code::NotFound,
         RefusalCode::NotAMember | RefusalCode::OutOfOrder => Code::FailedPrecondition,
-        RefusalCode::NoRecipient | RefusalCode::Draining => Code::Unavailable,
+        RefusalCode::NoRecipient | RefusalCode::Draining | RefusalCode::StorageFailed => Code::Unavailable,
         RefusalCode::RecipientLeft => Code::Aborted,
         RefusalCode::RecipientFailed => Code::Unknown,
         RefusalCode::TimedOut | RefusalCode::Deadline => Code::DeadlineExceeded,
         RefusalCode::RefReused | RefusalCode::AlreadyExists => Code::AlreadyExists,
+        RefusalCode::Conflict => Code::Aborted,
+        RefusalCode::PositionGone => Code::OutOfRange,
+        RefusalCode::ResumeLate => Code::FailedPrecondition,
         RefusalCode::Unauthenticated => Code::Unauthenticated,
     }
 }

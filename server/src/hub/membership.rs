@@ -373,7 +373,7 @@ fn states(
             members.extend(fresh.then(|| room::info(session)));
             named_max -= members.len();
         }
-        RoomState { room: name.as_str().to_owned(), member_count: count, members }
+        RoomState { room: name.as_str().to_owned(), member_count: count, members, ..Default::default() }
     };
     rooms.iter().map(state).collect()
 }
@@ -409,7 +409,7 @@ fn presence_of(
     left: Vec<Sender>,
 ) -> Presence {
     let (namespace, room) = (namespace.to_owned(), room.to_owned());
-    Presence { namespace, room, joined, left, member_count: 0 }
+    Presence { namespace, room, joined, left, member_count: 0, ..Default::default() }
 }
 
 /// The session is not in the namespace.

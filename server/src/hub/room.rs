@@ -212,5 +212,5 @@ pub(super) fn rate(per_second: u32) -> crate::base::rate::Rate {
 /// A session as others see it.
 pub fn info(session: &Session) -> MemberInfo {
     let attributes = session.attributes();
-    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone() }
+    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone(), ..Default::default() }
 }

@@ -80,11 +80,7 @@ pub trait Log: fmt::Debug + Send + Sync {
     fn read(&self, at: Position) -> Result<Bytes, LogError>;
 
     /// Shows every durable record from `from` on, in order; stops when `visit` says `false`. May wait for the disk.
-    fn replay(
-        &self,
-        from: Position,
-        visit: &mut dyn FnMut(Position, Bytes) -> bool,
-    ) -> Result<(), LogError>;
+    fn replay(&self, from: Position, visit: &mut dyn FnMut(Position, Bytes) -> bool) -> Result<(), LogError>;
 
     /// Stores what the records before `at` amount to, in place of the snapshot before; durable when it returns. Waits for
     /// the disk.

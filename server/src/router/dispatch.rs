@@ -57,6 +57,7 @@ impl Router {
             }
             // A sign of life is all that these two are while sessions end with their streams.
             Command::Pong | Command::Seen(_) => Ok(()),
+            Command::SetState(_) => Err(Refusal::invalid("set_state", "is not carried out by this node")),
             Command::Bye => {
                 self.close(session, &Closing::new(CloseCode::Bye, "bye"));
                 Ok(())
@@ -71,7 +72,7 @@ impl Router {
 
     /// Joins all rooms or none.
     pub(super) fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
-        let Join { namespace, rooms, presence } = join;
+        let Join { namespace, rooms, presence, .. } = join;
         let namespace = namespace.into_string();
         let identity = session.identity();
         for room in &rooms {

@@ -225,6 +225,7 @@ fn encode(origin: Origin<'_>, emit: Emit, id: EventId, reply_token: String) -> (
         reply_token,
         offset: None,
         epoch: String::new(),
+        ..Default::default()
     };
     (target, namespace, Frame::event(event, class))
 }
@@ -240,6 +241,7 @@ pub(super) fn accepted(id: EventId, recipients_here: u32) -> Accepted {
         recipients_here,
         offset: None,
         durability: Durability::Memory.into(),
+        ..Default::default()
     }
 }
 

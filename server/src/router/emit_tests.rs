@@ -28,7 +28,12 @@ fn router() -> Arc<Router> {
 
 fn member_of(router: &Router, room: &str) -> Arc<Session> {
     let hello = v1::Hello {
-        joins: vec![v1::Join { namespace: "chat".into(), rooms: vec![room.into()], presence: false }],
+        joins: vec![v1::Join {
+            namespace: "chat".into(),
+            rooms: vec![room.into()],
+            presence: false,
+            ..Default::default()
+        }],
         ..v1::Hello::default()
     };
     let hello = Hello::parse(hello, &router.limits.session).unwrap();

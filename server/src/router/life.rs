@@ -199,5 +199,6 @@ fn welcome(session: &Session, limits: &Limits, ping_interval: Duration) -> v1::W
             headers_bytes_max: bounds.headers_bytes_max,
         }),
         user: session.user(),
+        ..Default::default()
     }
 }

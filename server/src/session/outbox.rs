@@ -357,7 +357,8 @@ impl State {
     /// Says what is missing, after the frames between which it is missing.
     fn note_missed(&mut self) {
         for ((namespace, rooms), count) in std::mem::take(&mut self.missed) {
-            let missed = Missed { namespace, rooms, count, from_offset: None, to_offset: None };
+            let missed =
+                Missed { namespace, rooms, count, from_offset: None, to_offset: None, ..Default::default() };
             self.append(Frame::missed(missed));
         }
     }

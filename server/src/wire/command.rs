@@ -7,11 +7,15 @@ use rialto_proto::v1::{self, ClientFrame, Content, Delivery, RefusalCode, client
 
 use super::{
     Class, content,
+    state::SetState,
     target::{self, Target},
 };
 use crate::base::{
     ids::{NamespaceName, RoomName, SessionId, UserName},
-    limits::{JOINS_PER_HELLO_MAX, SessionLimits, TOKEN_BYTES_MAX},
+    limits::{
+        EVENTS_PER_PAGE_MAX, ID_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, JOINS_PER_HELLO_MAX, SessionLimits,
+        TOKEN_BYTES_MAX,
+    },
     refusal::Refusal,
 };
 
@@ -42,6 +46,8 @@ pub enum Command {
     Pong,
     /// Ends the session.
     Bye,
+    /// Sets a key of a room. Boxed: it is rare and large.
+    SetState(Box<SetState>),
 }
 
 /// The greeting.
@@ -55,8 +61,34 @@ pub struct Hello {
     pub attributes: BTreeMap<String, String>,
     /// Name and version of the program.
     pub client: v1::ClientInfo,
+    /// The session to take up, if there was one.
+    pub resume: Option<Resume>,
     /// First joins, each checked by itself: one that is wrong is refused and the session goes on.
     pub joins: Vec<Result<Join, Refusal>>,
+}
+
+/// A session to take up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// Its id, as the client gave it.
+    pub session: String,
+    /// Its secret.
+    pub secret: String,
+    /// The last frame that the client has seen.
+    pub seq: u32,
+    /// Open a new one when that cannot be.
+    pub afresh: bool,
+}
+
+/// A place in the history of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The room.
+    pub room: RoomName,
+    /// Which life of the history.
+    pub epoch: String,
+    /// The last event that was seen.
+    pub offset: u64,
 }
 
 /// Rooms to join.
@@ -68,6 +100,14 @@ pub struct Join {
     pub rooms: Vec<RoomName>,
     /// Whether members are to be told and reported.
     pub presence: bool,
+    /// After which positions events are to come again; of rooms that are joined.
+    pub recover: Vec<Place>,
+    /// How many of the newest events are to come from the other rooms.
+    pub newest: u32,
+    /// Whether keyed state is to be told.
+    pub state: bool,
+    /// Whether deltas are understood.
+    pub delta: bool,
 }
 
 /// An event to send.
@@ -83,6 +123,8 @@ pub struct Emit {
     pub class: Class,
     /// How long replies are waited for, when they are.
     pub replies: Option<Duration>,
+    /// Names the emit for ever; empty for none.
+    pub idempotency_key: String,
 }
 
 /// An answer to an event.
@@ -114,6 +156,7 @@ impl Command {
             Kind::Ping(_) => Self::Ping,
             Kind::Pong(_) => Self::Pong,
             Kind::Bye(_) => Self::Bye,
+            Kind::SetState(set) => Self::SetState(Box::new(SetState::parse(set)?)),
         })
     }
 }
@@ -136,6 +179,7 @@ impl Hello {
             user: user(hello.user)?,
             attributes: hello.attributes,
             client,
+            resume: hello.resume.map(Resume::parse).transpose()?,
             joins: hello.joins.into_iter().map(Join::parse).collect(),
         })
     }
@@ -143,12 +187,46 @@ impl Hello {
 
 impl Join {
     fn parse(join: v1::Join) -> Result<Self, Refusal> {
+        let rooms = room_list(join.rooms)?;
+        if join.newest > EVENTS_PER_PAGE_MAX {
+            return Err(Refusal::invalid("newest", format_args!("is more than {EVENTS_PER_PAGE_MAX}")));
+        }
         Ok(Self {
             namespace: target::namespace(join.namespace)?,
-            rooms: room_list(join.rooms)?,
+            recover: places(join.recover, &rooms)?,
+            rooms,
             presence: join.presence,
+            newest: join.newest,
+            state: join.state,
+            delta: join.delta,
         })
     }
+}
+
+impl Resume {
+    fn parse(resume: v1::Resume) -> Result<Self, Refusal> {
+        let v1::Resume { session_id, session_secret, seq, afresh } = resume;
+        if session_id.len() > ID_BYTES_MAX || session_secret.len() > ID_BYTES_MAX {
+            return Err(Refusal::invalid("resume", "holds an id or a secret that is none"));
+        }
+        Ok(Self { session: session_id, secret: session_secret, seq, afresh })
+    }
+}
+
+/// Checks positions: each in a room that is joined, each room once.
+fn places(positions: Vec<v1::RoomPosition>, rooms: &[RoomName]) -> Result<Vec<Place>, Refusal> {
+    let mut places: Vec<Place> = Vec::with_capacity(positions.len().min(rooms.len()));
+    for v1::RoomPosition { room, epoch, offset } in positions {
+        let room = target::room("recover.room", room)?;
+        if !rooms.contains(&room) || places.iter().any(|place| place.room == room) {
+            return Err(Refusal::invalid("recover", "names a room that is not joined, or one twice"));
+        }
+        if epoch.len() > ID_BYTES_MAX {
+            return Err(Refusal::invalid("recover.epoch", "is none"));
+        }
+        places.push(Place { room, epoch, offset });
+    }
+    Ok(places)
 }
 
 impl Emit {
@@ -160,13 +238,17 @@ impl Emit {
             content: content::content(emit.content, limits)?,
             class: class(emit.delivery)?,
             replies,
+            idempotency_key: idempotency_key(emit.idempotency_key)?,
         })
     }
 
     /// Checks an event that is published without a session.
     pub fn publish(publish: v1::PublishRequest, limits: &SessionLimits) -> Result<Self, Refusal> {
-        let v1::PublishRequest { namespace, target, content, delivery } = publish;
-        Self::parse(v1::Emit { namespace, target, content, delivery, expect_replies: None }, limits)
+        let v1::PublishRequest { namespace, target, content, delivery, idempotency_key } = publish;
+        Self::parse(
+            v1::Emit { namespace, target, content, delivery, idempotency_key, expect_replies: None },
+            limits,
+        )
     }
 
     /// Checks a question to one session.
@@ -184,6 +266,7 @@ impl Emit {
                 content: call.content,
                 delivery: Delivery::Reliable.into(),
                 expect_replies: Some(v1::ExpectReplies { timeout: call.timeout }),
+                idempotency_key: String::new(),
             },
             limits,
         )
@@ -214,6 +297,14 @@ fn room_list(names: Vec<String>) -> Result<Vec<RoomName>, Refusal> {
         return Err(Refusal::invalid("rooms", "is empty"));
     }
     target::rooms("rooms", names)
+}
+
+fn idempotency_key(key: String) -> Result<String, Refusal> {
+    if key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+        let what = format_args!("is longer than {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+        return Err(Refusal::invalid("idempotency_key", what));
+    }
+    Ok(key)
 }
 
 fn token(token: String) -> Result<String, Refusal> {

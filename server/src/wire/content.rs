@@ -7,8 +7,8 @@ use rialto_proto::v1::{Content, RefusalCode, content::Body, reply};
 use crate::base::{
     ids::check_name,
     limits::{
-        CONTENT_TYPE_BYTES_MAX, EVENT_NAME_BYTES_MAX, REPLY_ERROR_BYTES_MAX, REPLY_TIMEOUT_DEFAULT,
-        REPLY_TIMEOUT_MAX, SessionLimits,
+        CONTENT_TYPE_BYTES_MAX, EVENT_NAME_BYTES_MAX, KEY_BYTES_MAX, REPLY_ERROR_BYTES_MAX,
+        REPLY_TIMEOUT_DEFAULT, REPLY_TIMEOUT_MAX, SessionLimits,
     },
     refusal::{Refusal, Retry},
 };
@@ -20,6 +20,9 @@ pub fn content(content: Option<Content>, limits: &SessionLimits) -> Result<Conte
         .map_err(|error| Refusal::name("content.event", error))?;
     content_type("content.content_type", &content.content_type)?;
     pairs("content.headers", &content.headers, limits)?;
+    if !content.key.is_empty() {
+        check_name(&content.key, KEY_BYTES_MAX).map_err(|error| Refusal::name("content.key", error))?;
+    }
     Ok(content)
 }
 

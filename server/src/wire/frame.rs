@@ -120,7 +120,7 @@ impl Frame {
         self.class
     }
 
-    /// A hash of namespace, rooms and event name: which events displace each other. 0 for other frames.
+    /// A hash of namespace, rooms, event name and key: which events displace each other. 0 for other frames.
     pub fn topic(&self) -> u64 {
         self.topic
     }
@@ -144,7 +144,8 @@ fn record(frame: &ServerFrame) -> Bytes {
 
 fn topic(event: &Event) -> u64 {
     let name = event.content.as_ref().map(|content| content.event.as_str());
-    hash(&(&event.namespace, &event.rooms, name))
+    let key = event.content.as_ref().map(|content| content.key.as_str());
+    hash(&(&event.namespace, &event.rooms, name, key))
 }
 
 /// Never 0, which is the topic of frames that displace nothing.
@@ -166,5 +167,6 @@ pub fn refused(refusal: &Refusal) -> Refused {
         reason: refusal.reason.clone().into_owned(),
         retry: Some(v1::Retry { advice: advice.into(), after }),
         limit: refusal.limit.to_owned(),
+        ..Default::default()
     }
 }

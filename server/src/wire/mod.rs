@@ -2,13 +2,14 @@
 //!
 //! * [`frame`]: what goes to clients, encoded once for all of them
 //! * [`codec`]: how encoded frames become one gRPC message
-//! * [`command`]: what comes from clients, checked once at the edge
+//! * [`command`]: what comes from clients, checked once at the edge; [`state`], [`target`], [`content`]: its parts
 
 pub mod codec;
 pub mod command;
 pub mod content;
 pub mod frame;
 pub mod settings;
+pub mod state;
 pub mod target;
 
 pub use codec::{Burst, FrameCodec};

@@ -4,7 +4,7 @@ use rialto_proto::v1;
 
 use super::content;
 use crate::base::{
-    config::{BehindPolicy, NamespaceSettings},
+    config::{BehindPolicy, HistoryKind, NamespaceSettings},
     limits::Limits,
     refusal::Refusal,
 };
@@ -16,6 +16,7 @@ pub fn apply(
     limits: &Limits,
 ) -> Result<NamespaceSettings, Refusal> {
     let window = change.delivery_window.map(|window| content::duration("settings.delivery_window", window));
+    let age = change.history_age_max.map(|age| content::duration("settings.history_age_max", age));
     let changed = NamespaceSettings {
         falling_behind: change.falling_behind.map_or(Ok(settings.falling_behind), policy_of)?,
         emit_requires_member: change.emit_requires_member.unwrap_or(settings.emit_requires_member),
@@ -23,6 +24,11 @@ pub fn apply(
         rooms_max: change.rooms_max.unwrap_or(settings.rooms_max),
         room_emits_per_second: change.room_emits_per_second.unwrap_or(settings.room_emits_per_second),
         delivery_window: window.transpose()?.unwrap_or(settings.delivery_window),
+        history: change.history.map_or(Ok(settings.history), history_of)?,
+        history_events_max: change.history_events_max.unwrap_or(settings.history_events_max),
+        history_bytes_max: change.history_bytes_max.unwrap_or(settings.history_bytes_max),
+        history_age_max: age.transpose()?.unwrap_or(settings.history_age_max),
+        state_keys_max: change.state_keys_max.unwrap_or(settings.state_keys_max),
     };
     changed
         .check(limits)
@@ -39,6 +45,20 @@ pub fn shown(settings: &NamespaceSettings) -> v1::NamespaceSettings {
         rooms_max: Some(settings.rooms_max),
         room_emits_per_second: Some(settings.room_emits_per_second),
         delivery_window: prost_types::Duration::try_from(settings.delivery_window).ok(),
+        history: Some(v1::History::from(settings.history).into()),
+        history_events_max: Some(settings.history_events_max),
+        history_bytes_max: Some(settings.history_bytes_max),
+        history_age_max: prost_types::Duration::try_from(settings.history_age_max).ok(),
+        state_keys_max: Some(settings.state_keys_max),
+    }
+}
+
+fn history_of(kind: i32) -> Result<HistoryKind, Refusal> {
+    match v1::History::try_from(kind) {
+        Ok(v1::History::Unspecified | v1::History::Off) => Ok(HistoryKind::Off),
+        Ok(v1::History::Memory) => Ok(HistoryKind::Memory),
+        Ok(v1::History::Durable) => Ok(HistoryKind::Durable),
+        Err(_) => Err(Refusal::invalid("settings.history", "is not a known value")),
     }
 }
 

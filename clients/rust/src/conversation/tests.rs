@@ -110,7 +110,12 @@ async fn rooms_are_joined_again_on_the_next_stream() {
         command
     };
     let (_, command) = tokio::join!(converse(opening, &mut far, &mut kept), second);
-    let expected = v1::Join { namespace: "chat".into(), rooms: vec!["general".into()], presence: true };
+    let expected = v1::Join {
+        namespace: "chat".into(),
+        rooms: vec!["general".into()],
+        presence: true,
+        ..Default::default()
+    };
     assert_eq!(command, Wire::Join(expected));
 }
 
@@ -120,7 +125,12 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
     let mut incidents = link.audience().incidents();
     let mut kept = Kept::default();
     let rooms = vec!["a".to_owned(), "b".to_owned()];
-    kept.membership.done(&Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence: false }));
+    kept.membership.done(&Wire::Join(v1::Join {
+        namespace: "chat".into(),
+        rooms,
+        presence: false,
+        ..Default::default()
+    }));
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     let server = async {
         let (both, _) = stage.hears().await;
@@ -138,7 +148,12 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
         Refusal::from(v1::Refused { code: RefusalCode::Forbidden.into(), ..v1::Refused::default() });
     let expected = Incident::RejoinRefused { namespace: "chat".into(), room: "a".into(), refusal };
     assert_eq!(incident, expected);
-    let left = Wire::Join(v1::Join { namespace: "chat".into(), rooms: vec!["b".into()], presence: false });
+    let left = Wire::Join(v1::Join {
+        namespace: "chat".into(),
+        rooms: vec!["b".into()],
+        presence: false,
+        ..Default::default()
+    });
     assert_eq!(kept.membership.commands(), [left]);
 }
 
@@ -147,7 +162,8 @@ async fn a_room_that_may_be_joined_later_is_joined_later() {
     let (_link, mut far) = attached();
     let mut kept = Kept::default();
     let rooms = vec!["a".to_owned()];
-    let join = Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence: false });
+    let join =
+        Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence: false, ..Default::default() });
     kept.membership.done(&join);
     let (mut stage, opening) = self::stage(None, TokenSource::Absent);
     let server = async {

@@ -24,6 +24,12 @@ const STOP_MAX: Duration = Duration::from_mins(10);
 const TIMEOUT_MAX: Duration = Duration::from_hours(24);
 /// People feel more.
 const DELIVERY_WINDOW_MAX: Duration = Duration::from_secs(1);
+/// The longest time that a session is held without a stream: it counts as a member all the while.
+const RESUME_WINDOW_MAX: Duration = Duration::from_hours(1);
+/// Most events in the history of one room, and most keys in its state: each has a place in memory.
+const HISTORY_EVENTS_CEILING: u32 = 1_000_000;
+/// The longest time that a history may keep an event.
+const HISTORY_AGE_MAX: Duration = Duration::from_hours(24 * 366 * 10);
 
 /// Whether others than this machine can reach `address`.
 pub fn is_public(address: IpAddr) -> bool {
@@ -116,6 +122,15 @@ impl NamespaceSettings {
         within("payload_bytes_max", self.payload_bytes_max, 1, PAYLOAD_BYTES_CEILING)?;
         within("rooms_max", self.rooms_max, 1, u32::MAX)?;
         at_most("delivery_window", self.delivery_window, DELIVERY_WINDOW_MAX)?;
+        within("history_events_max", self.history_events_max, 1, HISTORY_EVENTS_CEILING)?;
+        within("state_keys_max", self.state_keys_max, 0, HISTORY_EVENTS_CEILING)?;
+        if self.history_bytes_max == 0 {
+            return Err(ConfigError::invalid("history_bytes_max", "is 0"));
+        }
+        if self.history_age_max.is_zero() {
+            return Err(ConfigError::invalid("history_age_max", "is 0"));
+        }
+        at_most("history_age_max", self.history_age_max, HISTORY_AGE_MAX)?;
         let event_bytes = self.payload_bytes_max as usize + MESSAGE_OVERHEAD_BYTES;
         if event_bytes > limits.session.outbox_bytes_max as usize {
             return Err(ConfigError::invalid(
@@ -150,6 +165,8 @@ impl SessionLimits {
             ("replies_outstanding_max", self.replies_outstanding_max, 1, 1 << 20),
             ("outbox_frames_max", self.outbox_frames_max, 8, 1 << 20),
             ("outbox_bytes_max", self.outbox_bytes_max, OUTBOX_BYTES_FLOOR, 1 << 30),
+            ("replay_frames_max", self.replay_frames_max, 0, 1 << 20),
+            ("replay_bytes_max", self.replay_bytes_max, 0, 1 << 30),
             ("headers_max", self.headers_max, 0, 256),
             ("headers_bytes_max", self.headers_bytes_max, 0, headers_ceiling),
         ] {
@@ -157,7 +174,8 @@ impl SessionLimits {
         }
         timeout("limits.session.hello_timeout", self.hello_timeout)?;
         timeout("limits.session.ping_interval", self.ping_interval)?;
-        timeout("limits.session.close_timeout", self.close_timeout)
+        timeout("limits.session.close_timeout", self.close_timeout)?;
+        at_most("limits.session.resume_window", self.resume_window, RESUME_WINDOW_MAX)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use rialto_proto::v1::FallingBehind;
+use rialto_proto::v1::{FallingBehind, History};
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
@@ -97,6 +97,17 @@ pub struct NamespaceSettings {
     /// How long a busy room gathers events before it hands them to its members; 0 is off.
     #[serde(with = "duration")]
     pub delivery_window: Duration,
+    /// Whether rooms keep a history, and where.
+    pub history: HistoryKind,
+    /// Events that the history of one room keeps.
+    pub history_events_max: u32,
+    /// Bytes that the history of one room keeps.
+    pub history_bytes_max: u64,
+    /// How long the history of a room keeps an event.
+    #[serde(with = "duration")]
+    pub history_age_max: Duration,
+    /// Keys that the state of one room may have.
+    pub state_keys_max: u32,
 }
 
 impl Default for NamespaceSettings {
@@ -108,6 +119,11 @@ impl Default for NamespaceSettings {
             rooms_max: 100_000,
             room_emits_per_second: 1_000,
             delivery_window: Duration::from_millis(5),
+            history: HistoryKind::Off,
+            history_events_max: 1_000,
+            history_bytes_max: 4 << 20,
+            history_age_max: Duration::from_secs(7 * 24 * 3600),
+            state_keys_max: 1_000,
         }
     }
 }
@@ -130,6 +146,28 @@ impl From<BehindPolicy> for FallingBehind {
             BehindPolicy::Close => Self::Close,
             BehindPolicy::Drop => Self::Drop,
             BehindPolicy::Latest => Self::Latest,
+        }
+    }
+}
+
+/// Whether rooms keep a history, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HistoryKind {
+    /// They keep none.
+    Off,
+    /// In memory: it is gone when the node ends.
+    Memory,
+    /// On disk, synced before an event is acknowledged or handed to anybody.
+    Durable,
+}
+
+impl From<HistoryKind> for History {
+    fn from(kind: HistoryKind) -> Self {
+        match kind {
+            HistoryKind::Off => Self::Off,
+            HistoryKind::Memory => Self::Memory,
+            HistoryKind::Durable => Self::Durable,
         }
     }
 }

@@ -106,7 +106,7 @@ impl Bench {
         members.extend((!members.contains(&who)).then_some(who));
         let member_count = u32::try_from(members.len()).unwrap();
         let members = members.into_iter().filter(|_| presence).map(|who| self.info(who)).collect();
-        RoomState { room: room.to_owned(), member_count, members }
+        RoomState { room: room.to_owned(), member_count, members, ..Default::default() }
     }
 
     pub(super) fn expect_gone(&mut self, who: usize, namespace: &str, room: &str) {
@@ -129,7 +129,14 @@ impl Bench {
             if client.places[namespace.as_str()][room.as_str()] {
                 let (namespace, room, joined, left) =
                     (namespace.clone(), room.clone(), joined.clone(), left.clone());
-                client.told.push(Body::Presence(Presence { namespace, room, joined, left, member_count }));
+                client.told.push(Body::Presence(Presence {
+                    namespace,
+                    room,
+                    joined,
+                    left,
+                    member_count,
+                    ..Default::default()
+                }));
             }
         }
     }

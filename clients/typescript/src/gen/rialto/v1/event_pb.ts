@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/event.proto.
  */
 export const file_rialto_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVyaWFsdG8vdjEvZXZlbnQucHJvdG8SCXJpYWx0by52MSKwAQoGVGFyZ2V0Eg0KBXJvb21zGAEgAygJEhAKCHNlc3Npb25zGAIgAygJEg0KBXVzZXJzGAMgAygJEhAKCGV2ZXJ5b25lGAQgASgIEg4KBmFueV9vZhgFIAEoCRIUCgxleGNlcHRfcm9vbXMYBiADKAkSFwoPZXhjZXB0X3Nlc3Npb25zGAcgAygJEhYKDmluY2x1ZGVfc2VuZGVyGAggASgIEg0KBWxvY2FsGAkgASgIIjsKDUV4cGVjdFJlcGxpZXMSKgoHdGltZW91dBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK6AQoHQ29udGVudBINCgVldmVudBgBIAEoCRIOCgR0ZXh0GAIgASgJSAASEAoGYmluYXJ5GAMgASgMSAASFAoMY29udGVudF90eXBlGAQgASgJEjAKB2hlYWRlcnMYBSADKAsyHy5yaWFsdG8udjEuQ29udGVudC5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEYm9keSK6AQoERW1pdBIRCgluYW1lc3BhY2UYASABKAkSIQoGdGFyZ2V0GAIgASgLMhEucmlhbHRvLnYxLlRhcmdldBIjCgdjb250ZW50GAMgASgLMhIucmlhbHRvLnYxLkNvbnRlbnQSJQoIZGVsaXZlcnkYBCABKA4yEy5yaWFsdG8udjEuRGVsaXZlcnkSMAoOZXhwZWN0X3JlcGxpZXMYBSABKAsyGC5yaWFsdG8udjEuRXhwZWN0UmVwbGllcyKAAQoIQWNjZXB0ZWQSEAoIZXZlbnRfaWQYASABKAkSFwoPcmVjaXBpZW50c19oZXJlGAIgASgNEhMKBm9mZnNldBgDIAEoBEgAiAEBEikKCmR1cmFiaWxpdHkYBCABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eUIJCgdfb2Zmc2V0Im8KB1JlZnVzZWQSJAoEY29kZRgBIAEoDjIWLnJpYWx0by52MS5SZWZ1c2FsQ29kZRIOCgZyZWFzb24YAiABKAkSHwoFcmV0cnkYAyABKAsyEC5yaWFsdG8udjEuUmV0cnkSDQoFbGltaXQYBCABKAkiJwoGU2VuZGVyEg8KB3Nlc3Npb24YASABKAkSDAoEdXNlchgCIAEoCSL0AQoFRXZlbnQSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXJvb21zGAIgAygJEiMKB2NvbnRlbnQYAyABKAsyEi5yaWFsdG8udjEuQ29udGVudBIQCghldmVudF9pZBgEIAEoCRIhCgZzZW5kZXIYBSABKAsyES5yaWFsdG8udjEuU2VuZGVyEisKB3NlbnRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3JlcGx5X3Rva2VuGAcgASgJEhMKBm9mZnNldBgIIAEoBEgAiAEBEg0KBWVwb2NoGAkgASgJQgkKB19vZmZzZXQibQoFUmVwbHkSEwoLcmVwbHlfdG9rZW4YASABKAkSDgoEdGV4dBgCIAEoCUgAEhAKBmJpbmFyeRgDIAEoDEgAEg8KBWVycm9yGAQgASgJSAASFAoMY29udGVudF90eXBlGAUgASgJQgYKBGJvZHkifQoJUmVwbHlJdGVtEh8KBGZyb20YASABKAsyES5yaWFsdG8udjEuU2VuZGVyEg4KBHRleHQYAiABKAlIABIQCgZiaW5hcnkYAyABKAxIABIPCgVlcnJvchgEIAEoCUgAEhQKDGNvbnRlbnRfdHlwZRgFIAEoCUIGCgRib2R5Ii4KB1JlcGxpZXMSIwoFaXRlbXMYASADKAsyFC5yaWFsdG8udjEuUmVwbHlJdGVtIj0KDE1pc3NpbmdSZXBseRIfCgRmcm9tGAEgASgLMhEucmlhbHRvLnYxLlNlbmRlchIMCgRsZWZ0GAIgASgIInMKC1JlcGxpZXNEb25lEhAKCGFuc3dlcmVkGAEgASgNEigKB21pc3NpbmcYAiADKAsyFy5yaWFsdG8udjEuTWlzc2luZ1JlcGx5EhUKDW1pc3NpbmdfY291bnQYAyABKA0SEQoJdGltZWRfb3V0GAQgASgIKmcKCERlbGl2ZXJ5EhgKFERFTElWRVJZX1VOU1BFQ0lGSUVEEAASFQoRREVMSVZFUllfUkVMSUFCTEUQARIVChFERUxJVkVSWV9WT0xBVElMRRACEhMKD0RFTElWRVJZX0xBVEVTVBADYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_rialto_v1_code]);
+  fileDesc("ChVyaWFsdG8vdjEvZXZlbnQucHJvdG8SCXJpYWx0by52MSKwAQoGVGFyZ2V0Eg0KBXJvb21zGAEgAygJEhAKCHNlc3Npb25zGAIgAygJEg0KBXVzZXJzGAMgAygJEhAKCGV2ZXJ5b25lGAQgASgIEg4KBmFueV9vZhgFIAEoCRIUCgxleGNlcHRfcm9vbXMYBiADKAkSFwoPZXhjZXB0X3Nlc3Npb25zGAcgAygJEhYKDmluY2x1ZGVfc2VuZGVyGAggASgIEg0KBWxvY2FsGAkgASgIIjsKDUV4cGVjdFJlcGxpZXMSKgoHdGltZW91dBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLHAQoHQ29udGVudBINCgVldmVudBgBIAEoCRIOCgR0ZXh0GAIgASgJSAASEAoGYmluYXJ5GAMgASgMSAASFAoMY29udGVudF90eXBlGAQgASgJEjAKB2hlYWRlcnMYBSADKAsyHy5yaWFsdG8udjEuQ29udGVudC5IZWFkZXJzRW50cnkSCwoDa2V5GAYgASgJGi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGJvZHki0wEKBEVtaXQSEQoJbmFtZXNwYWNlGAEgASgJEiEKBnRhcmdldBgCIAEoCzIRLnJpYWx0by52MS5UYXJnZXQSIwoHY29udGVudBgDIAEoCzISLnJpYWx0by52MS5Db250ZW50EiUKCGRlbGl2ZXJ5GAQgASgOMhMucmlhbHRvLnYxLkRlbGl2ZXJ5EjAKDmV4cGVjdF9yZXBsaWVzGAUgASgLMhgucmlhbHRvLnYxLkV4cGVjdFJlcGxpZXMSFwoPaWRlbXBvdGVuY3lfa2V5GAYgASgJIjsKDFJvb21Qb3NpdGlvbhIMCgRyb29tGAEgASgJEg0KBWVwb2NoGAIgASgJEg4KBm9mZnNldBgDIAEoBCLOAQoIQWNjZXB0ZWQSEAoIZXZlbnRfaWQYASABKAkSFwoPcmVjaXBpZW50c19oZXJlGAIgASgNEhMKBm9mZnNldBgDIAEoBEgAiAEBEikKCmR1cmFiaWxpdHkYBCABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eRINCgVlcG9jaBgFIAEoCRIqCglwb3NpdGlvbnMYBiADKAsyFy5yaWFsdG8udjEuUm9vbVBvc2l0aW9uEhEKCWR1cGxpY2F0ZRgHIAEoCEIJCgdfb2Zmc2V0IpMBCgdSZWZ1c2VkEiQKBGNvZGUYASABKA4yFi5yaWFsdG8udjEuUmVmdXNhbENvZGUSDgoGcmVhc29uGAIgASgJEh8KBXJldHJ5GAMgASgLMhAucmlhbHRvLnYxLlJldHJ5Eg0KBWxpbWl0GAQgASgJEhUKCHJldmlzaW9uGAUgASgESACIAQFCCwoJX3JldmlzaW9uIicKBlNlbmRlchIPCgdzZXNzaW9uGAEgASgJEgwKBHVzZXIYAiABKAkiwQIKBUV2ZW50EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVyb29tcxgCIAMoCRIjCgdjb250ZW50GAMgASgLMhIucmlhbHRvLnYxLkNvbnRlbnQSEAoIZXZlbnRfaWQYBCABKAkSIQoGc2VuZGVyGAUgASgLMhEucmlhbHRvLnYxLlNlbmRlchIrCgdzZW50X2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtyZXBseV90b2tlbhgHIAEoCRITCgZvZmZzZXQYCCABKARIAIgBARINCgVlcG9jaBgJIAEoCRIqCglwb3NpdGlvbnMYCiADKAsyFy5yaWFsdG8udjEuUm9vbVBvc2l0aW9uEh8KBWRlbHRhGAsgASgLMhAucmlhbHRvLnYxLkRlbHRhQgkKB19vZmZzZXQiOgoFRGVsdGESFQoNYmFzZV9ldmVudF9pZBgBIAEoCRIMCgRkYXRhGAIgASgMEgwKBHRleHQYAyABKAgibQoFUmVwbHkSEwoLcmVwbHlfdG9rZW4YASABKAkSDgoEdGV4dBgCIAEoCUgAEhAKBmJpbmFyeRgDIAEoDEgAEg8KBWVycm9yGAQgASgJSAASFAoMY29udGVudF90eXBlGAUgASgJQgYKBGJvZHkifQoJUmVwbHlJdGVtEh8KBGZyb20YASABKAsyES5yaWFsdG8udjEuU2VuZGVyEg4KBHRleHQYAiABKAlIABIQCgZiaW5hcnkYAyABKAxIABIPCgVlcnJvchgEIAEoCUgAEhQKDGNvbnRlbnRfdHlwZRgFIAEoCUIGCgRib2R5Ii4KB1JlcGxpZXMSIwoFaXRlbXMYASADKAsyFC5yaWFsdG8udjEuUmVwbHlJdGVtIj0KDE1pc3NpbmdSZXBseRIfCgRmcm9tGAEgASgLMhEucmlhbHRvLnYxLlNlbmRlchIMCgRsZWZ0GAIgASgIInMKC1JlcGxpZXNEb25lEhAKCGFuc3dlcmVkGAEgASgNEigKB21pc3NpbmcYAiADKAsyFy5yaWFsdG8udjEuTWlzc2luZ1JlcGx5EhUKDW1pc3NpbmdfY291bnQYAyABKA0SEQoJdGltZWRfb3V0GAQgASgIKmcKCERlbGl2ZXJ5EhgKFERFTElWRVJZX1VOU1BFQ0lGSUVEEAASFQoRREVMSVZFUllfUkVMSUFCTEUQARIVChFERUxJVkVSWV9WT0xBVElMRRACEhMKD0RFTElWRVJZX0xBVEVTVBADYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_rialto_v1_code]);
 
 /**
  * Whom an event, or a directory operation, reaches. The union of `rooms`, `sessions` and `users`, each
@@ -167,6 +167,14 @@ export type Content = Message<"rialto.v1.Content"> & {
    * @generated from field: map<string, string> headers = 5;
    */
   headers: { [key: string]: string };
+
+  /**
+   * Which of several things the event is about, for example `player-7` for `moved`; at most 128 bytes. Events of the
+   * same rooms, name and key follow each other: of `latest` ones the newest waits, and deltas are made between them.
+   *
+   * @generated from field: string key = 6;
+   */
+  key: string;
 };
 
 /**
@@ -211,11 +219,19 @@ export type Emit = Message<"rialto.v1.Emit"> & {
   delivery: Delivery;
 
   /**
-   * Set: every receiver is asked for an answer.
+   * Set: every receiver is asked for an answer. Such an event is kept in no history.
    *
    * @generated from field: rialto.v1.ExpectReplies expect_replies = 5;
    */
   expectReplies?: ExpectReplies | undefined;
+
+  /**
+   * Names this emit for ever: another one of the same user in the namespace with the same key is not carried out but
+   * answered as the first one was. At most 64 bytes; held for 5 minutes at least. Empty: none.
+   *
+   * @generated from field: string idempotency_key = 6;
+   */
+  idempotencyKey: string;
 };
 
 /**
@@ -224,6 +240,41 @@ export type Emit = Message<"rialto.v1.Emit"> & {
  */
 export const EmitSchema: GenMessage<Emit> = /*@__PURE__*/
   messageDesc(file_rialto_v1_event, 3);
+
+/**
+ * A place in the history of a room.
+ *
+ * @generated from message rialto.v1.RoomPosition
+ */
+export type RoomPosition = Message<"rialto.v1.RoomPosition"> & {
+  /**
+   * The room.
+   *
+   * @generated from field: string room = 1;
+   */
+  room: string;
+
+  /**
+   * Which life of the history `offset` counts in.
+   *
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+
+  /**
+   * The position. The first event of a history has 1; every event has one more than the one before it.
+   *
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message rialto.v1.RoomPosition.
+ * Use `create(RoomPositionSchema)` to create a new message.
+ */
+export const RoomPositionSchema: GenMessage<RoomPosition> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_event, 4);
 
 /**
  * The node has taken an event: it is in the outbox of each receiver.
@@ -246,7 +297,7 @@ export type Accepted = Message<"rialto.v1.Accepted"> & {
   recipientsHere: number;
 
   /**
-   * Position in the history of the room; absent when the room keeps none.
+   * Position in the history of the room; absent when the event is kept in none, or in several.
    *
    * @generated from field: optional uint64 offset = 3;
    */
@@ -258,6 +309,27 @@ export type Accepted = Message<"rialto.v1.Accepted"> & {
    * @generated from field: rialto.v1.Durability durability = 4;
    */
   durability: Durability;
+
+  /**
+   * Which life of the history `offset` counts in; empty when there is no offset.
+   *
+   * @generated from field: string epoch = 5;
+   */
+  epoch: string;
+
+  /**
+   * Positions in the histories of several rooms, when the event went to several.
+   *
+   * @generated from field: repeated rialto.v1.RoomPosition positions = 6;
+   */
+  positions: RoomPosition[];
+
+  /**
+   * True when the event had been taken before under its idempotency key; all else is as it was answered then.
+   *
+   * @generated from field: bool duplicate = 7;
+   */
+  duplicate: boolean;
 };
 
 /**
@@ -265,7 +337,7 @@ export type Accepted = Message<"rialto.v1.Accepted"> & {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 4);
+  messageDesc(file_rialto_v1_event, 5);
 
 /**
  * The node did not carry out a command. Nothing of it has happened.
@@ -300,6 +372,13 @@ export type Refused = Message<"rialto.v1.Refused"> & {
    * @generated from field: string limit = 4;
    */
   limit: string;
+
+  /**
+   * The revision that the key has now, for `CONFLICT`. Zero: there is no such key.
+   *
+   * @generated from field: optional uint64 revision = 5;
+   */
+  revision?: bigint | undefined;
 };
 
 /**
@@ -307,7 +386,7 @@ export type Refused = Message<"rialto.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 5);
+  messageDesc(file_rialto_v1_event, 6);
 
 /**
  * Who sent an event.
@@ -335,7 +414,7 @@ export type Sender = Message<"rialto.v1.Sender"> & {
  * Use `create(SenderSchema)` to create a new message.
  */
 export const SenderSchema: GenMessage<Sender> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 6);
+  messageDesc(file_rialto_v1_event, 7);
 
 /**
  * An event as it reaches a receiver. Encoded once for all of them.
@@ -393,18 +472,32 @@ export type Event = Message<"rialto.v1.Event"> & {
   replyToken: string;
 
   /**
-   * Position in the history of the room; absent when the room keeps none.
+   * Position in the history of the room; absent when the event is kept in none, or in several.
    *
    * @generated from field: optional uint64 offset = 8;
    */
   offset?: bigint | undefined;
 
   /**
-   * Which life of the history `offset` counts in; empty when the room keeps none.
+   * Which life of the history `offset` counts in; empty when there is no offset.
    *
    * @generated from field: string epoch = 9;
    */
   epoch: string;
+
+  /**
+   * Positions in the histories of several rooms, when the event went to several.
+   *
+   * @generated from field: repeated rialto.v1.RoomPosition positions = 10;
+   */
+  positions: RoomPosition[];
+
+  /**
+   * Set: the payload is not in `content` but is to be made from an earlier one. Only for those who joined with `delta`.
+   *
+   * @generated from field: rialto.v1.Delta delta = 11;
+   */
+  delta?: Delta | undefined;
 };
 
 /**
@@ -412,7 +505,42 @@ export type Event = Message<"rialto.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 7);
+  messageDesc(file_rialto_v1_event, 8);
+
+/**
+ * A payload as the difference to that of an earlier event of the same rooms, name and key, which this receiver has got.
+ *
+ * @generated from message rialto.v1.Delta
+ */
+export type Delta = Message<"rialto.v1.Delta"> & {
+  /**
+   * The earlier event.
+   *
+   * @generated from field: string base_event_id = 1;
+   */
+  baseEventId: string;
+
+  /**
+   * Raw DEFLATE (RFC 1951) of the payload, with the last 32 KiB of the earlier payload as preset dictionary.
+   *
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * True when the payload is text, false when it is binary.
+   *
+   * @generated from field: bool text = 3;
+   */
+  text: boolean;
+};
+
+/**
+ * Describes the message rialto.v1.Delta.
+ * Use `create(DeltaSchema)` to create a new message.
+ */
+export const DeltaSchema: GenMessage<Delta> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_event, 9);
 
 /**
  * A receiver's answer to an event.
@@ -471,7 +599,7 @@ export type Reply = Message<"rialto.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 8);
+  messageDesc(file_rialto_v1_event, 10);
 
 /**
  * One answer to an event that asked for answers.
@@ -530,7 +658,7 @@ export type ReplyItem = Message<"rialto.v1.ReplyItem"> & {
  * Use `create(ReplyItemSchema)` to create a new message.
  */
 export const ReplyItemSchema: GenMessage<ReplyItem> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 9);
+  messageDesc(file_rialto_v1_event, 11);
 
 /**
  * Answers as they come in.
@@ -551,7 +679,7 @@ export type Replies = Message<"rialto.v1.Replies"> & {
  * Use `create(RepliesSchema)` to create a new message.
  */
 export const RepliesSchema: GenMessage<Replies> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 10);
+  messageDesc(file_rialto_v1_event, 12);
 
 /**
  * A receiver that has not answered.
@@ -579,7 +707,7 @@ export type MissingReply = Message<"rialto.v1.MissingReply"> & {
  * Use `create(MissingReplySchema)` to create a new message.
  */
 export const MissingReplySchema: GenMessage<MissingReply> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 11);
+  messageDesc(file_rialto_v1_event, 13);
 
 /**
  * No more answers will come.
@@ -621,7 +749,7 @@ export type RepliesDone = Message<"rialto.v1.RepliesDone"> & {
  * Use `create(RepliesDoneSchema)` to create a new message.
  */
 export const RepliesDoneSchema: GenMessage<RepliesDone> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_event, 12);
+  messageDesc(file_rialto_v1_event, 14);
 
 /**
  * What may happen to an event on its way to a receiver that reads slowly.
@@ -651,7 +779,7 @@ export enum Delivery {
   VOLATILE = 2,
 
   /**
-   * Only the newest of the same rooms and event name waits; it takes the place of the one before.
+   * Only the newest of the same rooms, event name and key waits; it takes the place of the one before.
    *
    * @generated from enum value: DELIVERY_LATEST = 3;
    */

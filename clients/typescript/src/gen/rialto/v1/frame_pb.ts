@@ -12,13 +12,15 @@ import type { Enter, Entered, Join, Joined, Leave, Left, Part, Parted, Presence 
 import { file_rialto_v1_room } from "./room_pb.js";
 import type { Bye, Close, Drain, Hello, Missed, Ping, Pong, Refresh, Refreshed, Seen, Welcome } from "./session_pb.js";
 import { file_rialto_v1_session } from "./session_pb.js";
+import type { SetState, StateChanges, StateSet } from "./state_pb.js";
+import { file_rialto_v1_state } from "./state_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file rialto/v1/frame.proto.
  */
 export const file_rialto_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("ChVyaWFsdG8vdjEvZnJhbWUucHJvdG8SCXJpYWx0by52MSK9AwoLQ2xpZW50RnJhbWUSCwoDcmVmGAEgASgNEiEKBWhlbGxvGAIgASgLMhAucmlhbHRvLnYxLkhlbGxvSAASHwoEam9pbhgDIAEoCzIPLnJpYWx0by52MS5Kb2luSAASHwoEcGFydBgEIAEoCzIPLnJpYWx0by52MS5QYXJ0SAASHwoEZW1pdBgFIAEoCzIPLnJpYWx0by52MS5FbWl0SAASIQoFcmVwbHkYBiABKAsyEC5yaWFsdG8udjEuUmVwbHlIABIfCgRzZWVuGAcgASgLMg8ucmlhbHRvLnYxLlNlZW5IABIlCgdyZWZyZXNoGAggASgLMhIucmlhbHRvLnYxLlJlZnJlc2hIABIfCgRwaW5nGAkgASgLMg8ucmlhbHRvLnYxLlBpbmdIABIfCgRwb25nGAogASgLMg8ucmlhbHRvLnYxLlBvbmdIABIhCgVlbnRlchgLIAEoCzIQLnJpYWx0by52MS5FbnRlckgAEiEKBWxlYXZlGAwgASgLMhAucmlhbHRvLnYxLkxlYXZlSAASHQoDYnllGA0gASgLMg4ucmlhbHRvLnYxLkJ5ZUgAQgkKB2NvbW1hbmQipwUKC1NlcnZlckZyYW1lEgsKA3JlZhgBIAEoDRIhCgVldmVudBgCIAEoCzIQLnJpYWx0by52MS5FdmVudEgAEiUKB3dlbGNvbWUYAyABKAsyEi5yaWFsdG8udjEuV2VsY29tZUgAEiMKBmpvaW5lZBgEIAEoCzIRLnJpYWx0by52MS5Kb2luZWRIABIjCgZwYXJ0ZWQYBSABKAsyES5yaWFsdG8udjEuUGFydGVkSAASJwoIYWNjZXB0ZWQYBiABKAsyEy5yaWFsdG8udjEuQWNjZXB0ZWRIABIlCgdyZWZ1c2VkGAcgASgLMhIucmlhbHRvLnYxLlJlZnVzZWRIABIlCgdyZXBsaWVzGAggASgLMhIucmlhbHRvLnYxLlJlcGxpZXNIABIuCgxyZXBsaWVzX2RvbmUYCSABKAsyFi5yaWFsdG8udjEuUmVwbGllc0RvbmVIABInCghwcmVzZW5jZRgKIAEoCzITLnJpYWx0by52MS5QcmVzZW5jZUgAEiMKBm1pc3NlZBgLIAEoCzIRLnJpYWx0by52MS5NaXNzZWRIABIpCglyZWZyZXNoZWQYDCABKAsyFC5yaWFsdG8udjEuUmVmcmVzaGVkSAASHwoEcGluZxgNIAEoCzIPLnJpYWx0by52MS5QaW5nSAASHwoEcG9uZxgOIAEoCzIPLnJpYWx0by52MS5Qb25nSAASIQoFZHJhaW4YDyABKAsyEC5yaWFsdG8udjEuRHJhaW5IABIhCgVjbG9zZRgQIAEoCzIQLnJpYWx0by52MS5DbG9zZUgAEiUKB2VudGVyZWQYESABKAsyEi5yaWFsdG8udjEuRW50ZXJlZEgAEh8KBGxlZnQYEiABKAsyDy5yaWFsdG8udjEuTGVmdEgAQgcKBWZyYW1lYgZwcm90bzM", [file_rialto_v1_event, file_rialto_v1_room, file_rialto_v1_session]);
+  fileDesc("ChVyaWFsdG8vdjEvZnJhbWUucHJvdG8SCXJpYWx0by52MSLnAwoLQ2xpZW50RnJhbWUSCwoDcmVmGAEgASgNEiEKBWhlbGxvGAIgASgLMhAucmlhbHRvLnYxLkhlbGxvSAASHwoEam9pbhgDIAEoCzIPLnJpYWx0by52MS5Kb2luSAASHwoEcGFydBgEIAEoCzIPLnJpYWx0by52MS5QYXJ0SAASHwoEZW1pdBgFIAEoCzIPLnJpYWx0by52MS5FbWl0SAASIQoFcmVwbHkYBiABKAsyEC5yaWFsdG8udjEuUmVwbHlIABIfCgRzZWVuGAcgASgLMg8ucmlhbHRvLnYxLlNlZW5IABIlCgdyZWZyZXNoGAggASgLMhIucmlhbHRvLnYxLlJlZnJlc2hIABIfCgRwaW5nGAkgASgLMg8ucmlhbHRvLnYxLlBpbmdIABIfCgRwb25nGAogASgLMg8ucmlhbHRvLnYxLlBvbmdIABIhCgVlbnRlchgLIAEoCzIQLnJpYWx0by52MS5FbnRlckgAEiEKBWxlYXZlGAwgASgLMhAucmlhbHRvLnYxLkxlYXZlSAASHQoDYnllGA0gASgLMg4ucmlhbHRvLnYxLkJ5ZUgAEigKCXNldF9zdGF0ZRgOIAEoCzITLnJpYWx0by52MS5TZXRTdGF0ZUgAQgkKB2NvbW1hbmQigwYKC1NlcnZlckZyYW1lEgsKA3JlZhgBIAEoDRIhCgVldmVudBgCIAEoCzIQLnJpYWx0by52MS5FdmVudEgAEiUKB3dlbGNvbWUYAyABKAsyEi5yaWFsdG8udjEuV2VsY29tZUgAEiMKBmpvaW5lZBgEIAEoCzIRLnJpYWx0by52MS5Kb2luZWRIABIjCgZwYXJ0ZWQYBSABKAsyES5yaWFsdG8udjEuUGFydGVkSAASJwoIYWNjZXB0ZWQYBiABKAsyEy5yaWFsdG8udjEuQWNjZXB0ZWRIABIlCgdyZWZ1c2VkGAcgASgLMhIucmlhbHRvLnYxLlJlZnVzZWRIABIlCgdyZXBsaWVzGAggASgLMhIucmlhbHRvLnYxLlJlcGxpZXNIABIuCgxyZXBsaWVzX2RvbmUYCSABKAsyFi5yaWFsdG8udjEuUmVwbGllc0RvbmVIABInCghwcmVzZW5jZRgKIAEoCzITLnJpYWx0by52MS5QcmVzZW5jZUgAEiMKBm1pc3NlZBgLIAEoCzIRLnJpYWx0by52MS5NaXNzZWRIABIpCglyZWZyZXNoZWQYDCABKAsyFC5yaWFsdG8udjEuUmVmcmVzaGVkSAASHwoEcGluZxgNIAEoCzIPLnJpYWx0by52MS5QaW5nSAASHwoEcG9uZxgOIAEoCzIPLnJpYWx0by52MS5Qb25nSAASIQoFZHJhaW4YDyABKAsyEC5yaWFsdG8udjEuRHJhaW5IABIhCgVjbG9zZRgQIAEoCzIQLnJpYWx0by52MS5DbG9zZUgAEiUKB2VudGVyZWQYESABKAsyEi5yaWFsdG8udjEuRW50ZXJlZEgAEh8KBGxlZnQYEiABKAsyDy5yaWFsdG8udjEuTGVmdEgAEjAKDXN0YXRlX2NoYW5nZXMYEyABKAsyFy5yaWFsdG8udjEuU3RhdGVDaGFuZ2VzSAASKAoJc3RhdGVfc2V0GBQgASgLMhMucmlhbHRvLnYxLlN0YXRlU2V0SABCBwoFZnJhbWViBnByb3RvMw", [file_rialto_v1_event, file_rialto_v1_room, file_rialto_v1_session, file_rialto_v1_state]);
 
 /**
  * From the client to the node. A frame is a command.
@@ -27,7 +29,8 @@ export const file_rialto_v1_frame: GenFile = /*@__PURE__*/
  */
 export type ClientFrame = Message<"rialto.v1.ClientFrame"> & {
   /**
-   * The client's number for this command, strictly increasing in a session; the answer carries it.
+   * The client's number for this command, strictly increasing in a session; the answer carries it. A command that is
+   * sent again under its number is not carried out again but answered as it was.
    * Zero: an emit is not answered by `Accepted`; all other answers, refusals too, carry zero.
    *
    * @generated from field: uint32 ref = 1;
@@ -135,6 +138,14 @@ export type ClientFrame = Message<"rialto.v1.ClientFrame"> & {
      */
     value: Bye;
     case: "bye";
+  } | {
+    /**
+     * Sets a key of a room, or takes it away.
+     *
+     * @generated from field: rialto.v1.SetState set_state = 14;
+     */
+    value: SetState;
+    case: "setState";
   } | { case: undefined; value?: undefined };
 };
 
@@ -299,6 +310,22 @@ export type ServerFrame = Message<"rialto.v1.ServerFrame"> & {
      */
     value: Left;
     case: "left";
+  } | {
+    /**
+     * The keyed state of a room, and its changes.
+     *
+     * @generated from field: rialto.v1.StateChanges state_changes = 19;
+     */
+    value: StateChanges;
+    case: "stateChanges";
+  } | {
+    /**
+     * A key was set or taken away.
+     *
+     * @generated from field: rialto.v1.StateSet state_set = 20;
+     */
+    value: StateSet;
+    case: "stateSet";
   } | { case: undefined; value?: undefined };
 };
 

@@ -4,9 +4,9 @@
 // @generated from file rialto/v1/room.proto (package rialto.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Sender } from "./event_pb.js";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { RoomPosition, Sender } from "./event_pb.js";
 import { file_rialto_v1_event } from "./event_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/room.proto.
  */
 export const file_rialto_v1_room: GenFile = /*@__PURE__*/
-  fileDesc("ChRyaWFsdG8vdjEvcm9vbS5wcm90bxIJcmlhbHRvLnYxIhoKBUVudGVyEhEKCW5hbWVzcGFjZRgBIAEoCSIcCgdFbnRlcmVkEhEKCW5hbWVzcGFjZRgBIAEoCSIaCgVMZWF2ZRIRCgluYW1lc3BhY2UYASABKAkiKAoETGVmdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkiOgoESm9pbhIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkSEAoIcHJlc2VuY2UYAyABKAgiQAoGSm9pbmVkEhEKCW5hbWVzcGFjZRgBIAEoCRIjCgVyb29tcxgCIAMoCzIULnJpYWx0by52MS5Sb29tU3RhdGUiUwoJUm9vbVN0YXRlEgwKBHJvb20YASABKAkSFAoMbWVtYmVyX2NvdW50GAIgASgNEiIKB21lbWJlcnMYAyADKAsyES5yaWFsdG8udjEuTWVtYmVyIigKBFBhcnQSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXJvb21zGAIgAygJIioKBlBhcnRlZBIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkikgEKBk1lbWJlchIeCgN3aG8YASABKAsyES5yaWFsdG8udjEuU2VuZGVyEjUKCmF0dHJpYnV0ZXMYAiADKAsyIS5yaWFsdG8udjEuTWVtYmVyLkF0dHJpYnV0ZXNFbnRyeRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKFAQoIUHJlc2VuY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBHJvb20YAiABKAkSIQoGam9pbmVkGAMgAygLMhEucmlhbHRvLnYxLk1lbWJlchIfCgRsZWZ0GAQgAygLMhEucmlhbHRvLnYxLlNlbmRlchIUCgxtZW1iZXJfY291bnQYBSABKA1iBnByb3RvMw", [file_rialto_v1_event]);
+  fileDesc("ChRyaWFsdG8vdjEvcm9vbS5wcm90bxIJcmlhbHRvLnYxIhoKBUVudGVyEhEKCW5hbWVzcGFjZRgBIAEoCSIcCgdFbnRlcmVkEhEKCW5hbWVzcGFjZRgBIAEoCSIaCgVMZWF2ZRIRCgluYW1lc3BhY2UYASABKAkiKAoETGVmdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkikgEKBEpvaW4SEQoJbmFtZXNwYWNlGAEgASgJEg0KBXJvb21zGAIgAygJEhAKCHByZXNlbmNlGAMgASgIEigKB3JlY292ZXIYBCADKAsyFy5yaWFsdG8udjEuUm9vbVBvc2l0aW9uEg4KBm5ld2VzdBgFIAEoDRINCgVzdGF0ZRgGIAEoCBINCgVkZWx0YRgHIAEoCCJACgZKb2luZWQSEQoJbmFtZXNwYWNlGAEgASgJEiMKBXJvb21zGAIgAygLMhQucmlhbHRvLnYxLlJvb21TdGF0ZSLpAQoJUm9vbVN0YXRlEgwKBHJvb20YASABKAkSFAoMbWVtYmVyX2NvdW50GAIgASgNEiIKB21lbWJlcnMYAyADKAsyES5yaWFsdG8udjEuTWVtYmVyEhIKCnVzZXJfY291bnQYBCABKA0SDQoFZXBvY2gYBSABKAkSEwoGb2Zmc2V0GAYgASgESACIAQESGQoMZmlyc3Rfb2Zmc2V0GAcgASgESAGIAQESJQoIcmVjb3ZlcnkYCCABKA4yEy5yaWFsdG8udjEuUmVjb3ZlcnlCCQoHX29mZnNldEIPCg1fZmlyc3Rfb2Zmc2V0IigKBFBhcnQSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXJvb21zGAIgAygJIioKBlBhcnRlZBIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkioAEKBk1lbWJlchIeCgN3aG8YASABKAsyES5yaWFsdG8udjEuU2VuZGVyEjUKCmF0dHJpYnV0ZXMYAiADKAsyIS5yaWFsdG8udjEuTWVtYmVyLkF0dHJpYnV0ZXNFbnRyeRIMCgRhd2F5GAMgASgIGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpkBCghQcmVzZW5jZRIRCgluYW1lc3BhY2UYASABKAkSDAoEcm9vbRgCIAEoCRIhCgZqb2luZWQYAyADKAsyES5yaWFsdG8udjEuTWVtYmVyEh8KBGxlZnQYBCADKAsyES5yaWFsdG8udjEuU2VuZGVyEhQKDG1lbWJlcl9jb3VudBgFIAEoDRISCgp1c2VyX2NvdW50GAYgASgNKmEKCFJlY292ZXJ5EhgKFFJFQ09WRVJZX1VOU1BFQ0lGSUVEEAASEgoOUkVDT1ZFUllfV0hPTEUQARIUChBSRUNPVkVSWV9QQVJUSUFMEAISEQoNUkVDT1ZFUllfTE9TVBADYgZwcm90bzM", [file_rialto_v1_event]);
 
 /**
  * Enters a namespace without joining a room. Answered by `Entered`. Idempotent.
@@ -134,6 +134,36 @@ export type Join = Message<"rialto.v1.Join"> & {
    * @generated from field: bool presence = 3;
    */
   presence: boolean;
+
+  /**
+   * Positions after which the client has seen nothing, in some of the rooms: what came after them is sent between
+   * `Joined` and what is new, without overlap or hole. Needs the right `history`; without it the answer is `Missed`.
+   *
+   * @generated from field: repeated rialto.v1.RoomPosition recover = 4;
+   */
+  recover: RoomPosition[];
+
+  /**
+   * The newest so many events of each room that is not in `recover` are sent between `Joined` and what is new. At most
+   * 300. Needs the right `history`.
+   *
+   * @generated from field: uint32 newest = 5;
+   */
+  newest: number;
+
+  /**
+   * Asks for the keyed state of the rooms: first as it is, by `StateChanges`, then every change.
+   *
+   * @generated from field: bool state = 6;
+   */
+  state: boolean;
+
+  /**
+   * Says that events may come with `Event.delta`.
+   *
+   * @generated from field: bool delta = 7;
+   */
+  delta: boolean;
 };
 
 /**
@@ -198,6 +228,41 @@ export type RoomState = Message<"rialto.v1.RoomState"> & {
    * @generated from field: repeated rialto.v1.Member members = 3;
    */
   members: Member[];
+
+  /**
+   * How many users that are: sessions of one user count once, sessions without a user each.
+   *
+   * @generated from field: uint32 user_count = 4;
+   */
+  userCount: number;
+
+  /**
+   * Which life of the room's history offsets count in; empty when it keeps none.
+   *
+   * @generated from field: string epoch = 5;
+   */
+  epoch: string;
+
+  /**
+   * The last event of the history before the session joined; what is recovered ends with it. 0: there is none.
+   *
+   * @generated from field: optional uint64 offset = 6;
+   */
+  offset?: bigint | undefined;
+
+  /**
+   * The oldest event that the history keeps.
+   *
+   * @generated from field: optional uint64 first_offset = 7;
+   */
+  firstOffset?: bigint | undefined;
+
+  /**
+   * What became of the wish to recover.
+   *
+   * @generated from field: rialto.v1.Recovery recovery = 8;
+   */
+  recovery: Recovery;
 };
 
 /**
@@ -282,6 +347,13 @@ export type Member = Message<"rialto.v1.Member"> & {
    * @generated from field: map<string, string> attributes = 2;
    */
   attributes: { [key: string]: string };
+
+  /**
+   * True while its stream is lost; it may come back within its resume window.
+   *
+   * @generated from field: bool away = 3;
+   */
+  away: boolean;
 };
 
 /**
@@ -312,7 +384,7 @@ export type Presence = Message<"rialto.v1.Presence"> & {
   room: string;
 
   /**
-   * Those who came, or whose attributes changed. Empty in rooms of more than 256 members.
+   * Those who came, or whose attributes changed, or who are away or back. Empty in rooms of more than 256 members.
    *
    * @generated from field: repeated rialto.v1.Member joined = 3;
    */
@@ -326,11 +398,18 @@ export type Presence = Message<"rialto.v1.Presence"> & {
   left: Sender[];
 
   /**
-   * How many members the room has now.
+   * How many members the room has now. In rooms of more than 256 members it comes at most once a second.
    *
    * @generated from field: uint32 member_count = 5;
    */
   memberCount: number;
+
+  /**
+   * How many users that are: sessions of one user count once, sessions without a user each.
+   *
+   * @generated from field: uint32 user_count = 6;
+   */
+  userCount: number;
 };
 
 /**
@@ -339,4 +418,45 @@ export type Presence = Message<"rialto.v1.Presence"> & {
  */
 export const PresenceSchema: GenMessage<Presence> = /*@__PURE__*/
   messageDesc(file_rialto_v1_room, 10);
+
+/**
+ * What became of the wish to recover what was missed.
+ *
+ * @generated from enum rialto.v1.Recovery
+ */
+export enum Recovery {
+  /**
+   * There was no such wish.
+   *
+   * @generated from enum value: RECOVERY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Everything comes.
+   *
+   * @generated from enum value: RECOVERY_WHOLE = 1;
+   */
+  WHOLE = 1,
+
+  /**
+   * The history does not reach back so far: `Missed` says what is missing, the rest comes.
+   *
+   * @generated from enum value: RECOVERY_PARTIAL = 2;
+   */
+  PARTIAL = 2,
+
+  /**
+   * The history with that epoch is gone, or there is none, or the right for it is missing: `Missed` says from where on.
+   *
+   * @generated from enum value: RECOVERY_LOST = 3;
+   */
+  LOST = 3,
+}
+
+/**
+ * Describes the enum rialto.v1.Recovery.
+ */
+export const RecoverySchema: GenEnum<Recovery> = /*@__PURE__*/
+  enumDesc(file_rialto_v1_room, 0);
 

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/session.proto.
  */
 export const file_rialto_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChdyaWFsdG8vdjEvc2Vzc2lvbi5wcm90bxIJcmlhbHRvLnYxIisKCkNsaWVudEluZm8SDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIkEKBlJlc3VtZRISCgpzZXNzaW9uX2lkGAEgASgJEhYKDnNlc3Npb25fc2VjcmV0GAIgASgJEgsKA3NlcRgDIAEoDSL3AQoFSGVsbG8SDQoFdG9rZW4YASABKAkSDAoEdXNlchgCIAEoCRI0CgphdHRyaWJ1dGVzGAMgAygLMiAucmlhbHRvLnYxLkhlbGxvLkF0dHJpYnV0ZXNFbnRyeRIlCgZjbGllbnQYBCABKAsyFS5yaWFsdG8udjEuQ2xpZW50SW5mbxIhCgZyZXN1bWUYBSABKAsyES5yaWFsdG8udjEuUmVzdW1lEh4KBWpvaW5zGAYgAygLMg8ucmlhbHRvLnYxLkpvaW4aMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi6wEKBkxpbWl0cxIZChFwYXlsb2FkX2J5dGVzX21heBgBIAEoDRIRCglyb29tc19tYXgYAiABKA0SGAoQZW1pdHNfcGVyX3NlY29uZBgDIAEoDRITCgtlbWl0c19idXJzdBgEIAEoDRIfChdyZXBsaWVzX291dHN0YW5kaW5nX21heBgFIAEoDRIZChFvdXRib3hfZnJhbWVzX21heBgGIAEoDRIYChBvdXRib3hfYnl0ZXNfbWF4GAcgASgNEhMKC2hlYWRlcnNfbWF4GAggASgNEhkKEWhlYWRlcnNfYnl0ZXNfbWF4GAkgASgNIukBCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkSFgoOc2Vzc2lvbl9zZWNyZXQYAiABKAkSDwoHcmVzdW1lZBgDIAEoCBIMCgRub2RlGAQgASgJEjAKDXJlc3VtZV93aW5kb3cYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcGluZ19pbnRlcnZhbBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIhCgZsaW1pdHMYByABKAsyES5yaWFsdG8udjEuTGltaXRzEgwKBHVzZXIYCCABKAkiEwoEU2VlbhILCgNzZXEYASABKA0iGAoHUmVmcmVzaBINCgV0b2tlbhgBIAEoCSI6CglSZWZyZXNoZWQSLQoKZXhwaXJlc19pbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIGCgRQaW5nIgYKBFBvbmciBQoDQnllImYKBURyYWluEjMKEHJlY29ubmVjdF93aXRoaW4YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iiQEKBk1pc3NlZBIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkSDQoFY291bnQYAyABKA0SGAoLZnJvbV9vZmZzZXQYBCABKARIAIgBARIWCgl0b19vZmZzZXQYBSABKARIAYgBAUIOCgxfZnJvbV9vZmZzZXRCDAoKX3RvX29mZnNldCKEAQoFQ2xvc2USIgoEY29kZRgBIAEoDjIULnJpYWx0by52MS5DbG9zZUNvZGUSDgoGcmVhc29uGAIgASgJEh0KBHRoZW4YAyABKA4yDy5yaWFsdG8udjEuVGhlbhIoCgVhZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbmIGcHJvdG8z", [file_google_protobuf_duration, file_rialto_v1_code, file_rialto_v1_room]);
+  fileDesc("ChdyaWFsdG8vdjEvc2Vzc2lvbi5wcm90bxIJcmlhbHRvLnYxIisKCkNsaWVudEluZm8SDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIlEKBlJlc3VtZRISCgpzZXNzaW9uX2lkGAEgASgJEhYKDnNlc3Npb25fc2VjcmV0GAIgASgJEgsKA3NlcRgDIAEoDRIOCgZhZnJlc2gYBCABKAgi9wEKBUhlbGxvEg0KBXRva2VuGAEgASgJEgwKBHVzZXIYAiABKAkSNAoKYXR0cmlidXRlcxgDIAMoCzIgLnJpYWx0by52MS5IZWxsby5BdHRyaWJ1dGVzRW50cnkSJQoGY2xpZW50GAQgASgLMhUucmlhbHRvLnYxLkNsaWVudEluZm8SIQoGcmVzdW1lGAUgASgLMhEucmlhbHRvLnYxLlJlc3VtZRIeCgVqb2lucxgGIAMoCzIPLnJpYWx0by52MS5Kb2luGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIusBCgZMaW1pdHMSGQoRcGF5bG9hZF9ieXRlc19tYXgYASABKA0SEQoJcm9vbXNfbWF4GAIgASgNEhgKEGVtaXRzX3Blcl9zZWNvbmQYAyABKA0SEwoLZW1pdHNfYnVyc3QYBCABKA0SHwoXcmVwbGllc19vdXRzdGFuZGluZ19tYXgYBSABKA0SGQoRb3V0Ym94X2ZyYW1lc19tYXgYBiABKA0SGAoQb3V0Ym94X2J5dGVzX21heBgHIAEoDRITCgtoZWFkZXJzX21heBgIIAEoDRIZChFoZWFkZXJzX2J5dGVzX21heBgJIAEoDSKPAgoHV2VsY29tZRISCgpzZXNzaW9uX2lkGAEgASgJEhYKDnNlc3Npb25fc2VjcmV0GAIgASgJEg8KB3Jlc3VtZWQYAyABKAgSDAoEbm9kZRgEIAEoCRIwCg1yZXN1bWVfd2luZG93GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXBpbmdfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoGbGltaXRzGAcgASgLMhEucmlhbHRvLnYxLkxpbWl0cxIMCgR1c2VyGAggASgJEhAKCGxhc3RfcmVmGAkgASgNEhIKCnB1c2hlZF9zZXEYCiABKA0iEwoEU2VlbhILCgNzZXEYASABKA0iGAoHUmVmcmVzaBINCgV0b2tlbhgBIAEoCSI6CglSZWZyZXNoZWQSLQoKZXhwaXJlc19pbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIGCgRQaW5nIgYKBFBvbmciBQoDQnllImYKBURyYWluEjMKEHJlY29ubmVjdF93aXRoaW4YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24imAEKBk1pc3NlZBIRCgluYW1lc3BhY2UYASABKAkSDQoFcm9vbXMYAiADKAkSDQoFY291bnQYAyABKA0SGAoLZnJvbV9vZmZzZXQYBCABKARIAIgBARIWCgl0b19vZmZzZXQYBSABKARIAYgBARINCgVlcG9jaBgGIAEoCUIOCgxfZnJvbV9vZmZzZXRCDAoKX3RvX29mZnNldCKEAQoFQ2xvc2USIgoEY29kZRgBIAEoDjIULnJpYWx0by52MS5DbG9zZUNvZGUSDgoGcmVhc29uGAIgASgJEh0KBHRoZW4YAyABKA4yDy5yaWFsdG8udjEuVGhlbhIoCgVhZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbmIGcHJvdG8z", [file_google_protobuf_duration, file_rialto_v1_code, file_rialto_v1_room]);
 
 /**
  * The program that speaks, for logs and statistics.
@@ -74,6 +74,14 @@ export type Resume = Message<"rialto.v1.Resume"> & {
    * @generated from field: uint32 seq = 3;
    */
   seq: number;
+
+  /**
+   * Opens a new session when the old one cannot go on, instead of failing; then, and only then, the joins of the
+   * greeting are carried out. `Welcome.resumed` tells.
+   *
+   * @generated from field: bool afresh = 4;
+   */
+  afresh: boolean;
 };
 
 /**
@@ -119,7 +127,8 @@ export type Hello = Message<"rialto.v1.Hello"> & {
   client?: ClientInfo | undefined;
 
   /**
-   * Set to take up a session whose stream was lost. `Welcome.resumed` says whether that was possible.
+   * Set to take up a session whose stream was lost: what the client has not seen comes again, in order and under the
+   * same numbers, and then what is new. Credentials are checked as for a new session and must be of the same user.
    *
    * @generated from field: rialto.v1.Resume resume = 5;
    */
@@ -279,6 +288,20 @@ export type Welcome = Message<"rialto.v1.Welcome"> & {
    * @generated from field: string user = 8;
    */
   user: string;
+
+  /**
+   * The last `ref` that the node has taken, for a session that goes on: commands after it were lost and are sent again.
+   *
+   * @generated from field: uint32 last_ref = 9;
+   */
+  lastRef: number;
+
+  /**
+   * The last number of `PushRequest` that the node has taken, for a session that goes on.
+   *
+   * @generated from field: uint32 pushed_seq = 10;
+   */
+  pushedSeq: number;
 };
 
 /**
@@ -289,7 +312,8 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
   messageDesc(file_rialto_v1_session, 4);
 
 /**
- * The client has seen all frames up to this one.
+ * The client has seen all frames up to this one: they will not be asked for again. Clients say so now and then, for
+ * example after 64 frames or 5 s; what is held for a client that never does is bounded.
  *
  * @generated from message rialto.v1.Seen
  */
@@ -425,7 +449,8 @@ export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
   messageDesc(file_rialto_v1_session, 11);
 
 /**
- * Events that this session should have received were dropped because it was behind.
+ * Events that this session should have received are not to be had any more: it was behind and they are kept in no
+ * history, or the history does not reach back to them.
  *
  * @generated from message rialto.v1.Missed
  */
@@ -445,7 +470,7 @@ export type Missed = Message<"rialto.v1.Missed"> & {
   rooms: string[];
 
   /**
-   * How many.
+   * How many. Zero: that is not known.
    *
    * @generated from field: uint32 count = 3;
    */
@@ -459,11 +484,18 @@ export type Missed = Message<"rialto.v1.Missed"> & {
   fromOffset?: bigint | undefined;
 
   /**
-   * Last missing position, in rooms with history.
+   * Last missing position, in rooms with history. Absent: not known, the history with that epoch is gone.
    *
    * @generated from field: optional uint64 to_offset = 5;
    */
   toOffset?: bigint | undefined;
+
+  /**
+   * Which life of the history the offsets count in.
+   *
+   * @generated from field: string epoch = 6;
+   */
+  epoch: string;
 };
 
 /**
@@ -474,7 +506,7 @@ export const MissedSchema: GenMessage<Missed> = /*@__PURE__*/
   messageDesc(file_rialto_v1_session, 12);
 
 /**
- * The session has ended; the last frame of its stream.
+ * The stream has ended; its last frame, which has no number. Whether the session has ended too, `then` tells.
  *
  * @generated from message rialto.v1.Close
  */
