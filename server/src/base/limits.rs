@@ -224,6 +224,8 @@ pub struct NodeLimits {
     pub sessions_per_address_max: u32,
     /// Greetings per second, over all connections.
     pub hellos_per_second: u32,
+    /// Greetings per second that take up a session, over all connections.
+    pub resumes_per_second: u32,
     /// Namespaces that exist at once, those of the configuration not counted.
     pub namespaces_max: u32,
     /// Rooms that one user may create per minute.
@@ -238,6 +240,7 @@ impl Default for NodeLimits {
             sessions_per_user_max: 16,
             sessions_per_address_max: 64,
             hellos_per_second: 500,
+            resumes_per_second: 2_000,
             namespaces_max: 10_000,
             rooms_created_per_minute: 10,
             watches_max: 64,

@@ -59,6 +59,12 @@ metrics! {
     sessions_opened: Counter = "sessions_opened",
     /// Sessions that ended, by close code.
     sessions_closed: Family<CodeLabel, Counter> = "sessions_closed",
+    /// Sessions that are away: their streams are lost and may come back.
+    sessions_away: Gauge = "sessions_away",
+    /// Sessions that were taken up by another stream.
+    sessions_resumed: Counter = "sessions_resumed",
+    /// Streams that were ended because their receiver fell behind.
+    sessions_behind: Counter = "sessions_behind",
     /// Rooms that have members.
     rooms: Gauge = "rooms",
     /// Namespaces that exist.

@@ -1,13 +1,13 @@
 //! `Attach`: a session on one stream, both ways.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use rialto_proto::v1::{AttachRequest, ClientFrame, RefusalCode, client_frame};
 use tokio::task::coop;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::{
-    conversation::{Conversation, Seat},
+    conversation::{Conversation, Place, Seat},
     line::Line,
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
         refusal::{Closing, Refusal},
     },
     router::{Router, life::Peer},
-    session::Session,
     wire::command::Hello,
 };
 use rialto_proto::v1::CloseCode;
@@ -40,14 +39,14 @@ async fn read(seat: Arc<Seat>, peer: Peer, mut inbound: Streaming<AttachRequest>
     let late = || Refusal::new(RefusalCode::Deadline, "no hello within the time for it");
     let frames = first.map_err(|_| seat.refused(late()))??;
     let (hello, rest) = greeting(frames, &seat).map_err(|refusal| seat.refused(refusal))?;
-    let session = seat.greet(hello, peer)?;
-    carry_out(&seat, &session, rest).await;
-    while session.closing().is_none() {
+    let place = seat.greet(hello, peer)?;
+    carry_out(&seat, &place, rest).await;
+    while place.speaks() {
         coop::consume_budget().await;
         match inbound.message().await {
-            Ok(Some(request)) => take(&seat, &session, request).await,
+            Ok(Some(request)) => take(&seat, &place, request).await,
             Ok(None) => return Ok(()),
-            Err(status) => return Err(broken(&seat, &session, status)),
+            Err(status) => return broken(&seat, &place, status),
         }
     }
     Ok(())
@@ -79,29 +78,44 @@ fn greeting(mut frames: Vec<ClientFrame>, seat: &Seat) -> Result<(Hello, Vec<Cli
     }
 }
 
-async fn take(seat: &Seat, session: &Arc<Session>, request: AttachRequest) {
+async fn take(seat: &Seat, place: &Place, request: AttachRequest) {
     match check_count(request.frames.len()) {
-        Ok(()) => carry_out(seat, session, request.frames).await,
+        Ok(()) => carry_out(seat, place, request.frames).await,
         Err(refusal) => {
-            seat.router.close(session, &Closing::new(CloseCode::Protocol, refusal.reason.clone()));
+            seat.router.close(&place.session, &Closing::new(CloseCode::Protocol, refusal.reason.clone()));
         }
     }
 }
 
-async fn carry_out(seat: &Seat, session: &Arc<Session>, frames: Vec<ClientFrame>) {
+async fn carry_out(seat: &Seat, place: &Place, frames: Vec<ClientFrame>) {
+    let Place { session, stream } = place;
     for frame in frames {
-        seat.room().await;
-        seat.router.dispatch(session, frame);
+        seat.room(session).await;
+        seat.router.writable().await;
+        // A stream that was replaced is not heard any more.
+        if session.speak(*stream, || seat.router.dispatch(session, frame)).is_none() {
+            return;
+        }
         if session.take_pressed() {
             tokio::time::sleep(PRESSED_PAUSE).await;
         }
     }
 }
 
-/// A message that cannot be read ends the session, and the stream with the status that says why.
-fn broken(seat: &Seat, session: &Arc<Session>, status: Status) -> Status {
-    seat.router.close(session, &Closing::new(CloseCode::Protocol, "a message could not be read"));
-    status
+/// A message that cannot be read ends the session, and the stream with the status that says why. A stream that was lost
+/// or replaced ends nothing.
+fn broken(seat: &Seat, place: &Place, status: Status) -> Result<(), Status> {
+    if lost(&status) || !place.speaks() {
+        return Ok(());
+    }
+    seat.router.close(&place.session, &Closing::new(CloseCode::Protocol, "a message could not be read"));
+    Err(status)
+}
+
+/// Whether a status says that the stream broke off, and not that something in it was wrong.
+fn lost(status: &Status) -> bool {
+    let broke_off = matches!(status.code(), Code::Cancelled | Code::Unknown | Code::Unavailable);
+    broke_off || (status.code() == Code::Internal && status.source().is_some())
 }
 
 /// Refuses a message of too many frames.

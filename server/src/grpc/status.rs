@@ -75,7 +75,7 @@ fn refusal_status(code: RefusalCode) -> Code {
 fn close_status(code: CloseCode) -> Option<Code> {
     match code {
         CloseCode::Bye => None,
-        CloseCode::FellBehind => Some(Code::ResourceExhausted),
+        CloseCode::FellBehind | CloseCode::Overrun => Some(Code::ResourceExhausted),
         CloseCode::Draining => Some(Code::Unavailable),
         CloseCode::TokenExpired | CloseCode::Unauthenticated => Some(Code::Unauthenticated),
         CloseCode::Protocol => Some(Code::FailedPrecondition),

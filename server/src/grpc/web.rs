@@ -34,7 +34,7 @@ pub(super) fn listen(
     let hello = request.hello.ok_or_else(|| Refusal::invalid("hello", "is missing"));
     let hello = hello.and_then(|hello| Hello::parse(hello, &router.limits.session));
     let hello = hello.map_err(|refusal| seat.refused(refusal))?;
-    seat.greet(hello, peer)?;
+    seat.greet(hello, peer).map(drop)?;
     Ok(Conversation::new(seat, Box::pin(ready(Ok(())))).with_pings())
 }
 
@@ -49,6 +49,7 @@ async fn take(router: &Router, request: PushRequest) -> Result<PushResponse, Ref
     if request.first_seq == 0 {
         return Err(Refusal::invalid("first_seq", "is 0; the first frame of a session has 1"));
     }
+    router.writable().await;
     let frames_max = router.limits.session.outbox_frames_max;
     let (mut full, mut pressed) = (false, false);
     let accepted_seq = session.take_pushed(request.first_seq, request.frames, |frame| {

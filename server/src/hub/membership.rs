@@ -63,7 +63,7 @@ impl Changed {
     /// Gives the session its answer.
     fn answer(&mut self, session: &Arc<Session>, answer: Option<Frame>) {
         if let Some(frame) = answer
-            && session.outbox.answer(frame) == Put::Behind
+            && session.outbox.answer(frame) == Put::Overrun
         {
             self.behind.push(Arc::clone(session));
         }

@@ -72,8 +72,15 @@ impl FanOut {
                 self.pressed |= pressed;
                 return;
             }
+            Put::Lags => {
+                self.delivered += 1;
+                return;
+            }
             Put::Dropped => self.dropped += frame.count(),
-            Put::Behind => self.behind.push(Arc::clone(session)),
+            Put::Behind | Put::Overrun => {
+                self.dropped += frame.count();
+                self.behind.push(Arc::clone(session));
+            }
             Put::Closed => {}
         }
         self.unreached.push(session.id.key);
@@ -212,5 +219,6 @@ pub(super) fn rate(per_second: u32) -> crate::base::rate::Rate {
 /// A session as others see it.
 pub fn info(session: &Session) -> MemberInfo {
     let attributes = session.attributes();
-    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone(), ..Default::default() }
+    let away = !session.outbox.attached();
+    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone(), away }
 }

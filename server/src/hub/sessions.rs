@@ -43,6 +43,11 @@ impl Sessions {
         self.open.read().get(&key).map(|(session, _)| Arc::clone(session))
     }
 
+    /// The address that a session counts for.
+    pub fn address(&self, key: u64) -> Option<IpAddr> {
+        self.open.read().get(&key).and_then(|(_, from)| *from)
+    }
+
     /// All sessions.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.open.read().values().map(|(session, _)| Arc::clone(session)).collect()

@@ -58,7 +58,7 @@ impl Question {
         let mut early = self.early.lock();
         let frames = std::iter::once(accepted).chain(early.take().unwrap_or_default());
         // All are handed over: once it fell behind, the rest is not taken.
-        let behind = frames.filter(|frame| self.session.outbox.answer(frame.clone()) == Put::Behind).count();
+        let behind = frames.filter(|frame| self.session.outbox.answer(frame.clone()) == Put::Overrun).count();
         (behind > 0).then(|| Arc::clone(&self.session))
     }
 
@@ -69,7 +69,7 @@ impl Question {
             early.push(frame);
             return None;
         }
-        (self.session.outbox.answer(frame) == Put::Behind).then(|| Arc::clone(&self.session))
+        (self.session.outbox.answer(frame) == Put::Overrun).then(|| Arc::clone(&self.session))
     }
 }
 
@@ -136,13 +136,13 @@ mod tests {
             ids::{NodeId, SessionId},
             limits::SessionLimits,
         },
-        session::outbox::{Bounds, Outbox},
+        session::outbox::Outbox,
     };
 
     #[test]
     fn who_asked_hears_that_it_was_taken_before_what_came_early() {
         let limits = SessionLimits::default();
-        let outbox = Arc::new(Outbox::new(Bounds::from(&limits)));
+        let outbox = Arc::new(Outbox::of(&limits));
         let id = SessionId::random(NodeId::random());
         let session = Arc::new(Session::new(id, Identity::open(None), Arc::clone(&outbox), &limits));
         let question = Question::new(&session, 7);

@@ -1,8 +1,14 @@
 //! One match over the commands of a session. Every command has one answer: done, or refused.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
-use rialto_proto::v1::{self, ClientFrame, CloseCode, RefusalCode, server_frame::Frame as Body};
+use rialto_proto::v1::{
+    self, ClientFrame, CloseCode, RefusalCode, client_frame::Command as Wire, content,
+    server_frame::Frame as Body, set_state,
+};
 
 use super::Router;
 use crate::{
@@ -13,7 +19,7 @@ use crate::{
         refusal::{Closing, Refusal},
     },
     hub::Joining,
-    session::Session,
+    session::{Session, answers::Recall},
     wire::{
         Frame,
         command::{Command, Join},
@@ -24,11 +30,41 @@ impl Router {
     /// Carries out one frame of a session and answers it. Waits for nothing.
     pub fn dispatch(&self, session: &Arc<Session>, frame: ClientFrame) {
         let reference = frame.r#ref;
-        let taken = session.take_ref(reference);
-        let command = taken.and_then(|()| Command::parse(frame, &self.limits.session));
-        let outcome = command.and_then(|command| self.carry_out(session, reference, command));
+        let digest = once_only(&frame);
+        let fresh = session.take_ref(reference);
+        if let Some(digest) = digest.filter(|_| fresh) {
+            session.note_taken(reference, digest);
+        }
+        let outcome = if fresh { Ok(true) } else { self.repeat(session, reference, digest) };
+        let outcome = outcome.and_then(|carry_out| {
+            if !carry_out {
+                return Ok(());
+            }
+            let command = Command::parse(frame, &self.limits.session)?;
+            self.carry_out(session, reference, command)
+        });
         if let Err(refusal) = outcome {
             self.refuse(session, reference, refusal);
+        }
+    }
+
+    /// Answers a command that comes again as it was answered. True when it may as well be carried out again.
+    fn repeat(&self, session: &Arc<Session>, reference: u32, digest: Option<u64>) -> Result<bool, Refusal> {
+        let Some(digest) = digest else { return Ok(true) };
+        match session.recall(reference, digest) {
+            Recall::Answered(frame) => {
+                self.answer(session, frame);
+                Ok(false)
+            }
+            Recall::Pending => Ok(false),
+            Recall::Other => {
+                let reason = format!("ref {reference} was another command");
+                Err(Refusal::new(RefusalCode::RefReused, reason))
+            }
+            Recall::Nothing => {
+                let reason = format!("ref {reference} was taken before and its answer is not remembered");
+                Err(Refusal::new(RefusalCode::RefReused, reason))
+            }
         }
     }
 
@@ -38,12 +74,12 @@ impl Router {
             Command::Reply(reply) => self.reply(session, reply),
             Command::Join(join) => self.join(session, reference, join),
             Command::Part(namespace, rooms) => {
-                self.part(session, reference, &namespace, &rooms);
+                self.part(session, reference, namespace.as_str(), &rooms);
                 Ok(())
             }
             Command::Enter(namespace) => self.enter(session, reference, namespace),
             Command::Leave(namespace) => {
-                self.leave(session, reference, &namespace);
+                self.leave(session, reference, namespace.as_str());
                 Ok(())
             }
             Command::Refresh(token) => {
@@ -55,8 +91,12 @@ impl Router {
                 self.answer(session, Frame::answer(reference, Body::Pong(v1::Pong {})));
                 Ok(())
             }
-            // A sign of life is all that these two are while sessions end with their streams.
-            Command::Pong | Command::Seen(_) => Ok(()),
+            // A sign of life is all that this is.
+            Command::Pong => Ok(()),
+            Command::Seen(seq) => {
+                session.outbox.seen(seq);
+                Ok(())
+            }
             Command::SetState(_) => Err(Refusal::invalid("set_state", "is not carried out by this node")),
             Command::Bye => {
                 self.close(session, &Closing::new(CloseCode::Bye, "bye"));
@@ -111,21 +151,49 @@ impl Router {
         Ok(())
     }
 
-    fn part(&self, session: &Arc<Session>, reference: u32, namespace: &NamespaceName, rooms: &[RoomName]) {
-        let changed = self.hub.part(session, namespace.as_str(), rooms, |rooms| {
-            let namespace = namespace.as_str().to_owned();
+    pub(super) fn part(&self, session: &Arc<Session>, reference: u32, namespace: &str, rooms: &[RoomName]) {
+        let changed = self.hub.part(session, namespace, rooms, |rooms| {
+            let namespace = namespace.to_owned();
             Some(Frame::answer(reference, Body::Parted(v1::Parted { namespace, rooms })))
         });
         self.close_behind(changed.behind);
     }
 
-    fn leave(&self, session: &Arc<Session>, reference: u32, namespace: &NamespaceName) {
-        let changed = self.hub.leave(session, namespace.as_str(), |rooms| {
-            let namespace = namespace.as_str().to_owned();
+    pub(super) fn leave(&self, session: &Arc<Session>, reference: u32, namespace: &str) {
+        let changed = self.hub.leave(session, namespace, |rooms| {
+            let namespace = namespace.to_owned();
             Some(Frame::answer(reference, Body::Left(v1::Left { namespace, rooms })))
         });
         self.close_behind(changed.behind);
     }
+}
+
+/// What tells a command that must not be carried out twice from others; `None` for those that may be.
+fn once_only(frame: &ClientFrame) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    match frame.command.as_ref()? {
+        Wire::Emit(emit) => {
+            let content = emit.content.as_ref();
+            let name = content.map(|content| (&content.event, &content.key, &content.content_type));
+            (&emit.namespace, name).hash(&mut hasher);
+            match content.and_then(|content| content.body.as_ref()) {
+                Some(content::Body::Text(text)) => text.hash(&mut hasher),
+                Some(content::Body::Binary(binary)) => binary.hash(&mut hasher),
+                None => {}
+            }
+        }
+        Wire::SetState(set) => {
+            (&set.namespace, &set.room, &set.key, set.expected_revision).hash(&mut hasher);
+            match &set.body {
+                Some(set_state::Body::Text(text)) => text.hash(&mut hasher),
+                Some(set_state::Body::Binary(binary)) => binary.hash(&mut hasher),
+                None => {}
+            }
+        }
+        Wire::Reply(reply) => reply.reply_token.hash(&mut hasher),
+        _ => return None,
+    }
+    Some(hasher.finish())
 }
 
 /// The right is missing. Says the same whatever exists.

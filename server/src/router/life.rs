@@ -13,9 +13,13 @@ use crate::{
         ids::{SessionId, UserName},
         limits::Limits,
         metrics::CodeLabel,
+        rate::Rate,
         refusal::{Closing, Refusal},
     },
-    session::{Cut, Session, outbox::Outbox},
+    session::{
+        Cut, Session,
+        outbox::{Outbox, Put},
+    },
     wire::{Frame, command::Hello},
 };
 
@@ -33,22 +37,41 @@ pub struct Peer {
 }
 
 impl Router {
-    /// Opens a session: `Welcome`, then the first joins, are put in `outbox`.
-    pub fn greet(&self, hello: Hello, peer: Peer, outbox: Arc<Outbox>) -> Result<Arc<Session>, Refusal> {
+    /// Opens a session, or takes up the one that the client had. Returns it with the number of the stream that reads it.
+    pub fn greet(&self, mut hello: Hello, peer: Peer) -> Result<(Arc<Session>, u32), Refusal> {
         if self.tasks.draining().is_cancelled() {
             return Err(Refusal::draining());
         }
-        let now = clock::now();
-        let rate = super::hello_rate(&self.limits);
-        self.hellos.lock().take(rate, now).map_err(|after| Refusal::rate("hellos_per_second", after))?;
+        let resume = hello.resume.take();
+        self.take_greeting(resume.is_some())?;
         let token = if hello.token.is_empty() { peer.bearer.as_deref() } else { Some(hello.token.as_str()) };
-        let identity = self.identify(token, hello.user)?;
+        let identity = self.identify(token, hello.user.take())?;
+        match resume {
+            None => self.open(hello, identity, peer).map(|session| (session, 0)),
+            Some(resume) => self.resume(resume, hello, identity, peer),
+        }
+    }
 
+    /// Takes a greeting from the rate of its kind.
+    fn take_greeting(&self, resume: bool) -> Result<(), Refusal> {
+        let limits = &self.limits.node;
+        let (bucket, limit, rate) = if resume {
+            (&self.resumes, "resumes_per_second", limits.resumes_per_second)
+        } else {
+            (&self.hellos, "hellos_per_second", limits.hellos_per_second)
+        };
+        let taken = bucket.lock().take(Rate::per_second(rate, rate), clock::now());
+        taken.map_err(|after| Refusal::rate(limit, after))
+    }
+
+    /// Opens a session: `Welcome`, then the first joins, are what it hears first.
+    pub(super) fn open(&self, hello: Hello, identity: Identity, peer: Peer) -> Result<Arc<Session>, Refusal> {
+        let outbox = Arc::new(Outbox::of(&self.limits.session));
         let id = SessionId::random(self.node);
         let session = Session::new(id, identity, outbox, &self.limits.session);
         let session = session.with(hello.client, hello.attributes).cut_by(peer.cut);
         let session = Arc::new(session);
-        self.hub.open(&session, peer.address, now)?;
+        self.open_in_hub(&session, peer.address)?;
         self.metrics.sessions.inc();
         self.metrics.sessions_opened.inc();
         self.schedule_expiry(&session);
@@ -90,19 +113,27 @@ impl Router {
     pub fn close(&self, session: &Arc<Session>, closing: &Closing) {
         session.close(closing);
         self.end(session);
-        if session.outbox.waiting().0 > 0 {
-            let (session, tasks) = (Arc::clone(session), self.tasks.clone());
-            let timeout = self.limits.session.close_timeout;
-            self.tasks.spawn("linger", async move {
-                tokio::select! {
-                    () = tokio::time::sleep(timeout) => session.cut_unless_read(),
-                    () = tasks.stopping().cancelled() => {}
-                }
-            });
-        }
+        self.cut_later(session);
     }
 
-    /// Takes a session out of everything. Called when it is closed and when its stream is gone; the first call counts.
+    /// Ends the connection under a stream that has to end, should its client not read the end in time.
+    pub(super) fn cut_later(&self, session: &Arc<Session>) {
+        if !session.outbox.attached() {
+            return;
+        }
+        let stream = session.outbox.stream();
+        let (session, tasks) = (Arc::clone(session), self.tasks.clone());
+        let timeout = self.limits.session.close_timeout;
+        self.tasks.spawn("linger", async move {
+            tokio::select! {
+                () = tokio::time::sleep(timeout) => session.cut(stream),
+                () = tasks.stopping().cancelled() => {}
+            }
+        });
+    }
+
+    /// Takes a session out of everything. Called when it is closed and when nobody comes back to it; the first call
+    /// counts.
     pub fn end(&self, session: &Arc<Session>) {
         let changed = self.hub.exit(session);
         if changed.changed {
@@ -111,17 +142,26 @@ impl Router {
             let code = code.as_str_name().trim_start_matches("CLOSE_CODE_");
             self.metrics.sessions_closed.get_or_create(&CodeLabel { code }).inc();
             self.expiries.lock().remove(session.id.key);
+            if self.windows.lock().remove(session.id.key) {
+                self.metrics.sessions_away.dec();
+            }
             self.party_gone(session.id.key);
             if self.hub.sessions.is_empty() {
                 self.emptied.notify_waiters();
             }
+        }
+        if !session.outbox.attached() {
+            session.outbox.abandon();
         }
         self.close_behind(changed.behind);
     }
 
     /// Tells every session that the node will stop, each with its own delay.
     pub fn announce_drain(&self, stop: &StopConfig) -> usize {
-        let sessions = self.hub.sessions.all();
+        let (sessions, away): (Vec<_>, Vec<_>) =
+            self.hub.sessions.all().into_iter().partition(|session| session.outbox.attached());
+        // Nobody will come back here any more.
+        away.iter().for_each(|session| self.end(session));
         for session in &sessions {
             let drain = v1::Drain {
                 reconnect_within: prost_types::Duration::try_from(stop.drain).ok(),
@@ -154,9 +194,13 @@ impl Router {
     /// The session that a `Push` proves to be its own. Unknown sessions and wrong secrets are answered alike.
     pub fn proven(&self, id: &str, secret: &str) -> Result<Arc<Session>, Refusal> {
         let unknown = || Refusal::new(RefusalCode::SessionUnknown, "there is no such session");
-        let id: SessionId = id.parse().map_err(|_| unknown())?;
-        let session = self.hub.sessions.get(id.key).filter(|session| session.id == id);
-        session.filter(|session| session.knows(secret)).ok_or_else(unknown)
+        self.find(id).filter(|session| session.knows(secret)).ok_or_else(unknown)
+    }
+
+    /// The session with that id.
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Session>> {
+        let id: SessionId = id.parse().ok()?;
+        self.hub.sessions.get(id.key).filter(|session| session.id == id)
     }
 
     /// Tells a session that a command was refused.
@@ -167,25 +211,31 @@ impl Router {
 
     /// Gives a session an answer; one that does not read its answers is closed.
     pub(super) fn answer(&self, session: &Arc<Session>, frame: Frame) {
-        if session.outbox.answer(frame) == crate::session::outbox::Put::Behind {
-            self.close(session, &fell_behind());
+        session.note_answer(&frame);
+        if session.outbox.answer(frame) == Put::Overrun {
+            self.close(session, &overrun());
         }
     }
 }
 
-/// The receiver did not read.
-pub(super) fn fell_behind() -> Closing {
+/// The receiver did not read events; the session goes on.
+pub fn fell_behind() -> Closing {
     Closing::new(CloseCode::FellBehind, "the outbox was full")
 }
 
-fn welcome(session: &Session, limits: &Limits, ping_interval: Duration) -> v1::Welcome {
+/// The client did not read answers; the session is over.
+pub(super) fn overrun() -> Closing {
+    Closing::new(CloseCode::Overrun, "the outbox was full of answers")
+}
+
+pub(super) fn welcome(session: &Session, limits: &Limits, ping_interval: Duration) -> v1::Welcome {
     let bounds = &limits.session;
     v1::Welcome {
         session_id: session.id.to_string(),
         session_secret: session.secret(),
         resumed: false,
         node: session.id.node.to_string(),
-        resume_window: Some(prost_types::Duration::default()),
+        resume_window: prost_types::Duration::try_from(bounds.resume_window).ok(),
         ping_interval: prost_types::Duration::try_from(ping_interval).ok(),
         limits: Some(v1::Limits {
             payload_bytes_max: crate::base::config::NamespaceSettings::default().payload_bytes_max,
@@ -199,6 +249,7 @@ fn welcome(session: &Session, limits: &Limits, ping_interval: Duration) -> v1::W
             headers_bytes_max: bounds.headers_bytes_max,
         }),
         user: session.user(),
-        ..Default::default()
+        last_ref: 0,
+        pushed_seq: 0,
     }
 }

@@ -5,7 +5,7 @@
 //! * [`emit`]: the path of an event, from sessions and without one
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers
-//! * [`life`]: greeting, closing, ending of sessions
+//! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
 //! * [`directory`]: what operators and backends ask for
 //! * [`timers`]: what ends by the clock
 
@@ -14,7 +14,9 @@ pub mod directory;
 pub mod dispatch;
 pub mod emit;
 pub mod life;
+mod owed;
 pub mod reply;
+mod resume;
 pub mod timers;
 
 use std::sync::{Arc, Weak, atomic::AtomicU64};
@@ -56,14 +58,16 @@ pub struct Router {
     authenticator: Authenticator,
     replies: Mutex<Replies<Asker>>,
     expiries: Mutex<Expiries>,
+    windows: Mutex<Expiries>,
     behind: Mutex<Behind>,
     timers_changed: Notify,
     emptied: Notify,
     next_event: AtomicU64,
     hellos: Mutex<Bucket>,
+    resumes: Mutex<Bucket>,
 }
 
-/// Sessions that fell behind and are to be closed.
+/// Sessions that fell behind and whose streams are to be ended.
 #[derive(Debug, Default)]
 struct Behind {
     sessions: Vec<Arc<Session>>,
@@ -86,18 +90,20 @@ impl Router {
             authenticator,
             replies: Mutex::default(),
             expiries: Mutex::default(),
+            windows: Mutex::default(),
             behind: Mutex::default(),
             timers_changed: Notify::new(),
             emptied: Notify::new(),
             next_event: AtomicU64::new(EventId::first_number(clock::unix_ms(clock::wall()))),
-            hellos: Mutex::new(Bucket::full(hello_rate(&limits), clock::now())),
+            hellos: Mutex::new(full(limits.node.hellos_per_second)),
+            resumes: Mutex::new(full(limits.node.resumes_per_second)),
             limits,
             metrics,
             tasks,
         })
     }
 
-    /// Closes the sessions that fell behind, and those that fall behind by being told of that. One after the other and
+    /// Ends the streams of sessions that fell behind, and of those that fall behind by being told of that. One after the other and
     /// by one caller at a time, so that a chain of them is a loop and not a recursion.
     fn close_behind(&self, behind: Vec<Arc<Session>>) {
         if behind.is_empty() {
@@ -109,7 +115,7 @@ impl Router {
             return;
         }
         while let Some(session) = queue.sessions.pop() {
-            MutexGuard::unlocked(&mut queue, || self.close(&session, &life::fell_behind()));
+            MutexGuard::unlocked(&mut queue, || self.cut_behind(&session));
         }
         queue.busy = false;
     }
@@ -122,6 +128,6 @@ impl Router {
     }
 }
 
-fn hello_rate(limits: &Limits) -> Rate {
-    Rate::per_second(limits.node.hellos_per_second, limits.node.hellos_per_second)
+fn full(per_second: u32) -> Bucket {
+    Bucket::full(Rate::per_second(per_second, per_second), clock::now())
 }

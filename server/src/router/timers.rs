@@ -1,4 +1,4 @@
-//! What ends by the clock: waits for replies and tokens. One task for all of them, which sleeps until the next one.
+//! What ends by the clock: waits for replies, tokens, and sessions that are away. One task for all of them, which sleeps until the next one.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,7 +16,7 @@ use crate::{
     session::Session,
 };
 
-/// When tokens expire, by session.
+/// When something expires, by session: its token, or the time that it may be away.
 #[derive(Debug, Default)]
 pub(super) struct Expiries {
     order: BTreeSet<(Instant, u64)>,
@@ -25,24 +25,29 @@ pub(super) struct Expiries {
 
 impl Expiries {
     /// Sets or moves the expiry of a session.
-    fn set(&mut self, session: u64, at: Instant) {
+    pub(super) fn set(&mut self, session: u64, at: Instant) {
         self.remove(session);
         self.order.insert((at, session));
         self.sessions.insert(session, at);
     }
 
-    /// Forgets a session.
-    pub(super) fn remove(&mut self, session: u64) {
-        if let Some(at) = self.sessions.remove(&session) {
-            self.order.remove(&(at, session));
-        }
+    /// Forgets a session. False when there was nothing to forget.
+    pub(super) fn remove(&mut self, session: u64) -> bool {
+        let at = self.sessions.remove(&session);
+        at.is_some_and(|at| self.order.remove(&(at, session)))
+    }
+
+    /// All sessions, the next to expire first.
+    pub(super) fn keys(&self) -> Vec<u64> {
+        self.order.iter().map(|(_, session)| *session).collect()
     }
 
     fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    fn expired(&mut self, now: Instant) -> Vec<u64> {
+    /// Takes out those whose time has come.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<u64> {
         let later = self.order.split_off(&(now, u64::MAX));
         let expired = std::mem::replace(&mut self.order, later);
         let sessions: Vec<u64> = expired.into_iter().map(|(_, session)| session).collect();
@@ -58,7 +63,8 @@ impl Router {
     pub async fn run_timers(self: Arc<Self>) {
         loop {
             let changed = self.timers_changed.notified();
-            let next = [self.next_reply_deadline(), self.expiries.lock().next()].into_iter().flatten().min();
+            let next = [self.next_reply_deadline(), self.expiries.lock().next(), self.windows.lock().next()];
+            let next = next.into_iter().flatten().min();
             tokio::select! {
                 () = self.tasks.stopping().cancelled() => return,
                 () = changed => {}
@@ -66,6 +72,7 @@ impl Router {
                     let now = clock::now();
                     self.expire_replies(now);
                     self.expire_tokens(now);
+                    self.expire_windows(now);
                 }
             }
         }

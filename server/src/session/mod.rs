@@ -1,8 +1,13 @@
 //! Floor 2: one client's side of the conversation. A [`Session`] is who the client is, what it is in, and the
 //! [`outbox`] of what it has still to be told. Nothing here waits but the outbox, which is polled as a stream.
 
+pub mod answers;
 pub mod memberships;
+mod missed;
 pub mod outbox;
+pub mod owed;
+mod queue;
+pub mod replay;
 pub mod replies;
 
 use std::{
@@ -17,7 +22,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use rialto_proto::v1::{ClientInfo, RefusalCode, Sender};
+use rialto_proto::v1::{ClientInfo, Sender};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -32,8 +37,9 @@ use crate::{
     },
     wire::Frame,
 };
+use answers::{Answers, Recall};
 use memberships::Memberships;
-use outbox::Outbox;
+use outbox::{Lost, Outbox};
 
 /// Digits of a secret as text. Fewer or more are another text, even if they are the same number.
 const SECRET_DIGITS: usize = 26;
@@ -54,7 +60,9 @@ pub struct Session {
     /// The rooms it is in. The hub changes them; the lock is taken before any of the hub's.
     pub memberships: Mutex<Memberships>,
     closing: OnceLock<Closing>,
-    cut: Option<Cut>,
+    // Which stream may speak, held while a frame of it is carried out: a stream that was replaced is not heard any more.
+    turn: Mutex<Turn>,
+    answers: Mutex<Answers>,
     secret: [u8; 16],
     identity: ArcSwap<Identity>,
     attributes: ArcSwap<BTreeMap<String, String>>,
@@ -64,6 +72,13 @@ pub struct Session {
     gathering: Mutex<Option<(Arc<str>, Arc<str>)>>,
     // Held while pushed frames are carried out, so not part of `progress`.
     pushed_seq: Mutex<u32>,
+}
+
+/// The stream that speaks for the client, and the way to end the connection under it.
+#[derive(Default)]
+struct Turn {
+    stream: u32,
+    cut: Option<Cut>,
 }
 
 /// How far the client's commands have been taken.
@@ -84,7 +99,8 @@ impl Session {
             outbox,
             memberships: Mutex::default(),
             closing: OnceLock::new(),
-            cut: None,
+            turn: Mutex::default(),
+            answers: Mutex::default(),
             secret: clock::random_secret(),
             identity: ArcSwap::from_pointee(identity),
             attributes: ArcSwap::default(),
@@ -103,19 +119,44 @@ impl Session {
         self
     }
 
-    /// The same session with the way to end the connection under it.
-    pub fn cut_by(mut self, cut: Option<Cut>) -> Self {
-        self.cut = cut;
+    /// The same session with the way to end the connection under its first stream.
+    pub fn cut_by(self, cut: Option<Cut>) -> Self {
+        self.turn.lock().cut = cut;
         self
     }
 
-    /// Ends the connection if the client of this closed session has not taken its last frames.
-    pub fn cut_unless_read(&self) {
-        if self.outbox.waiting().0 > 0
-            && let Some(cut) = &self.cut
+    /// Ends the connection under `stream`, if it is still the one that reads.
+    pub fn cut(&self, stream: u32) {
+        let turn = self.turn.lock();
+        if turn.stream == stream
+            && let Some(cut) = &turn.cut
         {
             cut();
         }
+    }
+
+    /// Carries out something that `stream` says, unless another one has taken over.
+    pub fn speak<T>(&self, stream: u32, say: impl FnOnce() -> T) -> Option<T> {
+        let turn = self.turn.lock();
+        (turn.stream == stream).then(say)
+    }
+
+    /// Takes the session up with another stream, which has seen the frames up to `seq`. `greeting` makes its first
+    /// frame from the last ref and the last pushed number. Returns the number of the stream.
+    pub fn resume(
+        &self,
+        seq: u32,
+        cut: &mut Option<Cut>,
+        greeting: impl FnOnce(u32, u32) -> Frame,
+    ) -> Result<u32, Lost> {
+        // The stream before says nothing more, so what was taken from it is known; a push that is on its way is waited
+        // for.
+        let pushed_seq = self.pushed_seq.lock();
+        let mut turn = self.turn.lock();
+        let last_ref = self.progress.lock().last_ref;
+        let stream = self.outbox.attach(seq, || greeting(last_ref, *pushed_seq))?;
+        *turn = Turn { stream, cut: cut.take() };
+        Ok(stream)
     }
 
     /// Who the client is and what it may do, now.
@@ -161,18 +202,29 @@ impl Session {
         text.len() == SECRET_DIGITS && bool::from(said.ct_eq(&self.secret))
     }
 
-    /// Takes the number of the next command. 0 is not counted.
-    pub fn take_ref(&self, reference: u32) -> Result<(), Refusal> {
-        if reference == 0 {
-            return Ok(());
-        }
+    /// Takes the number of the next command. False when it was taken before. 0 is not counted.
+    pub fn take_ref(&self, reference: u32) -> bool {
         let last_ref = &mut self.progress.lock().last_ref;
-        if reference <= *last_ref {
-            let reason = format!("ref {reference} comes after ref {last_ref}");
-            return Err(Refusal::new(RefusalCode::RefReused, reason));
+        let fresh = reference == 0 || reference > *last_ref;
+        if reference != 0 && fresh {
+            *last_ref = reference;
         }
-        *last_ref = reference;
-        Ok(())
+        fresh
+    }
+
+    /// Notes that a command was taken that is not to be carried out twice; `digest` tells it from others.
+    pub fn note_taken(&self, reference: u32, digest: u64) {
+        self.answers.lock().taken(reference, digest);
+    }
+
+    /// Notes the answer to a command, if it was noted by [`Session::note_taken`].
+    pub fn note_answer(&self, frame: &Frame) {
+        self.answers.lock().answered(frame);
+    }
+
+    /// What is known of a command that comes again.
+    pub fn recall(&self, reference: u32, digest: u64) -> Recall {
+        self.answers.lock().recall(reference, digest)
     }
 
     /// Takes pushed frames `first_seq`, `first_seq + 1` … in order: passes over those that were taken before, calls

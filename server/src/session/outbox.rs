@@ -1,43 +1,42 @@
-//! What one client has still to be told: a bounded queue of frames, polled as the response stream.
+//! What one client has still to be told: a bounded queue of frames, polled as the response stream, and behind it what was
+//! sent and not confirmed. It outlives the stream: another one may take it up where the first was lost.
 //!
 //! # Falling behind
 //! A receiver that does not read fills its outbox. Volatile events wait only while it is nearly empty, and make room
 //! first. A `latest` event takes the place of the one before it. When a reliable event finds the outbox full, the
-//! policy of its namespace decides: *close* (nothing more is taken, the caller closes the session), *drop* (the event
-//! is dropped), *latest* (older events of the same topic are displaced, else the oldest event). What was dropped of
-//! reliable and latest events is told by one `Missed` for each target, at the place in the stream where they are missing.
-//! Answers are never dropped; a client that asks for more answers than it reads is closed.
+//! policy of its namespace decides:
+//!
+//! * *close*: an event that is kept in a history is owed: it is read from there when the receiver comes to it. For any
+//!   other the stream is ended, the session goes on without one, and what does not fit meanwhile is dropped and told;
+//! * *drop*: the event is dropped and told;
+//! * *latest*: older events of the same topic are displaced, else the oldest event, and told.
+//!
+//! What was dropped is told by `Missed`, at the place where it is missing. Answers are never dropped; the session of a
+//! client that asks for more answers than it reads is ended.
 //!
 //! # Pressure
 //! A sender may have more to say at once than an outbox holds. When an event fills a receiver's outbox beyond half, its
 //! sender is asked to pause, so that a receiver that reads is never closed for what it was not given time to read.
 //!
 //! # Order
-//! Frames leave in the order in which they were put in. Sequence numbers are given when they leave.
+//! Frames leave in the order in which they were put in; what is owed keeps its place. Sequence numbers are given when
+//! frames leave.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    task::{Context, Poll, Waker},
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use rialto_proto::v1::{CloseCode, Ping, server_frame::Frame as Body};
+
+pub use super::replay::Lost;
+use super::{
+    owed::{Owed, StateAfter},
+    queue::{Front, Queue},
+    replay::{Replay, ReplayBounds},
 };
-
-use rialto_proto::v1::{CloseCode, Missed, Ping, server_frame::Frame as Body};
-
 use crate::{
-    base::{config::BehindPolicy, limits::SessionLimits, sync::Mutex},
-    wire::{Burst, Class, Frame},
+    base::{clock::Instant, config::BehindPolicy, limits::SessionLimits, sync::Mutex},
+    wire::{Burst, Frame},
 };
-
-/// A quarter of the outbox is what volatile events may fill: a receiver with more to read than that is behind.
-const VOLATILE_SHARE: u32 = 4;
-/// Answers may fill the outbox this many times before the client is closed: it asks without reading.
-const ANSWERS_FACTOR: u32 = 2;
-/// Part of the outbox beyond which senders are asked to let the receiver read.
-const PRESSED_SHARE: u32 = 2;
-/// How often senders are asked that before the receiver reads again.
-const PATIENCE: u32 = 20;
-/// Targets for which drops are told one by one; more are told together.
-const MISSED_TARGETS_MAX: usize = 128;
 
 /// The bounds of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,65 +60,119 @@ pub enum Put {
     Waits {
         /// How many events were dropped to make room.
         displaced: u32,
-        /// The outbox is more than half full, so the sender should let its receiver read. Said only [`PATIENCE`] times
-        /// until the receiver reads: one that has stopped holds nobody up.
+        /// The outbox is more than half full, so the sender should let its receiver read. Said only a few times until
+        /// the receiver reads: one that has stopped holds nobody up.
         pressed: bool,
     },
+    /// It does not fit, and is read again from where it is kept when the receiver comes to it.
+    Lags,
     /// It was dropped.
     Dropped,
-    /// The receiver has just fallen behind: the caller closes the session. Nothing more is taken.
+    /// It was dropped because the receiver has just fallen behind: the caller ends its stream.
     Behind,
-    /// The session is closed or about to be; nothing is taken.
+    /// An answer found no place: the caller ends the session.
+    Overrun,
+    /// The session is closed; nothing is taken.
     Closed,
+}
+
+/// What a stream is to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// Send these frames.
+    Burst(Burst),
+    /// Have this read, and [`Outbox::settle`] it.
+    Read(Owed),
+    /// End: everything was sent.
+    End,
+    /// End at once, with this frame: another stream has taken over, or the receiver fell behind.
+    Cut(Option<Frame>),
 }
 
 /// A bounded queue of frames toward one client.
 #[derive(Debug)]
 pub struct Outbox {
     bounds: Bounds,
+    held: ReplayBounds,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Frame>,
-    frames: u32,
-    bytes: u32,
-    droppable: u32,
-    missed: BTreeMap<(String, Vec<String>), u32>,
-    sent_seq: u32,
+    queue: Queue,
+    replay: Replay,
+    /// Which stream reads: the number of those that have taken it up.
+    stream: u32,
+    attached: bool,
+    /// What the stream sends first: its greeting, without a number, and what was sent before and lost.
+    preface: Option<Frame>,
+    again: Option<Burst>,
     waker: Option<Waker>,
-    asked: u32,
-    behind: bool,
+    /// The last frame of this stream, when it must end and the session goes on.
+    cut: Option<Frame>,
     closed: Option<CloseCode>,
+    last: Option<Frame>,
+    overran: bool,
 }
 
 impl Outbox {
-    /// An empty outbox.
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, state: Mutex::new(State::default()) }
+    /// An empty outbox, which stream number 0 reads.
+    pub fn new(bounds: Bounds, held: ReplayBounds) -> Self {
+        Self { bounds, held, state: Mutex::new(State { attached: true, ..State::default() }) }
+    }
+
+    /// The outbox of a session with these limits.
+    pub fn of(limits: &SessionLimits) -> Self {
+        Self::new(limits.into(), limits.into())
     }
 
     /// Puts in an event, or several gathered ones; `policy` is that of its namespace.
     pub fn put(&self, frame: &Frame, policy: BehindPolicy) -> Put {
+        self.put_with(|queue, bounds| queue.put(frame, policy, bounds))
+    }
+
+    /// Puts in an answer or a notice. It is never dropped, but the session of a client that does not read is ended.
+    pub fn answer(&self, frame: Frame) -> Put {
+        self.put_with(|queue, bounds| queue.answer(frame, bounds))
+    }
+
+    /// Puts in a change of the keyed state of a room, which was as `before` says until then.
+    pub fn put_state(&self, frame: &Frame, before: StateAfter) -> Put {
+        self.put_with(|queue, bounds| queue.put_state(frame, before, bounds))
+    }
+
+    /// Puts in something that is to be read when the client comes to it.
+    pub fn owe(&self, owed: Owed) -> Put {
+        self.put_with(|queue, _| {
+            queue.owe(owed);
+            Put::Lags
+        })
+    }
+
+    fn put_with(&self, put: impl FnOnce(&mut Queue, Bounds) -> Put) -> Put {
         let (put, waker) = {
             let mut state = self.state.lock();
-            let put = state.put(frame, policy, self.bounds);
+            if state.closed.is_some() {
+                return Put::Closed;
+            }
+            let bounds = self.bounds_of(&state);
+            let put = put(&mut state.queue, bounds);
+            state.overran |= put == Put::Overrun;
             (put, state.waker_after(put))
         };
         wake(waker);
         put
     }
 
-    /// Puts in an answer or a notice. It is never dropped, but a client that does not read is closed.
-    pub fn answer(&self, frame: Frame) -> Put {
-        let (put, waker) = {
-            let mut state = self.state.lock();
-            let put = state.answer(frame, self.bounds);
-            (put, state.waker_after(put))
-        };
-        wake(waker);
-        put
+    /// While nobody reads, what waits may take the place of what is held as well.
+    fn bounds_of(&self, state: &State) -> Bounds {
+        if state.attached {
+            return self.bounds;
+        }
+        Bounds {
+            frames: self.bounds.frames.max(self.held.frames),
+            bytes: self.bounds.bytes.max(self.held.bytes),
+        }
     }
 
     /// Puts in a `Ping` if nothing else waits.
@@ -129,7 +182,24 @@ impl Outbox {
         }
     }
 
-    /// Ends the stream after what waits and `last`. The first call decides.
+    /// Puts what was read in the place of `owed`; `rest` is still owed. Does nothing when it is not next any more.
+    pub fn settle(&self, owed: &Owed, frames: Vec<Frame>, rest: Option<Owed>) {
+        let waker = {
+            let mut state = self.state.lock();
+            if state.closed.is_none() {
+                state.queue.settle(owed, frames, rest);
+            }
+            state.waker.take()
+        };
+        wake(waker);
+    }
+
+    /// Notes that frames up to `seq` have arrived.
+    pub fn seen(&self, seq: u32) {
+        self.state.lock().replay.seen(seq);
+    }
+
+    /// Ends the session's stream after what waits and `last`, and takes nothing more. The first call decides.
     pub fn close(&self, code: CloseCode, last: Frame) {
         let waker = {
             let mut state = self.state.lock();
@@ -137,20 +207,86 @@ impl Outbox {
                 return;
             }
             state.closed = Some(code);
-            state.note_missed();
-            state.append(last);
+            state.last = Some(last);
+            state.replay.clear();
             state.waker.take()
         };
         wake(waker);
     }
 
-    /// Drops what waits and takes nothing more: the stream is gone.
+    /// Ends the stream that reads now, at once and with `last`; what waits is for the next one. From now on what does
+    /// not fit is dropped and told.
+    pub fn suspend(&self, last: Frame) {
+        let waker = {
+            let mut state = self.state.lock();
+            state.queue.fall_behind();
+            if state.attached {
+                state.cut = Some(last);
+            }
+            state.waker.take()
+        };
+        wake(waker);
+    }
+
+    /// Makes another stream the one that reads, beginning after `seq`; `greeting` makes its first frame. Returns the
+    /// number of the stream; the one before ends.
+    pub fn attach(&self, seq: u32, greeting: impl FnOnce() -> Frame) -> Result<u32, Lost> {
+        let (stream, waker) = {
+            let mut state = self.state.lock();
+            if state.closed.is_some() {
+                return Err(Lost::Ended);
+            }
+            state.again = state.replay.after(seq)?;
+            state.replay.seen(seq);
+            state.preface = Some(greeting());
+            state.cut = None;
+            state.queue.catch_up();
+            state.attached = true;
+            state.stream += 1;
+            (state.stream, state.waker.take())
+        };
+        wake(waker);
+        Ok(stream)
+    }
+
+    /// Notes that a stream is gone. False when it was not the one that reads.
+    pub fn detach(&self, stream: u32) -> bool {
+        let mut state = self.state.lock();
+        let current = state.stream == stream && state.attached;
+        if current {
+            (state.attached, state.waker) = (false, None);
+            (state.preface, state.again, state.cut) = (None, None, None);
+        }
+        current
+    }
+
+    /// Abandons it unless a stream reads. False when one does.
+    pub fn give_up(&self) -> bool {
+        let away = {
+            let mut state = self.state.lock();
+            if !state.attached {
+                state.closed.get_or_insert(CloseCode::SessionLost);
+            }
+            !state.attached
+        };
+        if away {
+            self.abandon();
+        }
+        away
+    }
+
+    /// Whether an answer has found no place.
+    pub fn overran(&self) -> bool {
+        self.state.lock().overran
+    }
+
+    /// Drops what waits and takes nothing more: nobody will read it.
     pub fn abandon(&self) {
         let mut state = self.state.lock();
         state.closed.get_or_insert(CloseCode::SessionLost);
-        state.queue = VecDeque::new();
-        state.missed.clear();
-        (state.frames, state.bytes, state.droppable) = (0, 0, 0);
+        state.queue.clear();
+        state.replay.clear();
+        (state.last, state.preface, state.again) = (None, None, None);
     }
 
     /// How it was closed, if it was.
@@ -158,22 +294,33 @@ impl Outbox {
         self.state.lock().closed
     }
 
-    /// Frames and bytes that wait.
-    pub fn waiting(&self) -> (u32, u32) {
-        let state = self.state.lock();
-        (state.frames, state.bytes)
+    /// The stream that reads, or read last: the first has number 0.
+    pub fn stream(&self) -> u32 {
+        self.state.lock().stream
     }
 
-    /// Everything that waits, as one burst; `None` after the last.
+    /// Whether a stream reads.
+    pub fn attached(&self) -> bool {
+        self.state.lock().attached
+    }
+
+    /// Frames and bytes that wait, the last one of a closed session too.
+    pub fn waiting(&self) -> (u32, u32) {
+        let state = self.state.lock();
+        let (frames, bytes) = state.queue.waiting();
+        (frames + u32::from(state.last.is_some()), bytes)
+    }
+
+    /// What `stream` is to do next.
     ///
-    /// *Cancel safety*: frames leave only with the burst that is returned.
-    pub fn poll_burst(&self, context: &mut Context<'_>) -> Poll<Option<Burst>> {
+    /// *Cancel safety*: frames leave only with the burst that is returned, and are held until they are confirmed.
+    pub fn poll_next(&self, stream: u32, now: Instant, context: &mut Context<'_>) -> Poll<Next> {
         let mut state = self.state.lock();
-        if let Some(burst) = state.take() {
-            return Poll::Ready(Some(burst));
+        if state.stream != stream {
+            return Poll::Ready(Next::Cut(None));
         }
-        if state.closed.is_some() {
-            return Poll::Ready(None);
+        if let Some(next) = state.next(now, self.held) {
+            return Poll::Ready(next);
         }
         let waker = context.waker();
         if !state.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -186,15 +333,12 @@ impl Outbox {
     #[cfg(test)]
     pub fn check(&self) {
         let state = self.state.lock();
-        let queue = &state.queue;
-        assert_eq!(state.frames, queue.iter().map(Frame::count).sum::<u32>());
-        assert_eq!(state.bytes as usize, queue.iter().map(Frame::bytes).sum::<usize>());
-        assert_eq!(state.droppable as usize, queue.iter().filter(|frame| droppable(frame)).count());
-        let events = queue.iter().filter(|frame| frame.class() != Class::Answer);
-        let bytes: usize = events.clone().map(Frame::bytes).sum();
-        assert!(bytes <= self.bounds.bytes as usize, "events fill {bytes} bytes");
-        assert!(events.map(Frame::count).sum::<u32>() <= self.bounds.frames);
-        assert!(state.missed.len() <= MISSED_TARGETS_MAX + 1);
+        let widest = Bounds {
+            frames: self.bounds.frames.max(self.held.frames),
+            bytes: self.bounds.bytes.max(self.held.bytes),
+        };
+        state.queue.check(widest);
+        state.replay.check();
     }
 }
 
@@ -204,196 +348,59 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-/// Whether a frame may be taken out again for another one.
-fn droppable(frame: &Frame) -> bool {
-    matches!(frame.class(), Class::Volatile | Class::Latest)
-}
-
-/// The waiting length of a frame; a record is far below 4 GiB.
-fn size(frame: &Frame) -> u32 {
-    u32::try_from(frame.bytes()).unwrap_or(u32::MAX)
-}
-
 impl State {
-    fn put(&mut self, frame: &Frame, policy: BehindPolicy, bounds: Bounds) -> Put {
-        if self.behind || self.closed.is_some() {
-            return Put::Closed;
+    fn next(&mut self, now: Instant, held: ReplayBounds) -> Option<Next> {
+        if let Some(last) = self.cut.take() {
+            return Some(Next::Cut(Some(last)));
         }
-        match frame.class() {
-            Class::Answer => return self.answer(frame.clone(), bounds),
-            Class::Volatile => return self.put_volatile(frame, bounds),
-            Class::Latest => self.displace_topic(frame.topic()),
-            Class::Reliable => {}
+        if let Some(preface) = self.preface.take() {
+            return Some(Next::Burst(Burst::one(0, preface.into_record())));
         }
-        if self.fits(frame, bounds) {
-            return self.waits(frame.clone(), 0, bounds);
+        if let Some(again) = self.again.take() {
+            return Some(Next::Burst(again));
         }
-        let dropped = self.make_room(frame, bounds);
-        if self.fits(frame, bounds) {
-            return self.waits(frame.clone(), dropped, bounds);
-        }
-        match policy {
-            BehindPolicy::Close => {
-                self.behind = true;
-                Put::Behind
-            }
-            BehindPolicy::Drop => {
-                self.miss(frame);
-                Put::Dropped
-            }
-            BehindPolicy::Latest => self.put_latest(frame, bounds, dropped),
+        match self.queue.take() {
+            Front::Frame(frame) => Some(Next::Burst(self.sent_one(frame, now, held))),
+            Front::Frames(frames) => Some(Next::Burst(self.sent(frames, now, held))),
+            // Nothing is read any more for a session that is closed.
+            Front::Owed(owed) if self.closed.is_none() => Some(Next::Read(owed)),
+            Front::Owed(_) | Front::Nothing => match self.last.take() {
+                Some(last) => Some(Next::Burst(Burst::one(0, last.into_record()))),
+                None => self.closed.map(|_| Next::End),
+            },
         }
     }
 
-    fn put_volatile(&mut self, frame: &Frame, bounds: Bounds) -> Put {
-        let share = Bounds { frames: bounds.frames / VOLATILE_SHARE, bytes: bounds.bytes / VOLATILE_SHARE };
-        // A reader that has nothing to read is not behind, however large the event.
-        let idle = self.frames == 0 && self.fits(frame, bounds);
-        if !idle && !self.fits(frame, share) {
-            return Put::Dropped;
-        }
-        self.append(frame.clone());
-        Put::Waits { displaced: 0, pressed: false }
+    /// Numbers a frame and makes it a burst.
+    fn sent_one(&mut self, frame: Frame, now: Instant, held: ReplayBounds) -> Burst {
+        let first_seq = self.replay.last_seq().wrapping_add(1);
+        Burst::one(first_seq, self.number(frame, now, held))
     }
 
-    /// Drops older events, those of the same topic first, until `frame` fits.
-    fn put_latest(&mut self, frame: &Frame, bounds: Bounds, mut displaced: u32) -> Put {
-        while !self.fits(frame, bounds) {
-            let same = |waiting: &Frame| waiting.topic() == frame.topic() && frame.topic() != 0;
-            let at = self.queue.iter().position(same);
-            let at = at.or_else(|| self.queue.iter().position(|waiting| waiting.class() != Class::Answer));
-            let Some(removed) = at.and_then(|at| self.remove(at)) else {
-                self.miss(frame);
-                return Put::Dropped;
-            };
-            displaced += removed.count();
-            self.miss(&removed);
-        }
-        self.waits(frame.clone(), displaced, bounds)
+    /// Numbers frames and makes them a burst.
+    fn sent(&mut self, frames: Vec<Frame>, now: Instant, held: ReplayBounds) -> Burst {
+        let first_seq = self.replay.last_seq().wrapping_add(1);
+        let records = frames.into_iter().map(|frame| self.number(frame, now, held)).collect();
+        Burst::many(first_seq, records)
     }
 
-    fn answer(&mut self, frame: Frame, bounds: Bounds) -> Put {
-        if self.behind || self.closed.is_some() {
-            return Put::Closed;
-        }
-        let bounds = Bounds {
-            frames: bounds.frames.saturating_mul(ANSWERS_FACTOR),
-            bytes: bounds.bytes.saturating_mul(ANSWERS_FACTOR),
-        };
-        if !self.fits(&frame, bounds) {
-            self.behind = true;
-            return Put::Behind;
-        }
-        self.append(frame);
-        Put::Waits { displaced: 0, pressed: false }
+    fn number(&mut self, frame: Frame, now: Instant, held: ReplayBounds) -> Bytes {
+        let count = frame.count();
+        let record = frame.into_record();
+        // Nobody comes back to a session that is closed.
+        let held = if self.closed.is_some() { ReplayBounds { frames: 0, ..held } } else { held };
+        self.replay.keep(&record, count, now, held);
+        record
     }
 
-    /// Takes an event in, and says whether its sender should pause.
-    fn waits(&mut self, frame: Frame, displaced: u32, bounds: Bounds) -> Put {
-        self.append(frame);
-        let full = self.frames > bounds.frames / PRESSED_SHARE || self.bytes > bounds.bytes / PRESSED_SHARE;
-        let pressed = full && self.asked < PATIENCE;
-        self.asked += u32::from(pressed);
-        Put::Waits { displaced, pressed }
-    }
-
-    fn fits(&self, frame: &Frame, bounds: Bounds) -> bool {
-        let frames = self.frames.saturating_add(frame.count());
-        let bytes = self.bytes.saturating_add(size(frame));
-        frames <= bounds.frames && bytes <= bounds.bytes
-    }
-
-    /// Takes out volatile events, oldest first, until `frame` fits or none is left.
-    fn make_room(&mut self, frame: &Frame, bounds: Bounds) -> u32 {
-        let mut dropped = 0;
-        let mut at = 0;
-        while self.droppable > 0 && at < self.queue.len() && !self.fits(frame, bounds) {
-            if self.queue[at].class() == Class::Volatile {
-                dropped += self.remove(at).map_or(0, |removed| removed.count());
-            } else {
-                at += 1;
-            }
-        }
-        dropped
-    }
-
-    /// Takes out the waiting `latest` event of this topic: the new one stands for it.
-    fn displace_topic(&mut self, topic: u64) {
-        if self.droppable == 0 {
-            return;
-        }
-        let same = |waiting: &Frame| waiting.class() == Class::Latest && waiting.topic() == topic;
-        if let Some(at) = self.queue.iter().position(same) {
-            self.remove(at);
-        }
-    }
-
-    fn append(&mut self, frame: Frame) {
-        self.frames += frame.count();
-        self.bytes += size(&frame);
-        self.droppable += u32::from(droppable(&frame));
-        self.queue.push_back(frame);
-    }
-
-    fn remove(&mut self, at: usize) -> Option<Frame> {
-        let frame = self.queue.remove(at)?;
-        self.frames -= frame.count();
-        self.bytes -= size(&frame);
-        self.droppable -= u32::from(droppable(&frame));
-        Some(frame)
-    }
-
-    /// Counts the events of `frame` as missed, by target.
-    fn miss(&mut self, frame: &Frame) {
-        for event in frame.events() {
-            let mut target = (event.namespace, event.rooms);
-            if self.missed.len() >= MISSED_TARGETS_MAX && !self.missed.contains_key(&target) {
-                target = (String::new(), Vec::new());
-            }
-            *self.missed.entry(target).or_default() += 1;
-        }
-    }
-
-    /// Says what is missing, after the frames between which it is missing.
-    fn note_missed(&mut self) {
-        for ((namespace, rooms), count) in std::mem::take(&mut self.missed) {
-            let missed =
-                Missed { namespace, rooms, count, from_offset: None, to_offset: None, ..Default::default() };
-            self.append(Frame::missed(missed));
-        }
-    }
-
-    fn take(&mut self) -> Option<Burst> {
-        self.note_missed();
-        let first_seq = self.sent_seq.wrapping_add(1);
-        self.sent_seq = self.sent_seq.wrapping_add(self.frames);
-        (self.frames, self.bytes, self.droppable, self.asked) = (0, 0, 0, 0);
-        match self.queue.len() {
-            0 => None,
-            1 => self.queue.pop_front().map(|frame| Burst::one(first_seq, frame.into_record())),
-            _ => Some(Burst::many(first_seq, self.queue.drain(..).map(Frame::into_record).collect())),
-        }
-    }
-
-    /// The waker to call after `put`, if the reader waits and there is something to read: also that an event is missing,
-    /// which was too large for an empty outbox.
+    /// The waker to call after `put`, if the reader waits and there is something to read.
     fn waker_after(&mut self, put: Put) -> Option<Waker> {
         let readable = match put {
-            Put::Waits { .. } => true,
-            Put::Dropped => !self.missed.is_empty(),
-            Put::Behind | Put::Closed => false,
+            Put::Waits { .. } | Put::Lags => true,
+            Put::Dropped => self.queue.misses(),
+            Put::Behind | Put::Overrun | Put::Closed => false,
         };
         if readable { self.waker.take() } else { None }
-    }
-}
-
-/// The outbox as the stream of bursts that gRPC sends. Dropping it abandons the outbox.
-#[derive(Debug)]
-pub struct Bursts(pub Arc<Outbox>);
-
-impl Drop for Bursts {
-    fn drop(&mut self) {
-        self.0.abandon();
     }
 }
 

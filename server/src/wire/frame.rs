@@ -4,7 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use prost::{Message, encoding};
 use rialto_proto::v1::{
     self, Close, Event, Missed, Presence, Refused, RetryAdvice, ServerFrame, server_frame::Frame as Body,
@@ -33,7 +33,9 @@ pub enum Class {
 pub struct Frame {
     record: Bytes,
     count: u32,
+    reference: u32,
     class: Class,
+    kept: bool,
     topic: u64,
 }
 
@@ -41,14 +43,16 @@ impl Frame {
     /// Encodes a frame that is for one session: an answer or a notice.
     pub fn answer(reference: u32, body: Body) -> Self {
         let frame = ServerFrame { r#ref: reference, frame: Some(body) };
-        Self { record: record(&frame), count: 1, class: Class::Answer, topic: 0 }
+        let record = record(&frame);
+        Self { record, count: 1, reference, class: Class::Answer, kept: false, topic: 0 }
     }
 
     /// Encodes an event.
     pub fn event(event: Event, class: Class) -> Self {
         let topic = topic(&event);
+        let kept = event.offset.is_some() || !event.positions.is_empty();
         let frame = ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) };
-        Self { record: record(&frame), count: 1, class, topic }
+        Self { record: record(&frame), count: 1, reference: 0, class, kept, topic }
     }
 
     /// Encodes a refusal of the command `reference`.
@@ -92,7 +96,8 @@ impl Frame {
             count += frame.count;
         }
         let class = frames.first().map_or(Class::Answer, Frame::class);
-        Self { record: bytes.freeze(), count, class, topic: 0 }
+        let kept = frames.iter().all(Frame::kept);
+        Self { record: bytes.freeze(), count, reference: 0, class, kept, topic: 0 }
     }
 
     /// The encoded field records.
@@ -115,6 +120,16 @@ impl Frame {
         self.count
     }
 
+    /// The command that it answers; 0 for none.
+    pub fn reference(&self) -> u32 {
+        self.reference
+    }
+
+    /// Whether the events in it are kept in a history, so that they can be had again.
+    pub fn kept(&self) -> bool {
+        self.kept
+    }
+
     /// What may happen to it.
     pub fn class(&self) -> Class {
         self.class
@@ -133,6 +148,19 @@ impl Frame {
         let bodies = response.frames.into_iter().filter_map(|frame| frame.frame);
         bodies.filter_map(|body| if let Body::Event(event) = body { Some(event) } else { None }).collect()
     }
+}
+
+/// `records` without the first `count` of them.
+pub fn skip(mut records: Bytes, count: u32) -> Bytes {
+    for _ in 0..count {
+        // Our own encoding: what cannot be read is not there.
+        if encoding::decode_varint(&mut records).is_err() {
+            break;
+        }
+        let length = encoding::decode_varint(&mut records).unwrap_or_default();
+        records.advance(usize::try_from(length).unwrap_or(usize::MAX).min(records.len()));
+    }
+    records
 }
 
 /// The field record of `frame`: tag, length and content.

@@ -218,6 +218,7 @@ impl NodeLimits {
             ("sessions_per_user_max", self.sessions_per_user_max),
             ("sessions_per_address_max", self.sessions_per_address_max),
             ("hellos_per_second", self.hellos_per_second),
+            ("resumes_per_second", self.resumes_per_second),
             ("rooms_created_per_minute", self.rooms_created_per_minute),
         ] {
             within(&format!("limits.node.{key}"), value, 1, u32::MAX)?;

@@ -1,0 +1,200 @@
+//! A session outlives its stream: it is away until another stream takes it up, or until its window is over.
+
+use std::{net::IpAddr, sync::Arc};
+
+use rialto_proto::v1::{self, CloseCode, RefusalCode, server_frame::Frame as Body};
+
+use super::{
+    Router,
+    life::{Peer, fell_behind, overrun, welcome},
+};
+use crate::{
+    auth::{Identity, Right},
+    base::{
+        clock::{self, Instant},
+        ids::RoomName,
+        refusal::{Closing, Refusal, Retry},
+    },
+    session::{Session, outbox::Lost},
+    wire::{
+        Frame,
+        command::{Hello, Resume},
+    },
+};
+
+impl Router {
+    /// Takes up the session that a client had; opens a new one when that cannot be and the client wants that.
+    pub(super) fn resume(
+        &self,
+        resume: Resume,
+        hello: Hello,
+        identity: Identity,
+        mut peer: Peer,
+    ) -> Result<(Arc<Session>, u32), Refusal> {
+        let known = self.find(&resume.session);
+        if known.as_ref().is_some_and(|known| !known.knows(&resume.secret)) {
+            return Err(not_yours());
+        }
+        let Some(session) = known else {
+            return self.afresh(&resume, hello, identity, peer, late());
+        };
+        if session.identity().user != identity.user {
+            return Err(not_yours());
+        }
+        let resumed = session.resume(resume.seq, &mut peer.cut, |last_ref, pushed_seq| {
+            let welcome = welcome(&session, &self.limits, peer.ping_interval);
+            Frame::answer(0, Body::Welcome(v1::Welcome { resumed: true, last_ref, pushed_seq, ..welcome }))
+        });
+        match resumed {
+            Ok(stream) => {
+                self.back(&session, identity);
+                Ok((session, stream))
+            }
+            Err(lost) => {
+                if resume.afresh {
+                    let closing = Closing::new(CloseCode::SessionLost, "the client begins anew");
+                    self.close(&session, &closing);
+                }
+                self.afresh(&resume, hello, identity, peer, refused(lost))
+            }
+        }
+    }
+
+    /// Opens a new session for a client whose old one is lost, or says why it cannot go on.
+    fn afresh(
+        &self,
+        resume: &Resume,
+        hello: Hello,
+        identity: Identity,
+        peer: Peer,
+        why: Refusal,
+    ) -> Result<(Arc<Session>, u32), Refusal> {
+        if !resume.afresh {
+            return Err(why);
+        }
+        self.open(hello, identity, peer).map(|session| (session, 0))
+    }
+
+    /// Sees to a session that a stream has taken up.
+    fn back(&self, session: &Arc<Session>, identity: Identity) {
+        if self.windows.lock().remove(session.id.key) {
+            self.metrics.sessions_away.dec();
+        }
+        self.metrics.sessions_resumed.inc();
+        session.renew(identity);
+        self.schedule_expiry(session);
+        self.part_forbidden(session);
+        self.close_behind(self.hub.describe(session));
+    }
+
+    /// Takes a session out of rooms that its new identity may not be in.
+    fn part_forbidden(&self, session: &Arc<Session>) {
+        let identity = session.identity();
+        let forbidden: Vec<(String, Vec<RoomName>)> = {
+            let memberships = session.memberships.lock();
+            let places = memberships.places().iter();
+            places
+                .map(|place| {
+                    let held = place.rooms.iter();
+                    let rooms = held.filter(|room| !identity.may(Right::Join, &place.namespace, Some(room)));
+                    // What is held was a name when it was joined.
+                    (place.namespace.to_string(), rooms.filter_map(|room| room.parse().ok()).collect())
+                })
+                .collect()
+        };
+        for (namespace, rooms) in forbidden {
+            if !rooms.is_empty() {
+                self.part(session, 0, &namespace, &rooms);
+            }
+            if !identity.may_enter(&namespace) {
+                self.leave(session, 0, &namespace);
+            }
+        }
+    }
+
+    /// Notes that a stream of a session is gone. The session is away from now on, unless it is over.
+    pub fn detach(&self, session: &Arc<Session>, stream: u32) {
+        if !session.outbox.detach(stream) {
+            return;
+        }
+        let window = self.limits.session.resume_window;
+        if session.closing().is_some() || window.is_zero() || self.tasks.draining().is_cancelled() {
+            return self.abandon(session);
+        }
+        self.windows.lock().set(session.id.key, clock::now() + window);
+        self.metrics.sessions_away.inc();
+        self.timers_changed.notify_one();
+        self.close_behind(self.hub.describe(session));
+    }
+
+    /// Ends a session that nobody has come back to. Does nothing when somebody just has.
+    fn abandon(&self, session: &Arc<Session>) {
+        if session.outbox.give_up() {
+            self.end(session);
+        }
+    }
+
+    /// Ends sessions that were away too long.
+    pub(super) fn expire_windows(&self, now: Instant) {
+        let expired = self.windows.lock().expired(now);
+        for session in expired.into_iter().filter_map(|key| self.hub.sessions.get(key)) {
+            self.metrics.sessions_away.dec();
+            self.abandon(&session);
+        }
+    }
+
+    /// Ends the stream of a session that fell behind. The session goes on when somebody may come back to it.
+    pub(super) fn cut_behind(&self, session: &Arc<Session>) {
+        if session.outbox.overran() {
+            self.close(session, &overrun());
+        } else if self.limits.session.resume_window.is_zero() {
+            self.close(session, &fell_behind());
+        } else {
+            self.metrics.sessions_behind.inc();
+            session.outbox.suspend(Frame::close(&fell_behind()));
+            self.cut_later(session);
+        }
+    }
+
+    /// Adds a session to the hub. When its user or its address has too many, one that is away gives way.
+    pub(super) fn open_in_hub(&self, session: &Arc<Session>, from: Option<IpAddr>) -> Result<(), Refusal> {
+        loop {
+            let Err(refusal) = self.hub.open(session, from, clock::now()) else { return Ok(()) };
+            let Some(away) = self.longest_away(session, from, refusal.limit) else { return Err(refusal) };
+            self.abandon(&away);
+            if self.hub.sessions.get(away.id.key).is_some() {
+                // It is back in this moment, so it counts.
+                return Err(refusal);
+            }
+        }
+    }
+
+    /// The session that is away longest of those that count for the same limit.
+    fn longest_away(&self, session: &Session, from: Option<IpAddr>, limit: &str) -> Option<Arc<Session>> {
+        let user = session.identity().user.clone();
+        let keys = self.windows.lock().keys();
+        let mut away = keys.into_iter().filter_map(|key| self.hub.sessions.get(key));
+        away.find(|other| match limit {
+            "sessions_per_user_max" => other.identity().user == user,
+            "sessions_per_address_max" => self.hub.sessions.address(other.id.key) == from,
+            _ => false,
+        })
+    }
+}
+
+fn not_yours() -> Refusal {
+    Refusal::new(RefusalCode::SessionUnknown, "the secret or the user is not that of the session")
+}
+
+fn late() -> Refusal {
+    let refusal = Refusal::new(RefusalCode::ResumeLate, "the session is over; open a new one");
+    Refusal { retry: Retry::AfterChange, ..refusal }
+}
+
+fn refused(lost: Lost) -> Refusal {
+    let refusal = match lost {
+        Lost::Ended => return late(),
+        Lost::Gone | Lost::Ahead => Refusal::new(RefusalCode::PositionGone, lost.to_string()),
+    };
+    Refusal { retry: Retry::AfterChange, field: "seq", ..refusal }
+}

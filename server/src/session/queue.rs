@@ -1,0 +1,366 @@
+//! The bounded queue of an outbox: what may go in, what makes room for what, what becomes of the rest. Pure; the
+//! meaning of it all is told at the head of `outbox.rs`, which is the only one to call it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use rialto_proto::v1::Event;
+
+use super::{
+    missed::Misses,
+    outbox::{Bounds, Put},
+    owed::{Owed, StateAfter, Stretch},
+};
+use crate::{
+    base::config::BehindPolicy,
+    wire::{Class, Frame},
+};
+
+/// A quarter of the outbox is what volatile events may fill: a receiver with more to read than that is behind.
+const VOLATILE_SHARE: u32 = 4;
+/// Answers may fill the outbox this many times before the session is ended: its client asks without reading.
+const ANSWERS_FACTOR: u32 = 2;
+/// Part of the outbox beyond which senders are asked to let the receiver read.
+const PRESSED_SHARE: u32 = 2;
+/// How often senders are asked that before the receiver reads again.
+const PATIENCE: u32 = 20;
+/// Stretches of histories that a receiver may have fallen behind by, before the policy of the namespace decides.
+const LAGS_MAX: usize = 128;
+
+/// What waits, in order.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    frames: u32,
+    bytes: u32,
+    droppable: u32,
+    owed: usize,
+    misses: Misses,
+    asked: u32,
+    behind: bool,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Frame(Frame),
+    /// Boxed: it is rare and larger than a frame.
+    Owed(Box<Owed>),
+}
+
+/// What is next in the queue.
+pub(super) enum Front {
+    /// One frame, which is by far the most frequent case.
+    Frame(Frame),
+    /// Frames, up to the next thing that must be read first.
+    Frames(Vec<Frame>),
+    /// Something that must be read first.
+    Owed(Owed),
+    /// Nothing.
+    Nothing,
+}
+
+impl Queue {
+    /// Frames and bytes that wait.
+    pub(super) fn waiting(&self) -> (u32, u32) {
+        (self.frames, self.bytes)
+    }
+
+    /// True when something must be told that nobody has put in: that an event too large for an empty outbox is missing.
+    pub(super) fn misses(&self) -> bool {
+        !self.misses.is_empty()
+    }
+
+    /// From now on what does not fit is dropped and told, whatever the policy: the stream is ending or has ended.
+    pub(super) fn fall_behind(&mut self) {
+        self.behind = true;
+    }
+
+    /// The receiver is back.
+    pub(super) fn catch_up(&mut self) {
+        (self.behind, self.asked) = (false, 0);
+    }
+
+    /// Drops what waits.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn put(&mut self, frame: &Frame, policy: BehindPolicy, bounds: Bounds) -> Put {
+        match frame.class() {
+            Class::Answer => return self.answer(frame.clone(), bounds),
+            Class::Volatile => return self.put_volatile(frame, bounds),
+            Class::Latest => self.displace_topic(frame.topic()),
+            Class::Reliable => {}
+        }
+        if self.fits(frame, bounds) {
+            return self.waits(frame.clone(), 0, bounds);
+        }
+        let dropped = self.make_room(frame, bounds);
+        if self.fits(frame, bounds) {
+            return self.waits(frame.clone(), dropped, bounds);
+        }
+        match policy {
+            BehindPolicy::Close if self.lag(frame) => Put::Lags,
+            BehindPolicy::Close if !self.behind => {
+                self.behind = true;
+                self.miss(frame);
+                Put::Behind
+            }
+            BehindPolicy::Close | BehindPolicy::Drop => {
+                self.miss(frame);
+                Put::Dropped
+            }
+            BehindPolicy::Latest => self.put_latest(frame, bounds, dropped),
+        }
+    }
+
+    pub(super) fn answer(&mut self, frame: Frame, bounds: Bounds) -> Put {
+        let bounds = Bounds {
+            frames: bounds.frames.saturating_mul(ANSWERS_FACTOR),
+            bytes: bounds.bytes.saturating_mul(ANSWERS_FACTOR),
+        };
+        if !self.fits(&frame, bounds) {
+            return Put::Overrun;
+        }
+        self.append(frame);
+        Put::Waits { displaced: 0, pressed: false }
+    }
+
+    /// Puts in something that is to be read when the client comes to it.
+    pub(super) fn owe(&mut self, owed: Owed) {
+        self.note_missed();
+        self.owed += 1;
+        self.entries.push_back(Entry::Owed(Box::new(owed)));
+    }
+
+    /// Puts in a change of a room's state, unless the state is owed anyway; owes it when there is no room.
+    pub(super) fn put_state(&mut self, frame: &Frame, before: StateAfter, bounds: Bounds) -> Put {
+        let same = |owed: &Owed| matches!(owed, Owed::State(known) if known.room == before.room && known.namespace == before.namespace);
+        let owed = self.owed > 0
+            && self.entries.iter().any(|entry| matches!(entry, Entry::Owed(owed) if same(owed)));
+        if !owed {
+            if self.fits(frame, bounds) {
+                return self.waits(frame.clone(), 0, bounds);
+            }
+            self.owe(Owed::State(before));
+        }
+        Put::Lags
+    }
+
+    /// What comes next, taken out but for what must be read first.
+    pub(super) fn take(&mut self) -> Front {
+        if let Some(Entry::Owed(owed)) = self.entries.front() {
+            return Front::Owed((**owed).clone());
+        }
+        if self.owed == 0 {
+            self.note_missed();
+        }
+        self.asked = 0;
+        if self.entries.len() == 1 {
+            return self.remove(0).map_or(Front::Nothing, Front::Frame);
+        }
+        let mut frames = Vec::with_capacity(self.entries.len());
+        while let Some(Entry::Frame(_)) = self.entries.front() {
+            frames.extend(self.remove(0));
+        }
+        if frames.is_empty() { Front::Nothing } else { Front::Frames(frames) }
+    }
+
+    /// Puts what was read in the place of what was owed at the front, and owes the rest of it. Does nothing when it is
+    /// not there any more.
+    pub(super) fn settle(&mut self, owed: &Owed, frames: Vec<Frame>, rest: Option<Owed>) {
+        let Some(Entry::Owed(front)) = self.entries.front_mut() else { return };
+        // While it was read it may have grown by what came after.
+        let grown = match (&mut **front, owed) {
+            (Owed::Events(now), Owed::Events(then)) if now.to > then.to && now.from == then.from => {
+                Some(Owed::Events(Stretch { from: then.to + 1, ..now.clone() }))
+            }
+            (now, then) if now == then => None,
+            _ => return,
+        };
+        let rest = match (rest, grown) {
+            (Some(Owed::Events(rest)), Some(Owed::Events(grown))) => {
+                Some(Owed::Events(Stretch { to: grown.to, ..rest }))
+            }
+            (rest, grown) => rest.or(grown),
+        };
+        self.entries.pop_front();
+        self.owed -= 1;
+        if let Some(rest) = rest {
+            self.owed += 1;
+            self.entries.push_front(Entry::Owed(Box::new(rest)));
+        }
+        for frame in frames.into_iter().rev() {
+            self.count_in(&frame);
+            self.entries.push_front(Entry::Frame(frame));
+        }
+    }
+
+    fn put_volatile(&mut self, frame: &Frame, bounds: Bounds) -> Put {
+        let share = Bounds { frames: bounds.frames / VOLATILE_SHARE, bytes: bounds.bytes / VOLATILE_SHARE };
+        // A reader that has nothing to read is not behind, however large the event.
+        let idle = self.frames == 0 && self.owed == 0 && self.fits(frame, bounds);
+        if self.behind || (!idle && !self.fits(frame, share)) {
+            return Put::Dropped;
+        }
+        self.append(frame.clone());
+        Put::Waits { displaced: 0, pressed: false }
+    }
+
+    /// Drops older events, those of the same topic first, until `frame` fits.
+    fn put_latest(&mut self, frame: &Frame, bounds: Bounds, mut displaced: u32) -> Put {
+        while !self.fits(frame, bounds) {
+            let same = |waiting: &Frame| waiting.topic() == frame.topic() && frame.topic() != 0;
+            let at = self.position(same);
+            let at = at.or_else(|| self.position(|waiting| waiting.class() != Class::Answer));
+            let Some(removed) = at.and_then(|at| self.remove(at)) else {
+                self.miss(frame);
+                return Put::Dropped;
+            };
+            displaced += removed.count();
+            self.miss(&removed);
+        }
+        self.waits(frame.clone(), displaced, bounds)
+    }
+
+    /// Takes an event in, and says whether its sender should pause.
+    fn waits(&mut self, frame: Frame, displaced: u32, bounds: Bounds) -> Put {
+        self.append(frame);
+        let full = self.frames > bounds.frames / PRESSED_SHARE || self.bytes > bounds.bytes / PRESSED_SHARE;
+        let pressed = full && self.asked < PATIENCE;
+        self.asked += u32::from(pressed);
+        Put::Waits { displaced, pressed }
+    }
+
+    /// Owes events that are kept in a history, when they can be had from there again.
+    fn lag(&mut self, frame: &Frame) -> bool {
+        if !frame.kept() {
+            return false;
+        }
+        let events = frame.events();
+        if self.owed + events.len() > LAGS_MAX {
+            return false;
+        }
+        for stretch in events.into_iter().filter_map(stretch) {
+            if let Some(Entry::Owed(last)) = self.entries.back_mut()
+                && let Owed::Events(last) = &mut **last
+                && last.extend(&stretch)
+            {
+                continue;
+            }
+            self.owe(Owed::Events(stretch));
+        }
+        true
+    }
+
+    fn fits(&self, frame: &Frame, bounds: Bounds) -> bool {
+        let frames = self.frames.saturating_add(frame.count());
+        let bytes = self.bytes.saturating_add(size(frame));
+        frames <= bounds.frames && bytes <= bounds.bytes
+    }
+
+    /// Takes out volatile events, oldest first, until `frame` fits or none is left.
+    fn make_room(&mut self, frame: &Frame, bounds: Bounds) -> u32 {
+        let mut dropped = 0;
+        let mut at = 0;
+        while self.droppable > 0 && at < self.entries.len() && !self.fits(frame, bounds) {
+            if matches!(&self.entries[at], Entry::Frame(waiting) if waiting.class() == Class::Volatile) {
+                dropped += self.remove(at).map_or(0, |removed| removed.count());
+            } else {
+                at += 1;
+            }
+        }
+        dropped
+    }
+
+    /// Takes out the waiting `latest` event of this topic: the new one stands for it.
+    fn displace_topic(&mut self, topic: u64) {
+        if self.droppable == 0 {
+            return;
+        }
+        let same = |waiting: &Frame| waiting.class() == Class::Latest && waiting.topic() == topic;
+        if let Some(at) = self.position(same) {
+            self.remove(at);
+        }
+    }
+
+    fn position(&self, wanted: impl Fn(&Frame) -> bool) -> Option<usize> {
+        self.entries.iter().position(|entry| matches!(entry, Entry::Frame(frame) if wanted(frame)))
+    }
+
+    fn append(&mut self, frame: Frame) {
+        if self.misses() {
+            self.note_missed();
+        }
+        self.count_in(&frame);
+        self.entries.push_back(Entry::Frame(frame));
+    }
+
+    fn count_in(&mut self, frame: &Frame) {
+        self.frames += frame.count();
+        self.bytes += size(frame);
+        self.droppable += u32::from(droppable(frame));
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Frame> {
+        let Entry::Frame(frame) = self.entries.remove(at)? else { return None };
+        self.frames -= frame.count();
+        self.bytes -= size(&frame);
+        self.droppable -= u32::from(droppable(&frame));
+        Some(frame)
+    }
+
+    /// Counts the events of `frame` as missed, by target.
+    fn miss(&mut self, frame: &Frame) {
+        frame.events().into_iter().for_each(|event| self.misses.add(event));
+    }
+
+    /// Says what is missing, at the place where it is missing.
+    pub(super) fn note_missed(&mut self) {
+        for missed in self.misses.take() {
+            let frame = Frame::missed(missed);
+            self.count_in(&frame);
+            self.entries.push_back(Entry::Frame(frame));
+        }
+    }
+
+    /// Panics when the counters and the entries disagree or a bound is passed. For tests, after each step.
+    #[cfg(test)]
+    pub(super) fn check(&self, bounds: Bounds) {
+        let frames = || {
+            self.entries.iter().filter_map(|entry| match entry {
+                Entry::Frame(frame) => Some(frame),
+                Entry::Owed(_) => None,
+            })
+        };
+        assert_eq!(self.frames, frames().map(Frame::count).sum::<u32>());
+        assert_eq!(self.bytes as usize, frames().map(Frame::bytes).sum::<usize>());
+        assert_eq!(self.droppable as usize, frames().filter(|frame| droppable(frame)).count());
+        assert_eq!(self.owed, self.entries.len() - frames().count());
+        let events = || frames().filter(|frame| frame.class() != Class::Answer);
+        let bytes: usize = events().map(Frame::bytes).sum();
+        assert!(bytes <= bounds.bytes as usize, "events fill {bytes} bytes");
+        assert!(events().map(Frame::count).sum::<u32>() <= bounds.frames);
+        self.misses.check();
+    }
+}
+
+/// Whether a frame may be taken out again for another one.
+fn droppable(frame: &Frame) -> bool {
+    matches!(frame.class(), Class::Volatile | Class::Latest)
+}
+
+/// The waiting length of a frame; a record is far below 4 GiB.
+fn size(frame: &Frame) -> u32 {
+    u32::try_from(frame.bytes()).unwrap_or(u32::MAX)
+}
+
+/// Where an event can be had again. One that is kept in several histories can be had from each of them.
+fn stretch(event: Event) -> Option<Stretch> {
+    let (room, epoch, offset) = match (event.offset, event.positions.into_iter().next()) {
+        (Some(offset), _) => (event.rooms.into_iter().next()?, event.epoch, offset),
+        (None, Some(position)) => (position.room, position.epoch, position.offset),
+        (None, None) => return None,
+    };
+    let namespace: Arc<str> = event.namespace.into();
+    Some(Stretch { namespace, room: room.into(), epoch, from: offset, to: offset })
+}
