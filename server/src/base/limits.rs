@@ -47,6 +47,10 @@ pub const REPLIES_ASKED_MAX: usize = 16 << 10;
 /// How long a sender pauses when an event of its fills a receiver's outbox beyond half. A receiver asks for that at most
 /// 20 times before it reads, so one that has stopped holds a sender up for 100 ms in all.
 pub const PRESSED_PAUSE: Duration = Duration::from_millis(5);
+/// Bytes of one file of a log. A record is never longer.
+pub const LOG_SEGMENT_BYTES: usize = 16 << 20;
+/// Bytes that may wait to be written to a log.
+pub const LOG_PENDING_BYTES_MAX: usize = 8 << 20;
 /// Entries of one page of a list.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 /// How long replies are waited for when the emit does not say.

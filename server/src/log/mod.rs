@@ -10,6 +10,9 @@
 //! known again only after a restart. On opening, a tail that was torn by a crash is cut; everything else that is not as
 //! it was written is refused, and nothing is changed.
 
+pub mod local;
+pub mod memory;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -70,7 +73,12 @@ pub trait Log: fmt::Debug + Send + Sync {
     /// How far it is durable, and every change of that.
     fn progress(&self) -> watch::Receiver<Progress>;
 
-    /// The first position that is kept, and the one that the next record will have.
+    /// Makes all durable that was appended before the call, and returns the position before which everything is. Waits for
+    /// the disk.
+    fn flush(&self) -> Result<Position, LogError>;
+
+    /// The first position that is kept, and the one at which the next record begins, or soon after which: a long one may
+    /// need a new segment.
     fn bounds(&self) -> (Position, Position);
 
     /// How many bytes are stored or wait to be: for deciding when to truncate.
