@@ -30,6 +30,26 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 64;
 pub const ID_BYTES_MAX: usize = 64;
 /// Events of one page of history, and the newest events that a join may ask for.
 pub const EVENTS_PER_PAGE_MAX: u32 = 300;
+/// Idempotency keys that a node holds; beyond, the oldest go first. About 200 bytes are held for each.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 1 << 18;
+/// How long an idempotency key is held.
+pub const IDEMPOTENCY_HELD: Duration = Duration::from_secs(5 * 60);
+/// Keys of one room's state that are remembered as taken away, for those who come back; beyond, the oldest go first.
+pub const STATE_TOMBSTONES_MAX: usize = 1_000;
+/// Bytes of all keys and values of one room's state: they are held in memory.
+pub const STATE_BYTES_MAX: usize = 4 << 20;
+/// How long a room's state without keys is remembered.
+pub const STATE_FORGET_AFTER: Duration = Duration::from_secs(3600);
+/// Bytes of newest events that are held in memory of one room whose history is on disk.
+pub const HISTORY_CACHE_ROOM_BYTES: usize = 128 << 10;
+/// The same of all rooms.
+pub const HISTORY_CACHE_BYTES: usize = 64 << 20;
+/// Bytes that the log of histories may have beyond twice what is live in it, before it is cleaned.
+pub const LOG_CLEAN_FLOOR_BYTES: u64 = 64 << 20;
+/// Bytes of the log that are looked through in one step of cleaning.
+pub const LOG_CLEAN_STEP_BYTES: u64 = 16 << 20;
+/// Bytes that are appended to the log of histories from one snapshot of its index to the next.
+pub const LOG_SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
 /// Bytes of a user's name.
 pub const USER_BYTES_MAX: usize = 128;
 /// Bytes of a content type.

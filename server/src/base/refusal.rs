@@ -20,6 +20,8 @@ pub struct Refusal {
     pub limit: &'static str,
     /// The field that is wrong; empty for none.
     pub field: &'static str,
+    /// The revision that a key has now, for a conflict; 0 when there is no such key.
+    pub revision: Option<u64>,
 }
 
 /// Whether a refused command may be tried again.
@@ -36,7 +38,7 @@ pub enum Retry {
 impl Refusal {
     /// A refusal that will not change by itself.
     pub fn new(code: RefusalCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into(), retry: Retry::Never, limit: "", field: "" }
+        Self { code, reason: reason.into(), retry: Retry::Never, limit: "", field: "", revision: None }
     }
 
     /// `field` is missing, malformed or contradicts another one.
@@ -69,6 +71,12 @@ impl Refusal {
     /// The credentials are not accepted.
     pub fn unauthenticated(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { retry: Retry::AfterChange, ..Self::new(RefusalCode::Unauthenticated, reason) }
+    }
+
+    /// A key has another revision than expected: `revision`, 0 when there is no such key.
+    pub fn conflict(revision: u64) -> Self {
+        let refusal = Self::new(RefusalCode::Conflict, "the key has another revision than expected");
+        Self { retry: Retry::AfterChange, revision: Some(revision), ..refusal }
     }
 
     /// The node is stopping.

@@ -55,6 +55,11 @@ impl Frame {
         Self { record: record(&frame), count: 1, reference: 0, class, kept, topic }
     }
 
+    /// An event that was encoded before and kept since. It displaces nothing.
+    pub fn kept(record: Bytes) -> Self {
+        Self { record, count: 1, class: Class::Reliable, topic: 0 }
+    }
+
     /// Encodes a refusal of the command `reference`.
     pub fn refused(reference: u32, refusal: &Refusal) -> Self {
         Self::answer(reference, Body::Refused(refused(refusal)))
@@ -195,6 +200,6 @@ pub fn refused(refusal: &Refusal) -> Refused {
         reason: refusal.reason.clone().into_owned(),
         retry: Some(v1::Retry { advice: advice.into(), after }),
         limit: refusal.limit.to_owned(),
-        ..Default::default()
+        revision: refusal.revision,
     }
 }
