@@ -132,7 +132,7 @@ async fn a_connection_is_cut_after_exactly_so_many_bytes() {
         let mut heard = Vec::new();
         let hear = async { from.read_to_end(&mut heard).await.unwrap() };
         // What is said after the end may be refused.
-        within("the end", async { tokio::join!(to.write_all(&said), hear) }).await.1;
+        let (_said, _heard) = within("the end", async { tokio::join!(to.write_all(&said), hear) }).await;
         assert!(heard == said[..bytes as usize], "{} bytes came instead of {bytes}", heard.len());
     }
 }

@@ -163,6 +163,7 @@ impl<'l> Walk<'l> {
         let last = match self.membership.end {
             End::Open => Some(self.ledger.last_offset(self.membership.room, self.epoch)),
             End::Rejoined(Some(at)) if *at.epoch == *self.epoch => Some(at.offset),
+            End::Parted => return self.settle_owed(),
             _ => None,
         };
         let Some(last) = last else { return };

@@ -19,6 +19,8 @@ pub struct Ledger<'a> {
     pub(super) errors: Vec<String>,
     places: HashMap<(&'a Room, &'a str, u64), &'a Message>,
     placed: HashSet<&'a Message>,
+    delivered: HashSet<&'a Message>,
+    said_in: HashMap<&'a Room, Vec<&'a Message>>,
     last_offsets: HashMap<(&'a Room, &'a str), u64>,
 }
 
@@ -69,20 +71,26 @@ pub(super) struct Membership<'a> {
     pub(super) room: &'a Room,
     /// When `Joined` was seen.
     pub(super) from: u64,
+    /// When its end was seen.
+    pub(super) until: u64,
     pub(super) at: Option<&'a Position>,
     pub(super) recovers: Option<&'a Position>,
     pub(super) seen: Vec<&'a Seen>,
     pub(super) end: End<'a>,
 }
 
-impl Membership<'_> {
+impl<'a> Membership<'a> {
+    fn over(&mut self, at: u64, end: End<'a>) {
+        (self.until, self.end) = (at, end);
+    }
+
     /// For a verdict: who and where.
     pub(super) fn place(&self) -> String {
         format!("{} in {}", self.receiver, self.room)
     }
 
     /// The events, with their positions.
-    pub(super) fn events(&self) -> impl Iterator<Item = (Option<&Position>, &Message)> {
+    pub(super) fn events(&self) -> impl Iterator<Item = (Option<&'a Position>, &'a Message)> {
         self.seen.iter().filter_map(|seen| match seen {
             Seen::Event { position, message, .. } => Some((position.as_ref(), message)),
             _ => None,
@@ -122,6 +130,8 @@ impl<'a> Ledger<'a> {
             errors: Vec::new(),
             places: HashMap::new(),
             placed: HashSet::new(),
+            delivered: HashSet::new(),
+            said_in: HashMap::new(),
             last_offsets: HashMap::new(),
         };
         run.done.iter().for_each(|done| ledger.take_done(done));
@@ -129,6 +139,11 @@ impl<'a> Ledger<'a> {
             ledger.take_receiver(name, receiver);
         }
         ledger.note_places();
+        ledger.delivered =
+            ledger.memberships.iter().flat_map(Membership::events).map(|(_, one)| one).collect();
+        for (message, said) in &ledger.said {
+            ledger.said_in.entry(said.room).or_default().push(message);
+        }
         ledger
     }
 
@@ -165,13 +180,14 @@ impl<'a> Ledger<'a> {
             match what {
                 Seen::Joined { room, at: position, recovers } => {
                     if let Some(before) = open.insert(room, self.memberships.len()) {
-                        self.memberships[before].end = End::Rejoined(position.as_ref());
+                        self.memberships[before].over(*at, End::Rejoined(position.as_ref()));
                     }
                     self.memberships.push(Membership {
                         receiver: name,
                         own: receiver.own.as_deref(),
                         room,
                         from: *at,
+                        until: u64::MAX,
                         at: position.as_ref(),
                         recovers: recovers.as_ref(),
                         seen: Vec::new(),
@@ -186,12 +202,12 @@ impl<'a> Ledger<'a> {
                 }
                 Seen::Parted { room } => {
                     if let Some(index) = open.remove(room) {
-                        self.memberships[index].end = End::Parted;
+                        self.memberships[index].over(*at, End::Parted);
                     }
                 }
                 Seen::Ended => {
                     for (_, index) in std::mem::take(&mut open) {
-                        self.memberships[index].end = End::Ended;
+                        self.memberships[index].over(*at, End::Ended);
                     }
                 }
                 Seen::HistoryRead { room, epoch, first_offset, events } => self.reads.push(Read {
@@ -248,11 +264,27 @@ impl<'a> Ledger<'a> {
         self.places.get(&(room, epoch, offset)).map(|message| &*message.sender)
     }
 
+    /// Whether it is certain that the message was taken: it was acknowledged, or somebody has seen it.
+    pub(super) fn happened(&self, message: &Message, said: &Said<'_>) -> bool {
+        !said.accepted.is_empty() || self.delivered.contains(message)
+    }
+
+    /// Whether a member of the room was sent the message.
+    pub(super) fn was_delivered(&self, message: &Message) -> bool {
+        self.delivered.contains(message)
+    }
+
+    /// All that was said to a room.
+    pub(super) fn said_in(&self, room: &Room) -> impl Iterator<Item = (&'a Message, &Said<'a>)> {
+        let messages = self.said_in.get(room).into_iter().flatten();
+        messages.filter_map(|message| Some((*message, self.said.get(message)?)))
+    }
+
     /// How many messages of a sender may stand in the history of a room without anybody having been told where.
     pub(super) fn unplaced(&self, room: &Room, sender: &str) -> u64 {
-        let unknown = self.said.iter().filter(|(message, said)| {
-            let own = *message.sender == *sender && said.room == room;
-            own && said.accepted.is_empty() && !said.refused() && !self.placed.contains(*message)
+        let unknown = self.said_in(room).filter(|(message, said)| {
+            let own = *message.sender == *sender;
+            own && said.accepted.is_empty() && !said.refused() && !self.placed.contains(message)
         });
         unknown.count() as u64
     }

@@ -13,8 +13,6 @@ use super::{
 /// acknowledged as held in memory may go with a crash after it, and in rooms without history only members can miss it
 /// (that is for `no_silent_gap`). Losses are told by sender: a prefix, the middle, a postfix.
 pub fn nothing_acknowledged_is_lost(ledger: &Ledger<'_>) -> Verdict {
-    let delivered: HashSet<&Message> =
-        ledger.memberships.iter().flat_map(|one| one.events().map(|(_, message)| message)).collect();
     let mut kept: BTreeMap<&Room, Option<(&Read<'_>, HashSet<&Message>)>> = BTreeMap::new();
     let mut senders: BTreeMap<(&Room, &str), Vec<(u64, bool)>> = BTreeMap::new();
     for (message, said) in &ledger.said {
@@ -26,9 +24,9 @@ pub fn nothing_acknowledged_is_lost(ledger: &Ledger<'_>) -> Verdict {
         });
         let there = match kept {
             Some((read, kept)) => {
-                kept.contains(message) || read.has_let_go(owed.position) && delivered.contains(message)
+                kept.contains(message) || read.has_let_go(owed.position) && ledger.was_delivered(message)
             }
-            None => delivered.contains(message),
+            None => ledger.was_delivered(message),
         };
         senders.entry((said.room, &message.sender)).or_default().push((message.n, there));
     }

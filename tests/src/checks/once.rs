@@ -1,4 +1,4 @@
-//! Nothing comes twice.
+//! Nothing comes twice, neither at a receiver nor in a history.
 
 use std::collections::{HashMap, HashSet};
 

@@ -17,7 +17,7 @@ pub fn per_sender_order(ledger: &Ledger<'_>) -> Verdict {
     for membership in &ledger.memberships {
         let climb = places.entry((membership.receiver, membership.room)).or_default();
         if membership.at.is_some() {
-            climb.highest.clear();
+            *climb = Climb::default();
         }
         for (_, message) in membership.events() {
             if let Some(before) = climb.take(message) {
