@@ -3,10 +3,12 @@
 
 pub mod access;
 pub mod asking;
+pub mod checks;
 pub mod inspect;
 pub mod node;
 pub mod operator;
 pub mod program;
+pub mod proxy;
 pub mod raw;
 pub mod talker;
 pub mod tools;
