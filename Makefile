@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run test check fmt lint deny bench clean tools rust-tests node-tests
+.PHONY: help run test check fmt lint deny bench comparison clean tools rust-tests node-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -47,6 +47,10 @@ deny: ## licences, sources and bans of dependencies
 bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, about 5 minutes; BENCH=--full for the whole grid
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
 	target/dist/rialto-load --json target/benchmark.json $(BENCH)
+
+comparison: ## recovery and delivery beside Socket.IO, about a minute; COMPARISON="--write docs/comparison.md" renews the document
+	tests/tools/install comparison
+	node tests/comparison/run.mjs $(COMPARISON)
 
 clean: ## removes what was built and installed here
 	cargo clean
