@@ -2,19 +2,24 @@
 // `@rialto/client/node`; both export everything that stands here.
 
 export type { BackoffOptions } from "./core/backoff.js";
-export type { Burst, Carrier, Stream, Surroundings } from "./core/carrier.js";
-export type { Accepted, AskOptions, EmitOptions, TargetOptions } from "./core/command.js";
+export type { CallOptions, Callee, RoomsOptions, RoomsPage } from "./core/beside.js";
+export type { Burst, Carrier, Inflate, Stream, Surroundings } from "./core/carrier.js";
+export type { Accepted, AskOptions, Durability, EmitOptions, TargetOptions } from "./core/command.js";
 export { RialtoError, type CloseName, type ErrorCode, type LocalCode, type RefusalName, type RetryHint } from "./core/errors.js";
-export { RialtoEvent, type Payload, type Who } from "./core/event.js";
+export { RialtoEvent, type Payload, type RoomPlace, type Who } from "./core/event.js";
 export { openHalves } from "./core/halves.js";
+export { History, type HistoryOptions, type HistoryPage } from "./core/history.js";
 export type { EventsOptions, Listener } from "./core/listeners.js";
 export { Namespace, type Destination } from "./core/namespace.js";
 export type { Observable, Unsubscribe } from "./core/observable.js";
 export { VERSION, type SessionOptions, type TokenSource } from "./core/options.js";
-export type { OfflineOptions } from "./core/outbox.js";
-export type { Member, Presence, PresenceChange, PresenceMap } from "./core/presence.js";
+export type { Batch, OfflineOptions, Overflow } from "./core/outbox.js";
+export type { Place } from "./core/position.js";
+export type { Member, Presence, PresenceChange, PresenceMap, PresencePage, PresenceQuery } from "./core/presence.js";
 export { ReplyStream, type Answers, type Reply, type Summary } from "./core/replies.js";
-export { Room, type CallOptions, type Callee, type JoinOptions, type Missed, type RoomsOptions, type RoomsPage, type RoomStatus } from "./core/room.js";
+export { Room, type JoinOptions, type Missed, type RoomStatus } from "./core/room.js";
 export { Session } from "./core/session.js";
+export type { RoomStateView, SetOptions, StateChange, StateEntry, StateMap, StateSet, WatchOptions } from "./core/state.js";
 export type { SessionLimits, Status } from "./core/status.js";
+export type { Arrival } from "./core/thread.js";
 export { openWhole } from "./core/whole.js";

@@ -3,7 +3,8 @@
 
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { SecureClientSessionOptions } from "node:http2";
-import type { Carrier } from "./core/carrier.js";
+import { inflateRawSync } from "node:zlib";
+import type { Carrier, Inflate } from "./core/carrier.js";
 import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
 import { openWhole } from "./core/whole.js";
@@ -16,6 +17,8 @@ export interface NodeOptions extends SessionOptions {
   tls?: SecureClientSessionOptions;
 }
 
+const inflate: Inflate = (data, dictionary, bytesMax) => inflateRawSync(data, { dictionary, maxOutputLength: bytesMax });
+
 /** Opens a session and returns at once; its status says how it goes. */
 export function open(url: string, options: NodeOptions = {}): Session {
   const manager = new Http2SessionManager(url, { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, options.tls);
@@ -23,6 +26,7 @@ export function open(url: string, options: NodeOptions = {}): Session {
   const carrier: Carrier = {
     transport,
     open: (hello, signal) => openWhole(transport, hello, signal),
+    inflate: () => Promise.resolve(inflate),
     close: () => manager.abort(),
   };
   return new Session(carrier, options);

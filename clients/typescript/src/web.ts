@@ -19,10 +19,13 @@ const DOUBT_MS = 4_000;
 
 /** Opens a session and returns at once; its status says how it goes. */
 export function open(url: string, options: WebOptions = {}): Session {
-  const transport = createGrpcWebTransport({ baseUrl: url, ...(options.fetch ? { fetch: options.fetch } : {}) });
+  const { fetch = globalThis.fetch } = options;
+  const transport = createGrpcWebTransport({ baseUrl: url, fetch: (input, init) => fetch(input, init) });
+  const lasting = createGrpcWebTransport({ baseUrl: url, fetch: (input, init) => fetch(input, { ...init, keepalive: true }) });
   const carrier: Carrier = {
     transport,
-    open: (hello, signal) => openHalves(transport, hello, signal),
+    open: (hello, signal) => openHalves(transport, hello, signal, lasting),
+    inflate: async () => (await import("./core/inflate.js")).inflate,
     watch,
   };
   return new Session(carrier, options);
@@ -49,11 +52,15 @@ function watch(surroundings: Surroundings): () => void {
     surroundings.hope();
     surroundings.doubt(DOUBT_MS);
   };
+  // A page that may come back is away meanwhile.
+  const gone = (event: PageTransitionEvent) => event.persisted || surroundings.gone();
+  window.addEventListener("pagehide", gone);
   window.addEventListener("online", hope);
   window.addEventListener("offline", doubt);
   window.addEventListener("pageshow", look);
   document.addEventListener("visibilitychange", look);
   return () => {
+    window.removeEventListener("pagehide", gone);
     window.removeEventListener("online", hope);
     window.removeEventListener("offline", doubt);
     window.removeEventListener("pageshow", look);

@@ -10,7 +10,7 @@ import { FLUSH_MS, mark, MarksOut, MEMBERS_MAX, readMark } from "./seen.ts";
 import { Typing } from "./typing.svelte.ts";
 
 const ENTRIES_MAX = 500;
-const NOBODY: Presence = { members: new Map(), count: 0, complete: false };
+const NOBODY: Presence = { members: new Map(), count: 0, users: 0, complete: false };
 
 /** What a room needs to know about the page around it. */
 export interface Around {

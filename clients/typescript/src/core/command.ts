@@ -3,10 +3,10 @@
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import { Durability } from "../gen/rialto/v1/code_pb.js";
+import { Durability as WireDurability } from "../gen/rialto/v1/code_pb.js";
 import { ContentSchema, Delivery, EmitSchema, TargetSchema, type Accepted as WireAccepted, type Content, type Emit } from "../gen/rialto/v1/event_pb.js";
 import { RialtoError } from "./errors.js";
-import { toBody, type Payload } from "./event.js";
+import { toBody, type Payload, type RoomPlace } from "./event.js";
 
 /** Whom an event reaches: the union of rooms, sessions and users, or everyone, or any one member of a room. */
 export interface TargetOptions {
@@ -35,13 +35,18 @@ export interface EmitOptions {
   local?: boolean;
   headers?: Readonly<Record<string, string>>;
   contentType?: string;
+  /** Which of several things the event is about, for `latest` and for deltas. */
+  key?: string;
+  /** Names this emit for ever, so that it takes effect once however often it is sent. Made here if nothing is said; empty
+   * for none: such an emit fails when the session is lost before its answer. A volatile one has none. */
+  idempotencyKey?: string;
   /** Longest wait for the server's answer, connecting included. Default: the session's `commandTimeoutMs`. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
 
 /** How answers are asked for. */
-export interface AskOptions extends Omit<EmitOptions, "volatile" | "latest"> {
+export interface AskOptions extends Omit<EmitOptions, "volatile" | "latest" | "idempotencyKey"> {
   /** How long to wait for answers. Default 5 s, at most 60 s. */
   timeoutMs?: number;
 }
@@ -52,10 +57,20 @@ export interface Accepted {
   readonly eventId: string;
   /** How many sessions it was handed to. */
   readonly recipients: number;
-  /** Position in the history of the room; absent when the room keeps none. */
+  /** Position in the history of the room; absent when the event is kept in none, or in several. */
   readonly offset?: bigint;
-  readonly durability: "memory" | "fsync" | "replicated";
+  /** Which life of the history `offset` counts in; empty when there is no offset. */
+  readonly epoch: string;
+  /** Positions in the histories of several rooms, when the event went to several. */
+  readonly positions: readonly RoomPlace[];
+  /** What it has survived already. */
+  readonly durability: Durability;
+  /** True when it had been taken before under its idempotency key. */
+  readonly duplicate: boolean;
 }
+
+/** What something survives: nothing, the end of the node, or the loss of a node. */
+export type Durability = "memory" | "fsync" | "replicated";
 
 /** A duration of the protocol. */
 export function duration(ms: number): Duration {
@@ -64,9 +79,9 @@ export function duration(ms: number): Duration {
 }
 
 /** What is said, in the protocol's form. */
-export function content(event: string, payload: Payload, options: Pick<EmitOptions, "headers" | "contentType">): Content {
+export function content(event: string, payload: Payload, options: Pick<EmitOptions, "headers" | "contentType" | "key">): Content {
   const { body, contentType } = toBody(payload, options.contentType);
-  return create(ContentSchema, { event, body, contentType, headers: { ...options.headers } });
+  return create(ContentSchema, { event, body, contentType, headers: { ...options.headers }, key: options.key ?? "" });
 }
 
 /** Whom it reaches, in the protocol's form. */
@@ -102,6 +117,7 @@ export function emit(
     target: target({ ...to, ...reach(options) }),
     content: content(event, payload, options),
     delivery,
+    idempotencyKey: options.idempotencyKey ?? "",
     ...(expectMs === undefined ? {} : { expectReplies: { timeout: duration(expectMs) } }),
   });
 }
@@ -124,10 +140,14 @@ export function weight(emitted: Emit): number {
   return payload + 2048 + names * 130;
 }
 
+/** A durability as a word. */
+export function toDurability(durability: WireDurability): Durability {
+  if (durability === WireDurability.FSYNC) return "fsync";
+  return durability === WireDurability.REPLICATED ? "replicated" : "memory";
+}
+
 /** The server's answer as plain data. */
-export function toAccepted(accepted: WireAccepted): Accepted {
-  const durability = accepted.durability === Durability.FSYNC ? "fsync"
-    : accepted.durability === Durability.REPLICATED ? "replicated" : "memory";
-  const common = { eventId: accepted.eventId, recipients: accepted.recipientsHere, durability } as const;
-  return accepted.offset === undefined ? common : { ...common, offset: accepted.offset };
+export function toAccepted({ eventId, recipientsHere, offset, epoch, positions, durability, duplicate }: WireAccepted): Accepted {
+  const known = { eventId, recipients: recipientsHere, epoch, positions, durability: toDurability(durability), duplicate };
+  return offset === undefined ? known : { ...known, offset };
 }

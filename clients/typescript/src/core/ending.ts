@@ -15,6 +15,8 @@ export interface Ended {
   welcomed: boolean;
   /** Whether a new token may help: there is a source of tokens and it was not asked again yet. */
   tokenMayHelp: boolean;
+  /** Whether the greeting wanted a session to go on. */
+  resuming: boolean;
 }
 
 /** What to do next. */
@@ -26,20 +28,29 @@ export interface Next {
   afterMs: number;
   /** Come back without the usual wait. */
   atOnce: boolean;
+  /** The session does not go on: come back with another one. */
+  forget: boolean;
 }
 
 /** Refusals of a greeting that the same greeting will meet again. */
 const HOPELESS = new Set<string>(["INVALID", "NAME_INVALID", "FORBIDDEN", "NAMESPACE_UNKNOWN", "OUT_OF_ORDER", "PAYLOAD_TOO_LARGE"]);
+
+/** Refusals of a greeting that wanted to resume; another one without that wish may be taken. */
+const NOT_RESUMED = new Set<string>(["SESSION_UNKNOWN", "RESUME_LATE", "POSITION_GONE", "INVALID"]);
 
 /** What follows from the way a stream has ended. */
 export function next(ended: Ended): Next {
   const { close, error } = ended;
   if (close) {
     const then = close.then || [Then.STAY_AWAY, Then.RESUME, Then.RECONNECT][Math.trunc(close.code / 100)] || Then.STAY_AWAY;
-    return { error: closing(close), stay: then === Then.STAY_AWAY, afterMs: millis(close.after), atOnce: false };
+    const forget = then !== Then.RESUME;
+    return { error: closing(close), stay: then === Then.STAY_AWAY, afterMs: millis(close.after), atOnce: false, forget };
   }
   const afterMs = error.retry.afterMs ?? 0;
-  if (error.code === "UNAUTHENTICATED") return { error, stay: !ended.tokenMayHelp, afterMs, atOnce: ended.tokenMayHelp };
-  const stay = !ended.welcomed && error.said && error.retry.advice !== "later" && HOPELESS.has(error.code);
-  return { error, stay, afterMs, atOnce: false };
+  const { welcomed, resuming, tokenMayHelp } = ended;
+  if (error.code === "UNAUTHENTICATED") return { error, stay: !tokenMayHelp, afterMs, atOnce: tokenMayHelp, forget: false };
+  const notResumed = !welcomed && resuming && error.said && NOT_RESUMED.has(error.code);
+  const stay = !welcomed && !notResumed && error.said && error.retry.advice !== "later" && HOPELESS.has(error.code);
+  // Frames that are missing do not come by asking again for what follows them.
+  return { error, stay, afterMs, atOnce: notResumed, forget: notResumed || error.code === "PROTOCOL" };
 }

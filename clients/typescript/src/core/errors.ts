@@ -14,6 +14,8 @@ export type LocalCode =
   | "OFFLINE"
   /** Too many commands wait for a connection. */
   | "QUEUE_FULL"
+  /** Taken out of the buffer before it was sent: by `clearBuffer`, or by newer commands. */
+  | "DROPPED"
   /** The connection broke before the answer: the command may or may not have been carried out. */
   | "CONNECTION_LOST"
   /** The session was closed on this side. */
@@ -49,15 +51,18 @@ export class RialtoError extends Error {
   readonly retry: RetryHint;
   /** Name of the limit that was reached; empty for none. */
   readonly limit: string;
+  /** The revision that the key of a room's state has, for `CONFLICT`; zero when there is no such key. */
+  readonly revision: bigint | undefined;
   /** True when a Rialto server said so, false when it was concluded on this side. */
   readonly said: boolean;
 
-  constructor(code: ErrorCode, reason: string, more: Partial<Pick<RialtoError, "retry" | "limit" | "said">> = {}) {
+  constructor(code: ErrorCode, reason: string, more: Partial<Pick<RialtoError, "retry" | "limit" | "revision" | "said">> = {}) {
     super(`${code}: ${reason}`);
     this.code = code;
     this.reason = reason;
     this.retry = more.retry ?? { advice: "unknown" };
     this.limit = more.limit ?? "";
+    this.revision = more.revision;
     this.said = more.said ?? false;
   }
 }
@@ -79,7 +84,7 @@ export function refusal(refused: Refused): RialtoError {
     [RetryAdvice.AFTER_CHANGE]: "after-change",
   }[refused.retry?.advice as number] ?? "unknown") as RetryHint["advice"];
   const retry: RetryHint = refused.retry?.after ? { advice, afterMs: millis(refused.retry.after) } : { advice };
-  return new RialtoError(name(RefusalCode, refused.code), refused.reason, { retry, limit: refused.limit, said: true });
+  return new RialtoError(name(RefusalCode, refused.code), refused.reason, { retry, limit: refused.limit, revision: refused.revision, said: true });
 }
 
 /** The error of a session that the server has ended. */

@@ -48,6 +48,14 @@ export function who(sender: Sender | undefined): Who {
   return { session: sender?.session ?? "", user: sender?.user ?? "" };
 }
 
+/** A place in the history of a room. */
+export interface RoomPlace {
+  readonly room: string;
+  /** Which life of the history the offset counts in. */
+  readonly epoch: string;
+  readonly offset: bigint;
+}
+
 /** How an event is answered; the session provides it. */
 export type Answer = (token: string, answer: { payload: Payload; contentType?: string } | { error: string }) => Promise<void>;
 
@@ -108,9 +116,21 @@ export class RialtoEvent {
   json(): unknown {
     return JSON.parse(this.text);
   }
-  /** Position in the history of the room; absent when the room keeps none. */
+  /** Which of several things the event is about; empty for none. */
+  get key(): string {
+    return this.#event.content?.key ?? "";
+  }
+  /** Position in the history of the room; absent when it is kept in none, or in several. */
   get offset(): bigint | undefined {
     return this.#event.offset;
+  }
+  /** Which life of the history `offset` counts in; empty when there is no offset. */
+  get epoch(): string {
+    return this.#event.epoch;
+  }
+  /** Positions in the histories of several rooms, when the event went to several. */
+  get positions(): readonly RoomPlace[] {
+    return this.#event.positions;
   }
   /** True when the sender waits for an answer. */
   get wantsReply(): boolean {

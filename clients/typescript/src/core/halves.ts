@@ -3,32 +3,35 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import type { ClientFrame } from "../gen/rialto/v1/frame_pb.js";
-import { ListenRequestSchema, MessagingService, PushRequestSchema } from "../gen/rialto/v1/messaging_pb.js";
+import { ListenRequestSchema, MessagingService, PushRequestSchema, type PushRequest } from "../gen/rialto/v1/messaging_pb.js";
 import type { Hello, Welcome } from "../gen/rialto/v1/session_pb.js";
 import { backoff } from "./backoff.js";
 import { single, stream, unary } from "./calls.js";
 import type { Burst, Stream } from "./carrier.js";
 import { failure, RialtoError } from "./errors.js";
+import type { Batch } from "./outbox.js";
 import { sleep } from "./time.js";
 
 const PUSH_TIMEOUT_MS = 10_000;
 const PUSH_TRIES = 5;
 
-/** Opens a session in two halves over any transport that has unary calls and server streams. */
-export function openHalves(transport: Transport, hello: Hello, signal: AbortSignal): Stream {
-  return new Halves(transport, hello, signal);
+/** Opens a session in two halves over any transport that has unary calls and server streams; `lasting` is one whose
+ * calls outlive the page. */
+export function openHalves(transport: Transport, hello: Hello, signal: AbortSignal, lasting?: Transport): Stream {
+  return new Halves(transport, hello, signal, lasting);
 }
 
 class Halves implements Stream {
   readonly bursts: AsyncIterable<Burst>;
+  readonly numbered = true;
   readonly #transport: Transport;
+  readonly #lasting: Transport | undefined;
   readonly #signal: AbortSignal;
   #welcome: Welcome | undefined;
-  #nextSeq = 1;
 
-  constructor(transport: Transport, hello: Hello, signal: AbortSignal) {
+  constructor(transport: Transport, hello: Hello, signal: AbortSignal, lasting: Transport | undefined) {
     this.#transport = transport;
+    this.#lasting = lasting;
     this.#signal = signal;
     this.bursts = this.#listen(hello);
   }
@@ -41,33 +44,38 @@ class Halves implements Stream {
     }
   }
 
-  async send(frames: ClientFrame[]): Promise<void> {
+  async send({ firstSeq, frames }: Batch): Promise<void> {
+    let next = firstSeq;
     let rest = frames;
     for (let attempt = 0; rest.length > 0; attempt++) {
       if (attempt >= PUSH_TRIES) throw new RialtoError("PROTOCOL", "the node takes no commands");
-      const taken = await this.#push(rest, attempt);
+      const taken = await this.#push({ firstSeq: next, frames: rest }, attempt);
       if (taken > rest.length) throw new RialtoError("PROTOCOL", "the node took frames that were not sent");
       // A call that made progress does not count as a failed try.
       if (taken > 0) attempt = -1;
-      this.#nextSeq += taken;
+      next += taken;
       rest = rest.slice(taken);
     }
   }
 
+  farewell(batch: Batch): void {
+    if (!this.#welcome || !this.#lasting) return;
+    unary(this.#lasting, MessagingService.method.push, this.#request(batch, this.#welcome), {}).catch(() => {});
+  }
+
+  #request(batch: Batch, { sessionId, sessionSecret }: Welcome): PushRequest {
+    return create(PushRequestSchema, { sessionId, sessionSecret, ...batch });
+  }
+
   /** Sends once; says how many frames the node has taken, zero when it has to be tried again. */
-  async #push(frames: ClientFrame[], attempt: number): Promise<number> {
+  async #push(batch: Batch, attempt: number): Promise<number> {
     if (!this.#welcome) throw new RialtoError("PROTOCOL", "there is no session to push to");
     if (attempt > 0) await sleep(backoff(attempt - 1), this.#signal);
-    const request = create(PushRequestSchema, {
-      sessionId: this.#welcome.sessionId,
-      sessionSecret: this.#welcome.sessionSecret,
-      firstSeq: this.#nextSeq,
-      frames,
-    });
+    const request = this.#request(batch, this.#welcome);
     try {
       const limits = { signal: this.#signal, timeoutMs: PUSH_TIMEOUT_MS };
       const response = await unary(this.#transport, MessagingService.method.push, request, limits);
-      return Math.max(0, response.acceptedSeq - this.#nextSeq + 1);
+      return Math.max(0, response.acceptedSeq - batch.firstSeq + 1);
     } catch (cause) {
       const error = failure(cause);
       const again = error.code === "UNREACHABLE" || error.code === "TIMED_OUT" || error.retry.advice === "later";

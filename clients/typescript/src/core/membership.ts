@@ -1,23 +1,38 @@
-// Which rooms and namespaces a session wants to be in, and which it is in. Composes the joins of a greeting, repeats
-// what a new connection has to be told, and follows what the server says. Sends through the outbox only.
+// Which rooms and namespaces a session wants to be in, and which it is in. Composes the joins of a greeting, tells a new
+// session what the former one knew, and follows what the server says. Sends through the outbox only.
 
 import { create } from "@bufbuild/protobuf";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
-import { JoinSchema, type Join, type Joined } from "../gen/rialto/v1/room_pb.js";
+import type { Event } from "../gen/rialto/v1/event_pb.js";
+import { JoinSchema, type Join, type Joined, type RoomState } from "../gen/rialto/v1/room_pb.js";
 import { RialtoError, refusal } from "./errors.js";
 import type { Command } from "./outbox.js";
+import { Position, type Place } from "./position.js";
 import type { Room } from "./room.js";
 import { deferred, type Deferred } from "./time.js";
 
 const ROOMS_PER_JOIN = 64;
 const JOINS_PER_HELLO = 16;
 
-/** What a room wants. */
+/** What is asked for in a room. */
+export interface Wishes {
+  presence: boolean;
+  state: boolean;
+  delta: boolean;
+  newest: number;
+  recover?: Place | undefined;
+}
+
+/** A room that is wanted. */
 interface Seat {
   readonly room: Room;
-  presence: boolean;
+  readonly position: Position;
+  wishes: Wishes;
   /** Settled when the server has answered the join. */
   answer: Deferred<void>;
+  /** A member in the present session; and in any. */
+  member: boolean;
+  was: boolean;
   /** A presence map with a hole is filled by joining again, once at a time. */
   refilling: boolean;
   /** Joins again later, when the server has said that it may work then. */
@@ -27,43 +42,48 @@ interface Seat {
 /** Waits of joins that may work later are spread by this much. */
 const SPREAD_MS = 500;
 
-/** How commands leave. */
-export interface Sender {
-  /** Puts commands before all that wait, if there is a connection. */
+/** What memberships need of their session. */
+export interface Around {
+  /** Puts commands before all that wait. */
   sendFirst(commands: readonly Command[]): void;
-  /** Appends a command, if there is a connection. */
+  /** Appends a command. */
   send(command: Command): void;
+  /** The room of this name. */
+  find(namespace: string, room: string): Room;
+  /** A membership that nobody here asked for has begun or ended. */
+  moved(change: "joined" | "parted", room: Room): void;
+  /** Another session took the place of the former, and events of these rooms in between may be missing. */
+  mayMiss(namespace: string, rooms: readonly string[]): void;
 }
 
 /** Told of memberships that nobody here asked for. */
-export type Moved = (change: "joined" | "parted", room: Room) => void;
+export type Moved = Around["moved"];
 
 /** The memberships of one session. */
 export class Memberships {
-  readonly #sender: Sender;
-  readonly #find: (namespace: string, room: string) => Room;
-  readonly #moved: Moved;
+  readonly #around: Around;
   readonly #seats = new Map<Room, Seat>();
   readonly #entered = new Set<string>();
-  #attached = false;
+  /** There is a session, with or without a stream. */
+  #begun = false;
   #greeted: Seat[][] = [];
   #answersDue: Seat[][] = [];
 
-  constructor(sender: Sender, find: (namespace: string, room: string) => Room, moved: Moved) {
-    this.#sender = sender;
-    this.#find = find;
-    this.#moved = moved;
+  constructor(around: Around) {
+    this.#around = around;
   }
 
   /** Wants to be in a room; the promise settles with the server's answer. */
-  join(room: Room, presence: boolean): Promise<void> {
+  join(room: Room, wishes: Wishes): Promise<void> {
     let seat = this.#seats.get(room);
-    if (seat && (seat.presence || !presence)) return seat.answer.promise;
-    if (seat) seat.presence = true;
-    else this.#seats.set(room, (seat = { room, presence, answer: deferred(), refilling: false }));
+    if (seat) {
+      const { presence, state, delta } = seat.wishes;
+      if ((presence || !wishes.presence) && (state || !wishes.state) && (delta || !wishes.delta)) return seat.answer.promise;
+      seat.wishes = { ...seat.wishes, presence: presence || wishes.presence, state: state || wishes.state, delta: delta || wishes.delta };
+    } else this.#seats.set(room, (seat = this.#seat(room, wishes)));
     if (room.status.current.state === "in") seat.answer = deferred();
-    else room.become({ state: "joining" });
-    if (this.#attached) this.#sender.send(this.#joinCommand([seat]));
+    else if (room.status.current.state === "out") room.become({ state: "joining" });
+    if (this.#begun) this.#around.send(this.#joinCommand([seat]));
     return seat.answer.promise;
   }
 
@@ -71,10 +91,15 @@ export class Memberships {
   part(room: Room): boolean {
     const seat = this.#seats.get(room);
     clearTimeout(seat?.later);
-    const known = this.#seats.delete(room) && this.#attached;
+    const known = this.#seats.delete(room) && this.#begun;
     seat?.answer.reject(new RialtoError("ABORTED", "the room was parted", { retry: { advice: "never" } }));
     room.become({ state: "out" });
     return known;
+  }
+
+  /** How far the history of a room was handed on. */
+  position(room: Room): Place | undefined {
+    return this.#seats.get(room)?.position.current;
   }
 
   /** Wants to be in a namespace. */
@@ -91,30 +116,47 @@ export class Memberships {
   /** The joins of a greeting. */
   greet(): Join[] {
     this.#greeted = this.#groups([...this.#seats.values()]).slice(0, JOINS_PER_HELLO);
-    return this.#greeted.map(toJoin);
+    return this.#greeted.map((seats) => toJoin(seats, true));
   }
 
   /** The session is new and in no room: tells it everything that the greeting did not. */
-  welcomed(): void {
-    this.#attached = true;
+  afresh(mayMiss: boolean): void {
+    this.#begun = true;
     this.#answersDue = this.#greeted;
-    const told = new Set(this.#greeted.flat());
-    const rest = [...this.#seats.values()].filter((seat) => !told.has(seat));
-    const commands = this.#groups(rest).map((seats) => this.#joinCommand(seats));
+    const seats = [...this.#seats.values()];
+    for (const seat of seats) {
+      seat.member = seat.refilling = false;
+      clearTimeout(seat.later);
+    }
+    const told = this.#greeted.flat();
+    const commands = this.#groups(seats.filter((seat) => !told.includes(seat))).map((group) => this.#joinCommand(group));
+    // Parted since the greeting.
+    for (const { room } of told.filter((seat) => this.#seats.get(seat.room) !== seat)) commands.unshift(partCommand(room));
     for (const namespace of this.#entered) {
       const command: Command["command"] = { case: "enter", value: { $typeName: "rialto.v1.Enter", namespace } };
-      commands.unshift({ command, bytes: 160, waits: false, answer: () => true, fail: () => {} });
+      commands.unshift({ command, bytes: 160, lasts: "session", answer: () => true, fail: () => {} });
     }
-    if (commands.length > 0) this.#sender.sendFirst(commands);
+    if (commands.length > 0) this.#around.sendFirst(commands);
+    if (!mayMiss) return;
+    // What was sent to sessions, users or everyone is in no room's history.
+    const namespaces = new Set(seats.filter(({ was }) => was).map(({ room }) => room.namespace));
+    for (const namespace of new Set([...this.#entered, ...namespaces])) this.#around.mayMiss(namespace, []);
   }
 
-  /** The stream is gone. */
-  lost(): void {
-    this.#attached = false;
-    this.#answersDue = [];
+  /** The session goes on, in the rooms that it was in. */
+  resumed(): void {
+    for (const { member, room, answer } of this.#seats.values()) {
+      if (!member) continue;
+      room.become({ state: "in" });
+      answer.resolve();
+    }
+  }
+
+  /** The stream is gone; the session may go on with another one, or is over. */
+  lost(mayGoOn: boolean): void {
+    this.#begun &&= mayGoOn;
+    if (!mayGoOn) this.#answersDue = [];
     for (const seat of this.#seats.values()) {
-      seat.refilling = false;
-      clearTimeout(seat.later);
       if (seat.room.status.current.state === "in") {
         seat.answer = deferred();
         seat.room.become({ state: "recovering" });
@@ -122,9 +164,44 @@ export class Memberships {
     }
   }
 
+  /** Which of its rooms an event is to be handed to, and whether it was handed on before. `own`: it is an echo. */
+  place(event: Event, own: boolean): { rooms: Room[]; before: boolean } {
+    const rooms: Room[] = [];
+    let before = own;
+    for (const name of event.rooms) {
+      const room = this.#around.find(event.namespace, name);
+      const seat = this.#seats.get(room);
+      if (!seat?.member) continue;
+      const { epoch, offset } = (event.offset === undefined ? event.positions.find((place) => place.room === name) : event) ?? {};
+      if (epoch !== undefined && offset !== undefined && !seat.position.heard(epoch, offset, event.rooms.length === 1)) before = true;
+      else if (!own) rooms.push(room);
+    }
+    return { rooms, before };
+  }
+
+  /** An emit was taken at these places, and does not come to this session as an event. */
+  accepted(namespace: string, places: readonly { room: string; epoch: string; offset: bigint }[]): void {
+    for (const { room, epoch, offset } of places) {
+      this.#seats.get(this.#around.find(namespace, room))?.position.accepted(epoch, offset);
+    }
+  }
+
+  /** The server said that events do not come. */
+  missed(namespace: string, rooms: readonly string[], epoch: string, to: bigint): void {
+    for (const room of rooms) this.#seats.get(this.#around.find(namespace, room))?.position.missed(epoch, to);
+  }
+
+  /** A room whose deltas cannot be read is asked for whole payloads. */
+  withoutDelta(room: Room): void {
+    const seat = this.#seats.get(room);
+    if (!seat?.wishes.delta) return;
+    seat.wishes = { ...seat.wishes, delta: false };
+    this.#around.send(this.#joinCommand([seat]));
+  }
+
   /** The session is over. */
   closed(error: RialtoError): void {
-    this.#attached = false;
+    this.#begun = false;
     for (const { room, answer, later } of this.#seats.values()) {
       clearTimeout(later);
       answer.reject(error);
@@ -141,40 +218,58 @@ export class Memberships {
     else if (said.case === "refused" && this.#answersDue.length > 0) {
       this.#refused(this.#answersDue.shift() as Seat[], refusal(said.value));
     } else if (said.case === "presence") {
-      const seat = this.#seats.get(this.#find(said.value.namespace, said.value.room));
+      const seat = this.#seats.get(this.#around.find(said.value.namespace, said.value.room));
       if (seat?.room.presence.apply(said.value) === false) this.#refill(seat);
+    } else if (said.case === "stateChanges") {
+      this.#seats.get(this.#around.find(said.value.namespace, said.value.room))?.room.state.apply(said.value);
     } else return false;
     return true;
   }
 
   #joined(joined: Joined, mayBeGreeting: boolean): void {
     const due = this.#answersDue[0];
-    if (mayBeGreeting && due && same(due, joined)) this.#answersDue.shift();
+    const greeting = mayBeGreeting && due !== undefined && same(due, joined);
+    if (greeting) this.#answersDue.shift();
     for (const state of joined.rooms) {
-      const room = this.#find(joined.namespace, state.room);
+      const room = this.#around.find(joined.namespace, state.room);
       let seat = this.#seats.get(room);
       if (!seat) {
         // An answer to a join that was taken back meanwhile: its part is on the way.
-        if (!mayBeGreeting) continue;
-        this.#seats.set(room, (seat = { room, presence: false, answer: deferred(), refilling: false }));
+        if (greeting || !mayBeGreeting) continue;
+        this.#seats.set(room, (seat = this.#seat(room, { presence: false, state: false, delta: false, newest: 0 })));
+        this.#member(seat, state);
         room.become({ state: "in" });
-        this.#moved("joined", room);
+        this.#around.moved("joined", room);
       }
       seat.refilling = false;
-      if (seat.presence) room.presence.reset(state);
+      this.#member(seat, state);
+      if (seat.wishes.presence) room.presence.reset(state);
       room.become({ state: "in" });
       seat.answer.resolve();
     }
   }
 
+  #seat(room: Room, wishes: Wishes): Seat {
+    const position = new Position(wishes.recover);
+    return { room, position, wishes, answer: deferred(), member: false, was: wishes.recover !== undefined, refilling: false };
+  }
+
+  /** The session has become a member, unless it was one already. */
+  #member(seat: Seat, state: RoomState): void {
+    if (seat.member) return;
+    const told = seat.position.joined(state, seat.wishes.newest);
+    if (seat.was && !told) this.#around.mayMiss(seat.room.namespace, [seat.room.name]);
+    seat.member = seat.was = true;
+  }
+
   #parted(namespace: string, rooms: readonly string[]): void {
     for (const name of rooms) {
-      const room = this.#find(namespace, name);
+      const room = this.#around.find(namespace, name);
       const seat = this.#seats.get(room);
       if (!seat) continue;
       this.#seats.delete(room);
       room.become({ state: "out", error: new RialtoError("PARTED", "the server has taken this session out of the room") });
-      this.#moved("parted", room);
+      this.#around.moved("parted", room);
     }
   }
 
@@ -182,13 +277,13 @@ export class Memberships {
   #refused(seats: Seat[], error: RialtoError): void {
     const wanted = seats.filter((seat) => this.#seats.get(seat.room) === seat);
     if (seats.length > 1) {
-      for (const seat of wanted) this.#sender.send(this.#joinCommand([seat]));
+      for (const seat of wanted) this.#around.send(this.#joinCommand([seat]));
       return;
     }
     for (const seat of wanted) {
       if (error.retry.advice === "later") {
         const waitMs = (error.retry.afterMs ?? 1000) + Math.random() * SPREAD_MS;
-        seat.later = setTimeout(() => this.#attached && this.#sender.send(this.#joinCommand([seat])), waitMs);
+        seat.later = setTimeout(() => this.#begun && this.#around.send(this.#joinCommand([seat])), waitMs);
         continue;
       }
       if (seat.room.status.current.state === "in") {
@@ -204,14 +299,14 @@ export class Memberships {
   #refill(seat: Seat): void {
     if (seat.refilling || seat.room.presence.current.count > 256) return;
     seat.refilling = true;
-    this.#sender.send(this.#joinCommand([seat]));
+    this.#around.send(this.#joinCommand([seat]));
   }
 
   #joinCommand(seats: Seat[]): Command {
     return {
-      command: { case: "join", value: toJoin(seats) },
+      command: { case: "join", value: toJoin(seats, false) },
       bytes: 160 * (seats.length + 1),
-      waits: false,
+      lasts: "session",
       answer: ({ frame }) => {
         if (frame.case === "joined") this.#joined(frame.value, false);
         else if (frame.case === "refused") this.#refused(seats, refusal(frame.value));
@@ -225,7 +320,8 @@ export class Memberships {
   #groups(seats: Seat[]): Seat[][] {
     const groups = new Map<string, Seat[][]>();
     for (const seat of seats) {
-      const key = `${seat.presence}\0${seat.room.namespace}`;
+      const { presence, state, delta, newest } = seat.wishes;
+      const key = `${presence}\0${state}\0${delta}\0${newest}\0${seat.room.namespace}`;
       const chunks = groups.get(key) ?? [];
       groups.set(key, chunks);
       const last = chunks.at(-1);
@@ -236,10 +332,20 @@ export class Memberships {
   }
 }
 
-function toJoin(seats: Seat[]): Join {
-  const first = seats[0] as Seat;
+function toJoin(seats: Seat[], anew: boolean): Join {
+  const { room, wishes } = seats[0] as Seat;
   const rooms = seats.map((seat) => seat.room.name);
-  return create(JoinSchema, { namespace: first.room.namespace, rooms, presence: first.presence });
+  const { presence, state, delta } = wishes;
+  // A member that joins again hears nothing twice.
+  const fresh = seats.filter(({ member }) => anew || !member);
+  const recover = fresh.flatMap((seat) => seat.position.toRecover(seat.room.name) ?? []);
+  const newest = fresh.length > 0 ? wishes.newest : 0;
+  return create(JoinSchema, { namespace: room.namespace, rooms, presence, state, delta, newest, recover });
+}
+
+function partCommand({ namespace, name }: Room): Command {
+  const value = { $typeName: "rialto.v1.Part" as const, namespace, rooms: [name] };
+  return { command: { case: "part", value }, bytes: 320, lasts: "session", answer: () => true, fail: () => {} };
 }
 
 function same(seats: Seat[], joined: Joined): boolean {

@@ -1,12 +1,13 @@
 // A namespace as an application holds it: its rooms, events to any target, calls, and everything that is heard in it.
 // A thin object; the session does the work through `Core`.
 
+import type { CallOptions, Callee, RoomsOptions, RoomsPage } from "./beside.js";
 import type { Accepted, AskOptions, EmitOptions, TargetOptions } from "./command.js";
 import type { Payload, RialtoEvent } from "./event.js";
 import { Listeners, type EventsOptions, type Listener } from "./listeners.js";
 import type { Unsubscribe } from "./observable.js";
 import type { Reply, ReplyStream } from "./replies.js";
-import { Room, type CallOptions, type Callee, type Core, type RoomsOptions, type RoomsPage } from "./room.js";
+import { Room, type Core } from "./room.js";
 
 /** Something to emit to. */
 export interface Destination {
@@ -55,12 +56,12 @@ export class Namespace {
 
   /** Asks one session, or any one member of a room, and returns the answer. */
   call(callee: Callee, event: string, payload?: Payload, options: CallOptions = {}): Promise<Reply> {
-    return this.#core.call(this.name, callee, event, payload, options);
+    return this.#core.beside.call(this.name, callee, event, payload, options);
   }
 
   /** Lists rooms that have members. Needs the right to look inside. */
   rooms(options: RoomsOptions = {}): Promise<RoomsPage> {
-    return this.#core.rooms(this.name, options);
+    return this.#core.beside.rooms(this.name, options);
   }
 
   /** Hears events of one name, from any room of the namespace and from none. */
@@ -88,13 +89,10 @@ export class Namespace {
     return this.#listeners.events(options);
   }
 
-  /** Hands over an event, once here and once in each room it was sent to. Called by the session. */
-  tell(event: RialtoEvent): void {
-    for (const name of event.rooms) {
-      const room = this.#rooms.get(name);
-      if (room && room.status.current.state === "in") room.tell(event);
-    }
-    this.#listeners.tell(event);
+  /** Hands over an event: in these rooms, and here unless it was handed over before. Called by the session. */
+  tell(event: RialtoEvent, rooms: readonly Room[], before: boolean): void {
+    for (const room of rooms) room.tell(event);
+    if (!before) this.#listeners.tell(event);
   }
 
   /** Ends all iterators. Called by the session. */

@@ -22,7 +22,7 @@ export interface SessionOptions {
   connectTimeoutMs?: number;
   /** Longest time for a command, waiting for a connection included. Default 20 s. */
   commandTimeoutMs?: number;
-  /** How much may wait while there is no connection. */
+  /** How much may wait to be sent, for how long, and what goes when it is too much. */
   offline?: Partial<OfflineOptions>;
   /** The window of the waits between attempts. */
   backoff?: Partial<BackoffOptions>;

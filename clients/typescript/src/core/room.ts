@@ -1,18 +1,30 @@
 // A room as an application holds it: join, part, emit, listen, see who is there. A thin object; the session does the
 // work through `Core`. What the server says about the room is kept here by `membership.ts`.
 
+import type { Beside, RoomName } from "./beside.js";
 import type { Accepted, AskOptions, EmitOptions, TargetOptions } from "./command.js";
 import type { Payload, RialtoEvent } from "./event.js";
 import type { RialtoError } from "./errors.js";
+import type { History, HistoryOptions } from "./history.js";
 import { Listeners, type EventsOptions, type Listener } from "./listeners.js";
 import { Value, type Observable, type Unsubscribe } from "./observable.js";
+import type { Place } from "./position.js";
 import { PresenceMap } from "./presence.js";
-import type { Reply, ReplyStream } from "./replies.js";
+import type { ReplyStream } from "./replies.js";
+import { StateMap, type SetOptions, type StateSet } from "./state.js";
 
 /** How a room is joined. */
 export interface JoinOptions {
   /** Ask who is there and be told who comes and goes. */
   presence?: boolean;
+  /** Hand over the newest so many events of its history first. At most 300. */
+  newest?: number;
+  /** Hand over what came after this place of its history first, as after a lost connection. */
+  recover?: Place;
+  /** Follow its keyed state. */
+  state?: boolean;
+  /** Let payloads come as differences to earlier ones; they are whole again when they are handed over. */
+  delta?: boolean;
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -28,51 +40,32 @@ export type RoomStatus =
 
 /** What rooms and namespaces need of their session. */
 export interface Core {
+  readonly beside: Beside;
   join(room: Room, options: JoinOptions): Promise<void>;
   part(room: Room): Promise<void>;
   enter(namespace: string): Promise<void>;
   leave(namespace: string): Promise<void>;
   emit(namespace: string, to: TargetOptions, event: string, payload: Payload, options: EmitOptions): Promise<Accepted>;
   ask(namespace: string, to: TargetOptions, event: string, payload: Payload, options: AskOptions): ReplyStream;
-  call(namespace: string, callee: Callee, event: string, payload: Payload, options: CallOptions): Promise<Reply>;
-  rooms(namespace: string, options: RoomsOptions): Promise<RoomsPage>;
+  position(room: Room): Place | undefined;
+  setState(room: Room, key: string, value: Payload | undefined, options: SetOptions, expected?: bigint): Promise<StateSet>;
 }
 
-/** Whom to ask: one session, or any one member of a room. */
-export type Callee = { readonly session: string } | { readonly anyOf: string };
-
-/** How one session is asked. */
-export interface CallOptions {
-  headers?: Readonly<Record<string, string>>;
-  contentType?: string;
-  /** How long to wait for the answer. Default 5 s, at most 60 s. */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
-
-/** Which rooms to list. */
-export interface RoomsOptions {
-  prefix?: string;
-  /** At most this many. Default 100. */
-  limit?: number;
-  /** From the page before. */
-  pageToken?: string;
-  signal?: AbortSignal;
-}
-
-/** Rooms that have members. */
-export interface RoomsPage {
-  readonly rooms: readonly { readonly name: string; readonly memberCount: number }[];
-  readonly total: number;
-  /** Set when there are more. */
-  readonly nextPageToken: string;
-}
-
-/** Events for this room were dropped on their way, because this session was behind. */
+/** Events that should have come and do not, or may not. */
 export interface Missed {
   readonly namespace: string;
+  /** The rooms they were sent to; empty for events to sessions, users or everyone. */
   readonly rooms: readonly string[];
+  /** How many; zero when that is not known. */
   readonly count: number;
+  /** The first and the last of them, in rooms with history. */
+  readonly fromOffset?: bigint;
+  readonly toOffset?: bigint;
+  /** Which life of the history offsets count in. */
+  readonly epoch: string;
+  /** `said`: the server said so. `afresh`: a new session took the place of one that was lost, and there is no history that
+   * could tell, so there may have been none. `delta`: an event came that cannot be read. */
+  readonly cause: "said" | "afresh" | "delta";
 }
 
 /** A room. */
@@ -80,8 +73,11 @@ export class Room {
   readonly namespace: string;
   readonly name: string;
   /** Who is there; filled when joined with `presence`. */
-  readonly presence = new PresenceMap();
+  readonly presence: PresenceMap;
+  /** Its keyed state; followed when joined with `state`. */
+  readonly state: StateMap;
   readonly #core: Core;
+  readonly #names: RoomName;
   readonly #listeners = new Listeners();
   readonly #missed = new Set<(missed: Missed) => void>();
   readonly #status = new Value<RoomStatus>({ state: "out" });
@@ -90,6 +86,13 @@ export class Room {
     this.#core = core;
     this.namespace = namespace;
     this.name = name;
+    this.#names = { namespace, room: name };
+    this.presence = new PresenceMap((query) => core.beside.presence(this.#names, query));
+    this.state = new StateMap({
+      get: (keys) => core.beside.state(this.#names, keys),
+      set: (key, value, options, expected) => core.setState(this, key, value, options, expected),
+      follow: () => core.join(this, { state: true }),
+    });
   }
 
   /** Whether this session is in the room. */
@@ -145,7 +148,17 @@ export class Room {
     return this.#listeners.events(options);
   }
 
-  /** Hears of events that were dropped on their way to this session. */
+  /** Pages of its history; the room need not be joined. */
+  history(options: HistoryOptions = {}): History {
+    return this.#core.beside.history(this.#names, options);
+  }
+
+  /** How far its history was handed over; absent when it keeps none. Good for `recover` in another session. */
+  get position(): Place | undefined {
+    return this.#core.position(this);
+  }
+
+  /** Hears of events that do not, or may not, come. */
   onMissed(fn: (missed: Missed) => void): Unsubscribe {
     this.#missed.add(fn);
     return () => void this.#missed.delete(fn);
@@ -154,7 +167,9 @@ export class Room {
   /** Changes the status. Called by the session. */
   become(status: RoomStatus): void {
     if (status.state !== this.#status.current.state || status.state === "out") this.#status.set(status);
-    if (status.state === "out") this.presence.clear();
+    if (status.state !== "out") return;
+    this.presence.clear();
+    this.state.clear();
   }
 
   /** Hands over an event. Called by the session. */
@@ -170,5 +185,6 @@ export class Room {
   /** Ends all iterators. Called by the session. */
   end(): void {
     this.#listeners.end();
+    this.state.end();
   }
 }

@@ -3,6 +3,7 @@
 
 import type { Welcome } from "../gen/rialto/v1/session_pb.js";
 import type { RialtoError } from "./errors.js";
+import type { Arrival } from "./thread.js";
 
 /** The bounds that the server has told this session. */
 export interface SessionLimits {
@@ -25,6 +26,8 @@ export type Status =
       readonly user: string;
       readonly node: string;
       readonly limits: SessionLimits;
+      /** Whether it is the first session, goes on where it was (nothing was missed), or took the place of one that could not. */
+      readonly arrival: Arrival;
     }
   /** There is no connection; the next try is at `retryAt` (milliseconds since 1970). */
   | { readonly state: "waiting"; readonly attempt: number; readonly retryAt: number; readonly error: RialtoError }
@@ -32,13 +35,14 @@ export type Status =
   | { readonly state: "closed"; readonly error: RialtoError };
 
 /** The status after a welcome. */
-export function attached(welcome: Welcome): Status {
+export function attached(welcome: Welcome, arrival: Arrival): Status {
   const limits = welcome.limits;
   return {
     state: "attached",
     sessionId: welcome.sessionId,
     user: welcome.user,
     node: welcome.node,
+    arrival,
     limits: {
       payloadBytesMax: limits?.payloadBytesMax ?? 0,
       roomsMax: limits?.roomsMax ?? 0,

@@ -15,7 +15,7 @@ export function openWhole(transport: Transport, hello: Hello, signal: AbortSigna
   const up = new Upstream(signal);
   const first = create(ClientFrameSchema, { command: { case: "hello", value: hello } });
   void up.send([first]).catch(() => {});
-  return { bursts: attach(transport, up, signal), send: (frames) => up.send(frames) };
+  return { bursts: attach(transport, up, signal), numbered: false, send: ({ frames }) => up.send(frames) };
 }
 
 async function* attach(transport: Transport, up: Upstream, signal: AbortSignal): AsyncGenerator<Burst> {

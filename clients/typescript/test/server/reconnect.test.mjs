@@ -1,5 +1,5 @@
-// A server that dies and comes back, over both shapes: the status tells it, rooms are joined again, what waited is
-// sent, what was under way fails. Needs RIALTO_BIN, because it kills servers of its own.
+// A server that dies and comes back, over both shapes: the status tells it, rooms are joined again, what waited and what
+// was under way is sent once. Needs RIALTO_BIN, because it kills servers of its own.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,8 +21,10 @@ for (const [shape, { connect, open }] of SHAPES) {
     ann.status.subscribe(({ state }) => states.push(state));
     const asked = a.emitWithReplies("question", "", { timeoutMs: 30_000 });
     await asked.accepted;
+    const missed = [];
+    a.onMissed((notice) => missed.push([notice.cause, notice.count]));
     await server.kill();
-    await assert.rejects(asked.collect(), code("CONNECTION_LOST"));
+    const lost = assert.rejects(asked.collect(), code("CONNECTION_LOST"));
     await until(a.status, ({ state }) => state === "recovering", "recovering");
     const waiting = await until(ann.status, ({ state }) => state === "waiting", "waiting");
     assert.ok(waiting.retryAt - Date.now() <= 30_000);
@@ -35,6 +37,9 @@ for (const [shape, { connect, open }] of SHAPES) {
     assert.ok((await late).recipients <= 1);
     await until(a.status, ({ state }) => state === "in", "ann's return", 30_000);
     assert.notEqual(ann.id, former);
+    assert.equal(ann.status.current.arrival, "afresh");
+    assert.deepEqual(missed, [["afresh", 0]], "a room without history says that something may be missing");
+    await lost;
     await until(a.presence, ({ count, members }) => count === 2 && members.has(ann.id), "presence");
     assert.deepEqual((await next(events, 1)).map(({ text }) => text), ["waited"]);
     assert.deepEqual([...new Set(states)], ["attached", "waiting", "connecting"]);

@@ -55,14 +55,14 @@ test("leaving an iteration ends the listening", async () => {
   }
 });
 
-const command = (more = {}) => ({ command: { case: "ping", value: {} }, bytes: 10, waits: true, answer: () => true, fail: () => {}, ...more });
+const command = (more = {}) => ({ command: { case: "ping", value: {} }, bytes: 10, lasts: "always", bounded: true, answer: () => true, fail: () => {}, ...more });
 
 test("refs rise as commands leave, and answers find their commands", () => {
   const outbox = new Outbox({ countMax: 10, bytesMax: 1000 });
   const answered = [];
   for (const name of ["a", "b"]) outbox.add(command({ answer: () => answered.push(name) > 0 }));
   outbox.addFirst([command({ answer: undefined })]);
-  assert.deepEqual(outbox.take(10, 1000).map(({ ref }) => ref), [0, 1, 2]);
+  assert.deepEqual(outbox.take(10, 1000).frames.map(({ ref }) => ref), [0, 1, 2]);
   assert.equal(outbox.answer({ ref: 2 }), true);
   assert.equal(outbox.answer({ ref: 2 }), false);
   assert.equal(outbox.answer({ ref: 9 }), false);
@@ -74,29 +74,11 @@ test("an outbox is bounded in number and bytes, and batches are too", () => {
   outbox.add(command());
   outbox.add(command());
   assert.throws(() => outbox.add(command()), { code: "QUEUE_FULL" });
-  assert.equal(outbox.take(1, 1000).length, 1);
+  assert.equal(outbox.take(1, 1000).frames.length, 1);
   assert.throws(() => outbox.add(command({ bytes: 91 })), { code: "QUEUE_FULL" });
   outbox.add(command({ bytes: 90 }));
-  assert.equal(outbox.take(10, 20).length, 1, "the large one waits for the next batch");
-  assert.equal(outbox.take(10, 20).length, 1, "but goes by itself");
-});
-
-test("when the stream is lost, what was under way fails and what can wait stays", () => {
-  const outbox = new Outbox({ countMax: 10, bytesMax: 1000 });
-  const failed = [];
-  const named = (name, waits) => command({ waits, fail: (error) => failed.push([name, error.code]) });
-  outbox.add(named("under way", true));
-  outbox.take(1, 100);
-  outbox.add(named("waits", true));
-  outbox.add(named("does not wait", false));
-  outbox.lose();
-  assert.deepEqual(failed, [["under way", "CONNECTION_LOST"], ["does not wait", "CONNECTION_LOST"]]);
-  assert.deepEqual([outbox.waiting, outbox.pending], [1, 0]);
-  const dropped = command();
-  outbox.add(dropped);
-  assert.equal(outbox.drop(dropped), true);
-  outbox.clear(new RialtoError("CLOSED", "over"));
-  assert.deepEqual(failed.at(-1), ["waits", "CLOSED"]);
+  assert.equal(outbox.take(10, 20).frames.length, 1, "the large one waits for the next batch");
+  assert.equal(outbox.take(10, 20).frames.length, 1, "but goes by itself");
 });
 
 const bytes = (...parts) => new Uint8Array(parts.flat());
@@ -129,7 +111,7 @@ test("statuses become typed errors; only a server of this kind is believed", () 
 
 test("the hundreds of a close code decide, and `then` goes before them", () => {
   const error = new RialtoError("CONNECTION_LOST", "");
-  const after = (close) => next({ close: close && create(CloseSchema, close), error, welcomed: true, tokenMayHelp: false });
+  const after = (close) => next({ close: close && create(CloseSchema, close), error, welcomed: true, tokenMayHelp: false, resuming: false });
   for (const code of [CloseCode.DRAINING, CloseCode.FELL_BEHIND, CloseCode.SESSION_LOST, CloseCode.TOKEN_EXPIRED, CloseCode.SILENT]) {
     assert.equal(after({ code }).stay, false, CloseCode[code]);
   }
@@ -143,14 +125,32 @@ test("the hundreds of a close code decide, and `then` goes before them", () => {
 });
 
 test("a refused greeting is repeated only when that can help", () => {
-  const after = (code, said, more = {}) => next({ close: undefined, error: new RialtoError(code, "", { said, ...more }), welcomed: false, tokenMayHelp: false }).stay;
+  const after = (code, said, more = {}) => next({ close: undefined, error: new RialtoError(code, "", { said, ...more }), welcomed: false, tokenMayHelp: false, resuming: false }).stay;
   assert.equal(after("FORBIDDEN", true), true);
   assert.equal(after("FORBIDDEN", false), false, "a proxy said so");
   assert.equal(after("LIMIT_REACHED", true), false);
   assert.equal(after("INVALID", true), true);
   assert.equal(after("UNAUTHENTICATED", true), true);
-  const again = next({ close: undefined, error: new RialtoError("UNAUTHENTICATED", ""), welcomed: false, tokenMayHelp: true });
+  const again = next({ close: undefined, error: new RialtoError("UNAUTHENTICATED", ""), welcomed: false, tokenMayHelp: true, resuming: false });
   assert.deepEqual([again.stay, again.atOnce], [false, true]);
+});
+
+test("a session goes on after a close of the first hundred only, and after a broken stream", () => {
+  const error = new RialtoError("CONNECTION_LOST", "");
+  const forget = (close) => next({ close: close && create(CloseSchema, close), error, welcomed: true, tokenMayHelp: false, resuming: false }).forget;
+  assert.equal(forget(undefined), false);
+  for (const code of [CloseCode.DRAINING, CloseCode.FELL_BEHIND]) assert.equal(forget({ code }), false, CloseCode[code]);
+  for (const code of [CloseCode.SESSION_LOST, CloseCode.TOKEN_EXPIRED, CloseCode.SILENT]) assert.equal(forget({ code }), true, CloseCode[code]);
+});
+
+test("a session that may not be resumed is left behind at once", () => {
+  const ended = { close: undefined, welcomed: false, tokenMayHelp: false };
+  for (const code of ["SESSION_UNKNOWN", "RESUME_LATE", "POSITION_GONE", "INVALID"]) {
+    const after = next({ ...ended, resuming: true, error: new RialtoError(code, "", { said: true }) });
+    assert.deepEqual([after.stay, after.atOnce, after.forget], [false, true, true], code);
+  }
+  assert.equal(next({ ...ended, resuming: true, error: new RialtoError("UNREACHABLE", "") }).forget, false);
+  assert.equal(next({ ...ended, welcomed: true, resuming: false, error: new RialtoError("PROTOCOL", "") }).forget, true);
 });
 
 test("a token tells when it expires, or nothing", () => {

@@ -3,64 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { Session } from "../../dist/core/session.js";
-import { BoundedQueue } from "../../dist/core/queue.js";
-import { ServerFrameSchema } from "../../dist/gen/rialto/v1/frame_pb.js";
 import { CloseCode } from "../../dist/gen/rialto/v1/code_pb.js";
-
-/** Streams that the test plays the other end of. */
-class Script {
-  streams = [];
-  #waiting = [];
-  transport = {};
-
-  open(hello, signal) {
-    const bursts = new BoundedQueue(1000);
-    signal.addEventListener("abort", () => bursts.end(signal.reason));
-    const sent = new BoundedQueue(1000);
-    let seq = 1;
-    const stream = {
-      hello,
-      signal,
-      say: (...frames) => {
-        bursts.push({ firstSeq: seq, frames: frames.map((frame) => create(ServerFrameSchema, frame)) });
-        seq += frames.length;
-      },
-      skip: () => seq++,
-      end: (error) => bursts.end(error),
-      command: async (wanted) => {
-        for (;;) {
-          const { value } = await sent.next();
-          if (value.command.case === wanted) return value;
-        }
-      },
-    };
-    this.streams.push(stream);
-    this.#waiting.shift()?.(stream);
-    return { bursts, send: async (frames) => frames.forEach((frame) => sent.push(frame)) };
-  }
-
-  /** The next stream that is opened. */
-  next() {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-}
-
-const welcome = (more = {}) => ({ frame: { case: "welcome", value: { sessionId: "n-1", sessionSecret: "s", ...more } } });
-const joined = (namespace, ...rooms) => ({ frame: { case: "joined", value: { namespace, rooms: rooms.map((room) => ({ room, memberCount: 1 })) } } });
-const close = (code) => ({ frame: { case: "close", value: { code } } });
-
-async function start(t, options = {}) {
-  const script = new Script();
-  const opening = script.next();
-  const session = new Session(script, { backoff: { firstMs: 1, maxMs: 1 }, ...options });
-  t.after(() => {
-    script.streams.at(-1).signal.aborted || script.streams.at(-1).say(close(CloseCode.BYE));
-    return session.close();
-  });
-  return { script, session, stream: await opening };
-}
+import { close, joined, start, welcome } from "./script.mjs";
 
 test("attached is said after the welcome, and the greeting carries who this is", async (t) => {
   const { session, stream } = await start(t, { user: "ann", token: "key", attributes: { name: "Ann" } });
