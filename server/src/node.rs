@@ -1,5 +1,7 @@
 //! Floor 6: the node put together, and the stages of its stopping. Nothing is decided here; who knows whom is.
 
+mod storage;
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -51,6 +53,9 @@ pub enum StartError {
     /// The certificate or its key cannot be used.
     #[error("{0}")]
     Tls(#[from] tls::TlsError),
+    /// What is stored cannot be taken up.
+    #[error("{0}")]
+    Storage(#[from] storage::StorageError),
     /// The descriptors that reflection shows cannot be read.
     #[error("cannot offer reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -69,7 +74,8 @@ impl Node {
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
         let authenticates = authenticator.required();
-        let router = Router::new(&config, authenticator, Arc::clone(&metrics), tasks.clone());
+        let (kept, log) = storage::open(&config, &metrics).await?;
+        let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
             limits: config.limits.connection.clone(),
@@ -89,6 +95,8 @@ impl Node {
             farewell: farewell.clone(),
         };
         tasks.spawn("timers", Arc::clone(&router).run_timers());
+        tasks.spawn("lane", Arc::clone(&router).run_lane(log.progress()));
+        tasks.spawn("upkeep", Arc::clone(&router).run_upkeep());
         let served = tasks.spawn("edge", edge.serve(listener, app));
         health.serve();
         tracing::info!(%address, node = %router.node, "serving");
@@ -110,10 +118,12 @@ impl Node {
         tracing::info!(sessions = told, within = ?stop.drain, "draining");
         let gone = timeout(stop.drain, router.emptied()).await.is_ok();
 
+        // What was taken is answered before anybody is sent away.
+        let settled = timeout(stop.flush, router.settled()).await.is_ok();
         let closed = router.close_all().len();
         health.stop();
         farewell.cancel();
-        tracing::info!(all_gone = gone, closed, within = ?stop.flush, "closing");
+        tracing::info!(all_gone = gone, settled, closed, within = ?stop.flush, "closing");
         let flushed = timeout(stop.flush, &mut served).await.is_ok();
 
         tasks.stopping().cancel();

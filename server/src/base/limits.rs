@@ -50,6 +50,10 @@ pub const LOG_CLEAN_FLOOR_BYTES: u64 = 64 << 20;
 pub const LOG_CLEAN_STEP_BYTES: u64 = 16 << 20;
 /// Bytes that are appended to the log of histories from one snapshot of its index to the next.
 pub const LOG_SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
+/// Bytes of one file of a log. A record is never longer.
+pub const LOG_SEGMENT_BYTES: usize = 16 << 20;
+/// Bytes that may wait to be written to a log.
+pub const LOG_PENDING_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a user's name.
 pub const USER_BYTES_MAX: usize = 128;
 /// Bytes of a content type.
@@ -67,10 +71,6 @@ pub const REPLIES_ASKED_MAX: usize = 16 << 10;
 /// How long a sender pauses when an event of its fills a receiver's outbox beyond half. A receiver asks for that at most
 /// 20 times before it reads, so one that has stopped holds a sender up for 100 ms in all.
 pub const PRESSED_PAUSE: Duration = Duration::from_millis(5);
-/// Bytes of one file of a log. A record is never longer.
-pub const LOG_SEGMENT_BYTES: usize = 16 << 20;
-/// Bytes that may wait to be written to a log.
-pub const LOG_PENDING_BYTES_MAX: usize = 8 << 20;
 /// Entries of one page of a list.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 /// How long replies are waited for when the emit does not say.

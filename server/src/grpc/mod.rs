@@ -3,6 +3,7 @@
 //! * [`attach`]: a session on one stream, both ways
 //! * [`web`]: the same session in two halves
 //! * [`unary`]: publishing and calling without a session
+//! * [`rooms`]: what rooms keep
 //! * [`directory`]: looking inside
 //! * [`conversation`]: what `attach` and `web` share: commands in, bursts out
 //! * [`mod@line`]: the connection under a session
@@ -14,6 +15,7 @@ pub mod directory;
 pub mod edge;
 pub mod line;
 pub mod messaging;
+pub mod rooms;
 pub mod status;
 pub mod unary;
 pub mod web;
@@ -35,6 +37,7 @@ use tonic::{
 use crate::{base::limits::REQUEST_BYTES_MAX, router::Router};
 use services::{
     directory_service_server::DirectoryServiceServer, messaging_service_server::MessagingServiceServer,
+    room_service_server::RoomServiceServer,
 };
 
 /// The services of Rialto, without health and reflection; the directory only when `inspection` is wanted.
@@ -47,7 +50,13 @@ pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
         .accept_compressed(zstd)
         .send_compressed(gzip)
         .send_compressed(zstd);
-    let mut routes = Routes::new(InterceptedService::new(messaging, compressed_on_demand));
+    let rooms = RoomServiceServer::new(rooms::Rooms::new(Arc::clone(router)))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .accept_compressed(gzip)
+        .accept_compressed(zstd)
+        .send_compressed(gzip)
+        .send_compressed(zstd);
+    let mut routes = Routes::new(InterceptedService::new(messaging, compressed_on_demand)).add_service(rooms);
     if inspection {
         let directory = DirectoryServiceServer::new(directory::Directory::new(Arc::clone(router)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)

@@ -24,6 +24,16 @@ impl StateCursor {
         Self { epoch: epoch.into(), revision, known: revision }
     }
 
+    /// Of a reader whose cursor was written down.
+    pub fn new(epoch: impl Into<String>, revision: u64, known: u64) -> Self {
+        Self { epoch: epoch.into(), revision, known }
+    }
+
+    /// What was taken away before this was never heard of.
+    pub fn known(&self) -> u64 {
+        self.known
+    }
+
     /// The last revision that was read.
     pub fn revision(&self) -> u64 {
         self.revision

@@ -1,6 +1,8 @@
 //! Looking at who is where, for the directory. Lists are made room by room under the lock and sorted outside of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use rialto_proto::v1::UserPresence;
 
 use super::{
     Hub,
@@ -49,6 +51,35 @@ impl Hub {
     pub fn member_count(&self, namespace: &str, room: &str) -> u32 {
         let address = Address::room(namespace, room);
         self.shards.lock_one(&address).get(&address).map_or(0, |room| room.count())
+    }
+
+    /// How many members a room has, and how many users they are.
+    pub fn counts(&self, namespace: &str, room: &str) -> (u32, u32) {
+        let address = Address::room(namespace, room);
+        let shard = self.shards.lock_one(&address);
+        shard.get(&address).map_or((0, 0), |room| (room.count(), room.user_count()))
+    }
+
+    /// The users in a room, by name, after `after`.
+    pub fn users(&self, namespace: &str, room: &str, after: &str, max: usize) -> Page<UserPresence> {
+        let mut users: BTreeMap<String, UserPresence> = BTreeMap::new();
+        {
+            let address = Address::room(namespace, room);
+            let shard = self.shards.lock_one(&address);
+            for member in shard.get(&address).iter().flat_map(|room| room.members.values()) {
+                let name = member.session.user();
+                if !name.is_empty() {
+                    let of_user = || UserPresence { user: name.clone(), session_count: 0, away: true };
+                    let user = users.entry(name.clone()).or_insert_with(of_user);
+                    user.session_count += 1;
+                    user.away &= !member.session.outbox.attached();
+                }
+            }
+        }
+        let total = users.len();
+        let after = (Bound::Excluded(after.to_owned()), Bound::Unbounded);
+        let entries = users.range(after).map(|(_, user)| user.clone()).collect();
+        Page::of(entries, max, total)
     }
 
     /// The members of a room, or of the namespace when `room` is empty, by session id, after `after`.

@@ -1,6 +1,6 @@
 //! Local fan-out: who is reached by a target, each session once, and the frame in each outbox.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use rialto_proto::v1::Sender;
 
@@ -18,7 +18,7 @@ use crate::{
         ids::RoomName,
         refusal::Refusal,
     },
-    session::Session,
+    session::{Session, owed::StateAfter},
     wire::{
         Frame,
         target::{Target, Who},
@@ -46,9 +46,39 @@ pub struct Emission<'a> {
     /// The sending session, if there is one.
     pub sender: Option<&'a Arc<Session>>,
     /// What.
-    pub frame: &'a Frame,
+    pub what: What<'a>,
+    /// Whether the rooms have been charged for it already, by [`Hub::charge`].
+    pub charged: bool,
     /// Now.
     pub now: Instant,
+}
+
+/// What is emitted.
+#[derive(Clone, Copy)]
+pub enum What<'a> {
+    /// This.
+    Frame(&'a Frame),
+    /// What this makes, called once under the locks of the rooms: an event that is kept gets its place in the same moment
+    /// in which it is handed out, so that all members see the order in which it is kept.
+    Made(&'a dyn Fn() -> Result<Frame, Refusal>),
+}
+
+impl fmt::Debug for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Frame(_) => "Frame",
+            Self::Made(_) => "Made",
+        })
+    }
+}
+
+impl What<'_> {
+    fn frame(self) -> Result<Frame, Refusal> {
+        match self {
+            Self::Frame(frame) => Ok(frame.clone()),
+            Self::Made(make) => make(),
+        }
+    }
 }
 
 impl Emission<'_> {
@@ -89,14 +119,14 @@ impl Hub {
         };
         let before = self.close_other_window(emission, Some(address));
         let mut shard = self.shards.lock_one(&address);
-        let Some((key, room)) = shard.get_full_mut(&address).map(|(_, key, room)| (key, room)) else {
-            return Ok(FanOut::after(before));
+        let mut room = shard.get_full_mut(&address).map(|(_, key, room)| (key, room));
+        let taken = room.as_mut().map_or(Ok(()), |(_, room)| take(room, emission));
+        let frame = match taken.and_then(|()| emission.what.frame()) {
+            Ok(frame) => frame,
+            Err(refusal) => return Err(Held { refusal, before: before.into() }),
         };
-        if let Err(refusal) = take(room, emission) {
-            return Err(Held { refusal, before: before.into() });
-        }
-        let mut fan_out =
-            room.emit(emission.frame, emission.policy(), emission.excluded(), self.pace(emission));
+        let Some((key, room)) = room else { return Ok(FanOut::after(before)) };
+        let mut fan_out = room.emit(&frame, emission.policy(), emission.excluded(), self.pace(emission));
         fan_out.absorb(before);
         if let (Some(sender), true) = (emission.sender, room.gathering()) {
             sender.gathering(Some((Arc::clone(&key.namespace), Arc::clone(&key.name))));
@@ -113,15 +143,8 @@ impl Hub {
     ) -> Result<FanOut, Held> {
         let mut fan_out = FanOut::after(self.close_other_window(emission, None));
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
-        // All rooms are asked before the first is charged: a refused event has cost nothing.
-        for charge in [ready, take] {
-            for room in emission.target.rooms() {
-                if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str()))
-                    && let Err(refusal) = charge(room, emission)
-                {
-                    return Err(Held { refusal, before: fan_out.into() });
-                }
-            }
+        if let Err(refusal) = charge(&mut locked, emission) {
+            return Err(Held { refusal, before: fan_out.into() });
         }
         for room in emission.target.rooms() {
             if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
@@ -129,13 +152,20 @@ impl Hub {
             }
         }
         let receivers = receivers(&mut locked, emission.namespace, emission.target, emission.excluded());
-        if let Err(refusal) = asked(&receivers) {
-            return Err(Held { refusal, before: fan_out.into() });
-        }
+        let frame = match asked(&receivers).and_then(|()| emission.what.frame()) {
+            Ok(frame) => frame,
+            Err(refusal) => return Err(Held { refusal, before: fan_out.into() }),
+        };
         for session in &receivers {
-            fan_out.put(session, emission.frame, emission.policy());
+            fan_out.put(session, &frame, emission.policy());
         }
         Ok(fan_out)
+    }
+
+    /// Takes one event from the rates of its rooms: from all of them or, when one has no more, from none.
+    pub fn charge(&self, emission: Emission<'_>) -> Result<(), Refusal> {
+        let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
+        charge(&mut locked, emission)
     }
 
     /// Hands out what a room, or everyone where `room` is empty, has gathered: its window is over.
@@ -161,6 +191,21 @@ impl Hub {
         self.flush(&namespace, &room, emission.now)
     }
 
+    /// Tells the members of a room who asked for it that its keyed state has changed; `make` makes the frame and what it
+    /// was before, under the lock of the room, so that a session that joins finds it before or is told after.
+    pub fn tell_state(
+        &self,
+        namespace: &str,
+        room: &str,
+        make: impl FnOnce() -> Option<(Frame, StateAfter)>,
+    ) {
+        let address = Address::room(namespace, room);
+        let shard = self.shards.lock_one(&address);
+        if let (Some((frame, before)), Some(room)) = (make(), shard.get(&address)) {
+            room.tell_state(&frame, &before);
+        }
+    }
+
     fn pace(&self, emission: Emission<'_>) -> Pace {
         Pace::new(emission.settings.delivery_window, emission.now, &self.limits.session)
     }
@@ -177,14 +222,33 @@ fn place<'a>(namespace: &'a str, room: &'a str) -> Address<'a> {
     if room.is_empty() { Address::everyone(namespace) } else { Address::room(namespace, room) }
 }
 
+/// Takes one event from the rates of its rooms. All are asked before the first is charged: a refused event has cost
+/// nothing.
+fn charge(locked: &mut Locked<'_>, emission: Emission<'_>) -> Result<(), Refusal> {
+    for charge in [ready, take] {
+        for room in emission.target.rooms() {
+            if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
+                charge(room, emission)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether a room takes one more event now.
 fn ready(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
+    if emission.charged {
+        return Ok(());
+    }
     let rate = room::rate(emission.settings.room_emits_per_second);
     room.rate.ready(rate, 1, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
 }
 
 /// Takes one event from the rate of a room.
 fn take(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
+    if emission.charged {
+        return Ok(());
+    }
     let rate = room::rate(emission.settings.room_emits_per_second);
     room.rate.take(rate, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
 }

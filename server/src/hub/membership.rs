@@ -11,7 +11,7 @@ use super::{
     Hub,
     address::{Address, Key, Kind},
     namespaces::{Namespace, unknown},
-    room::{self, Room},
+    room::{self, Room, Wishes},
     shard::Locked,
     watch::RoomEvent,
     window::Pace,
@@ -23,7 +23,7 @@ use crate::{
         ids::RoomName,
         refusal::{Refusal, Retry},
     },
-    session::{Session, memberships::Memberships, outbox::Put},
+    session::{Session, memberships::Memberships, outbox::Put, owed::Owed},
     wire::Frame,
 };
 
@@ -36,10 +36,28 @@ pub struct Joining<'a> {
     pub namespace: &'a str,
     /// Which rooms.
     pub rooms: &'a [RoomName],
-    /// Whether it wants to know who else is there.
-    pub presence: bool,
+    /// What it wants to be told beside events.
+    pub wishes: Wishes,
     /// Now.
     pub now: Instant,
+}
+
+/// A room as a session finds it that joins.
+#[derive(Debug)]
+pub struct Found {
+    /// What it is told.
+    pub state: RoomState,
+    /// False when it was a member already.
+    pub fresh: bool,
+}
+
+/// What a session is told at the very point where its membership holds.
+#[derive(Debug)]
+pub struct Told {
+    /// The answer, and notices that belong to it.
+    pub frames: Vec<Frame>,
+    /// What it is owed from before, and gets before anything new.
+    pub owed: Vec<Owed>,
 }
 
 /// A joining in the namespace that it is about.
@@ -76,7 +94,7 @@ impl Hub {
     pub fn join(
         &self,
         joining: Joining<'_>,
-        answer: impl FnOnce(Vec<RoomState>, bool) -> Option<Frame>,
+        answer: impl FnOnce(Vec<Found>, bool) -> Option<Told>,
     ) -> Result<Changed, Refusal> {
         let Joining { session, rooms, now, .. } = joining;
         let mut memberships = session.memberships.lock();
@@ -102,8 +120,13 @@ impl Hub {
         self.check_room_limits(&mut locked, scene, &fresh)?;
 
         let mut changed = Changed { changed: !fresh.is_empty() || !entered, behind: Vec::new() };
-        let states = states(&mut locked, joining, &namespace.name, &memberships);
-        changed.answer(session, answer(states, changed.changed));
+        let found = find(&mut locked, joining, &namespace.name, &memberships);
+        if let Some(Told { frames, owed }) = answer(found, changed.changed) {
+            frames.into_iter().for_each(|frame| changed.answer(session, Some(frame)));
+            for owed in owed {
+                session.outbox.owe(owed);
+            }
+        }
         if !entered {
             memberships.enter(Arc::clone(&namespace.name));
             if let Some(everyone) = locked.room(&Address::everyone(&namespace.name)) {
@@ -214,7 +237,7 @@ impl Hub {
         name: &Arc<str>,
         fresh: bool,
     ) -> Vec<Arc<Session>> {
-        let Scene { joining: Joining { session, presence, now, .. }, namespace, settings } = scene;
+        let Scene { joining: Joining { session, wishes, now, .. }, namespace, settings } = scene;
         let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
         let key = Key::room(&namespace.name, name);
         let Some(room) = locked.room_or_new(key, new) else { return Vec::new() };
@@ -225,10 +248,8 @@ impl Hub {
             self.metrics.rooms.inc();
             self.announce(&namespace.name, change(RoomEventKind::Created, name, 0));
         }
-        // Joining again may ask for presence; only parting takes it back.
-        if fresh || presence {
-            room.add(session, presence);
-        }
+        // Joining again may ask for more; only parting takes it back.
+        room.add(session, wishes);
         if !fresh {
             return behind;
         }
@@ -354,26 +375,33 @@ fn fresh_rooms<'a>(
 }
 
 /// The rooms as the session finds them, itself counted.
-fn states(
+fn find(
     locked: &mut Locked<'_>,
     joining: Joining<'_>,
     namespace: &str,
     memberships: &Memberships,
-) -> Vec<RoomState> {
-    let Joining { session, rooms, presence, .. } = joining;
+) -> Vec<Found> {
+    let Joining { session, rooms, wishes, .. } = joining;
     // The bound holds for the whole answer, not for each of its rooms: it must fit an outbox.
     let mut named_max = room::MEMBERS_NAMED_MAX;
     let state = |name: &RoomName| {
         let fresh = !memberships.holds(namespace, name.as_str());
         let room = locked.room(&Address::room(namespace, name.as_str()));
         let count = room.as_ref().map_or(0, |room| room.count()) + u32::from(fresh);
+        let user_count = match &room {
+            Some(room) if fresh => room.user_count_with(session),
+            Some(room) => room.user_count(),
+            None => u32::from(fresh),
+        };
         let mut members = Vec::new();
-        if presence && count as usize <= named_max {
+        if wishes.presence && count as usize <= named_max {
             members = room.map(|room| room.named()).unwrap_or_default();
             members.extend(fresh.then(|| room::info(session)));
             named_max -= members.len();
         }
-        RoomState { room: name.as_str().to_owned(), member_count: count, members, ..Default::default() }
+        let room = name.as_str().to_owned();
+        let state = RoomState { room, member_count: count, user_count, members, ..RoomState::default() };
+        Found { state, fresh }
     };
     rooms.iter().map(state).collect()
 }
@@ -391,7 +419,7 @@ fn add_to_namespace(
     for (kind, name) in std::iter::once(everyone).chain(user) {
         let key = Key { namespace: Arc::clone(namespace), kind, name: name.into() };
         if let Some(room) = locked.room_or_new(key, || Room::new(room::fresh_rate(0, now))) {
-            room.add(session, false);
+            room.add(session, Wishes::default());
         }
     }
 }

@@ -19,15 +19,15 @@ mod model;
 use std::{net::IpAddr, sync::Arc};
 
 pub use census::Page;
-pub use emit::{Emission, Held, names};
-pub use membership::{Changed, Joining, not_entered};
+pub use emit::{Emission, Held, What, names};
+pub use membership::{Changed, Found, Joining, Told, not_entered};
 pub use namespaces::{Namespace, Namespaces, unknown};
-pub use room::{FanOut, info};
+pub use room::{FanOut, Wishes, info};
 pub use sessions::Sessions;
 pub use watch::{RoomEvent, Watches};
 
 use crate::{
-    base::{clock::Instant, config::NamespaceConfig, limits::Limits, metrics::Metrics, refusal::Refusal},
+    base::{clock::Instant, limits::Limits, metrics::Metrics, refusal::Refusal},
     session::Session,
 };
 use shard::Shards;
@@ -36,7 +36,7 @@ use shard::Shards;
 #[derive(Debug)]
 pub struct Hub {
     /// The namespaces.
-    pub namespaces: Namespaces,
+    pub namespaces: Arc<Namespaces>,
     /// The sessions.
     pub sessions: Sessions,
     /// Who watches rooms.
@@ -47,10 +47,10 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub with the namespaces of the configuration and nobody in them.
-    pub fn new(limits: &Limits, namespaces: &[NamespaceConfig], metrics: Arc<Metrics>) -> Self {
+    /// A hub with nobody in it.
+    pub fn new(limits: &Limits, namespaces: Arc<Namespaces>, metrics: Arc<Metrics>) -> Self {
         Self {
-            namespaces: Namespaces::new(namespaces, limits.node.namespaces_max, metrics.namespaces.clone()),
+            namespaces,
             sessions: Sessions::new(limits.node.clone()),
             watches: Watches::default(),
             shards: Shards::new(),

@@ -1,14 +1,14 @@
 //! The members of one address, and the loop that hands them an event. Pure but for the outboxes that it fills.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use indexmap::IndexMap;
 use rialto_proto::v1::{Member as MemberInfo, Presence};
 
 use super::window::{Pace, Step, Window};
 use crate::{
-    base::{clock::Instant, config::BehindPolicy, rate::Bucket},
-    session::{Session, outbox::Put},
+    base::{clock::Instant, config::BehindPolicy, ids::UserName, rate::Bucket},
+    session::{Session, outbox::Put, owed::StateAfter},
     wire::Frame,
 };
 
@@ -21,14 +21,39 @@ pub(super) struct Room {
     pub(super) members: IndexMap<u64, Member>,
     pub(super) rate: Bucket,
     presence_wanted: u32,
+    state_wanted: u32,
+    /// Sessions of each user, and of nobody in particular.
+    users: HashMap<UserName, u32>,
+    nameless: u32,
     window: Window,
+}
+
+/// What a member wants to be told beside events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Who else is there, and who comes and goes.
+    pub presence: bool,
+    /// The keyed state.
+    pub state: bool,
+    /// Events as the difference to the one before.
+    pub delta: bool,
+}
+
+impl Wishes {
+    fn and(self, more: Self) -> Self {
+        Self {
+            presence: self.presence || more.presence,
+            state: self.state || more.state,
+            delta: self.delta || more.delta,
+        }
+    }
 }
 
 /// A session in a room.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) session: Arc<Session>,
-    presence: bool,
+    pub(super) wishes: Wishes,
 }
 
 /// What became of an event.
@@ -90,15 +115,29 @@ impl FanOut {
 impl Room {
     /// A room without members.
     pub(super) fn new(rate: Bucket) -> Self {
-        Self { members: IndexMap::new(), rate, presence_wanted: 0, window: Window::default() }
+        Self {
+            members: IndexMap::new(),
+            rate,
+            presence_wanted: 0,
+            state_wanted: 0,
+            users: HashMap::new(),
+            nameless: 0,
+            window: Window::default(),
+        }
     }
 
-    /// Adds a member. False when it was one; its wish to be told of others is taken over all the same.
-    pub(super) fn add(&mut self, session: &Arc<Session>, presence: bool) -> bool {
-        let member = Member { session: Arc::clone(session), presence };
-        self.presence_wanted += u32::from(presence);
-        let before = self.members.insert(session.id.key, member);
-        self.presence_wanted -= u32::from(before.as_ref().is_some_and(|member| member.presence));
+    /// Adds a member, or what a member wants beside what it has. False when it was one.
+    pub(super) fn add(&mut self, session: &Arc<Session>, wishes: Wishes) -> bool {
+        let before = self.members.get(&session.id.key).map(|member| member.wishes);
+        let wishes = before.map_or(wishes, |before| before.and(wishes));
+        self.count_wishes(before.unwrap_or_default(), wishes);
+        self.members.insert(session.id.key, Member { session: Arc::clone(session), wishes });
+        if before.is_none() {
+            match &session.identity().user {
+                Some(user) => *self.users.entry(user.clone()).or_default() += 1,
+                None => self.nameless += 1,
+            }
+        }
         before.is_none()
     }
 
@@ -107,8 +146,50 @@ impl Room {
         let Some(member) = self.members.swap_remove(&key) else {
             return false;
         };
-        self.presence_wanted -= u32::from(member.presence);
+        self.count_wishes(member.wishes, Wishes::default());
+        match &member.session.identity().user {
+            Some(user) => self.forget_user(user),
+            None => self.nameless -= 1,
+        }
         true
+    }
+
+    fn forget_user(&mut self, user: &UserName) {
+        if let Some(sessions) = self.users.get_mut(user) {
+            *sessions -= 1;
+            if *sessions == 0 {
+                self.users.remove(user);
+            }
+        }
+    }
+
+    /// How many users it has: sessions of one user count once, sessions without a user each.
+    pub(super) fn user_count(&self) -> u32 {
+        u32::try_from(self.users.len()).unwrap_or(u32::MAX).saturating_add(self.nameless)
+    }
+
+    /// How many users it would have with one more session.
+    pub(super) fn user_count_with(&self, session: &Session) -> u32 {
+        let new = session.identity().user.as_ref().is_none_or(|user| !self.users.contains_key(user));
+        self.user_count() + u32::from(new)
+    }
+
+    fn count_wishes(&mut self, before: Wishes, after: Wishes) {
+        self.presence_wanted += u32::from(after.presence);
+        self.presence_wanted -= u32::from(before.presence);
+        self.state_wanted += u32::from(after.state);
+        self.state_wanted -= u32::from(before.state);
+    }
+
+    /// Tells the members who asked for it that the keyed state has changed.
+    /// A member without room for it is owed the state.
+    pub(super) fn tell_state(&self, frame: &Frame, before: &StateAfter) {
+        if self.state_wanted > 0 {
+            let told = self.members.values().filter(|member| member.wishes.state);
+            for member in told {
+                member.session.outbox.put_state(frame, before.clone());
+            }
+        }
     }
 
     /// How many members it has.
@@ -177,13 +258,14 @@ impl Room {
             return Vec::new();
         }
         presence.member_count = self.count();
+        presence.user_count = self.user_count();
         if self.members.len() > MEMBERS_NAMED_MAX {
             presence.joined.clear();
             presence.left.clear();
         }
         let frame = Frame::presence(presence);
         let mut fan_out = FanOut::default();
-        let told = self.members.iter().filter(|(key, member)| member.presence && **key != except);
+        let told = self.members.iter().filter(|(key, member)| member.wishes.presence && **key != except);
         told.for_each(|(_, member)| fan_out.put(&member.session, &frame, BehindPolicy::Drop));
         fan_out.behind
     }
@@ -191,7 +273,7 @@ impl Room {
     /// Panics when its count of those who want presence is wrong, or when nobody is there. For tests, after each step.
     #[cfg(test)]
     pub(super) fn check(&self) {
-        let wanted = self.members.values().filter(|member| member.presence).count();
+        let wanted = self.members.values().filter(|member| member.wishes.presence).count();
         assert_eq!(self.presence_wanted as usize, wanted);
         assert!(!self.members.is_empty(), "a room without members exists");
         assert!(self.members.iter().all(|(key, member)| *key == member.session.id.key));

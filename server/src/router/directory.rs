@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use rialto_proto::v1::{self, CloseCode, RefusalCode, Then, server_frame::Frame as Body};
 use tokio::sync::broadcast;
 
-use super::{Router, dispatch::forbidden};
+use super::{Router, dispatch::forbidden, recover::Before};
 use crate::{
     auth::{Identity, Right},
     base::{
@@ -17,7 +17,7 @@ use crate::{
         refusal::{Closing, Refusal, Retry},
         text::truncate,
     },
-    hub::{self, Joining, Namespace, RoomEvent},
+    hub::{self, Joining, Namespace, RoomEvent, Wishes},
     session::Session,
     wire::{
         Frame, content, settings,
@@ -218,12 +218,12 @@ impl Router {
                 session: &session,
                 namespace: &namespace,
                 rooms: &rooms,
-                presence: false,
+                wishes: Wishes::default(),
                 now: clock::now(),
             };
-            let joined = self.hub.join(joining, |rooms, changed| {
-                let joined = v1::Joined { namespace: namespace.clone(), rooms };
-                changed.then(|| Frame::answer(0, Body::Joined(joined)))
+            let joined = self.hub.join(joining, |found, changed| {
+                let about = (0, &*identity, namespace.as_str());
+                changed.then(|| self.told(about, found, Before::NOTHING))
             });
             match joined {
                 Ok(changed) => {

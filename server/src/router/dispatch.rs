@@ -10,19 +10,20 @@ use rialto_proto::v1::{
     server_frame::Frame as Body, set_state,
 };
 
-use super::Router;
+use super::{Router, keep::is_kept, recover::Before};
 use crate::{
     auth::Right,
     base::{
         clock,
+        config::HistoryKind,
         ids::{NamespaceName, RoomName},
         refusal::{Closing, Refusal},
     },
-    hub::Joining,
+    hub::{Found, Joining, Told, Wishes},
     session::{Session, answers::Recall},
     wire::{
         Frame,
-        command::{Command, Join},
+        command::{Command, Emit, Join},
     },
 };
 
@@ -41,11 +42,53 @@ impl Router {
                 return Ok(());
             }
             let command = Command::parse(frame, &self.limits.session)?;
-            self.carry_out(session, reference, command)
+            self.in_turn(session, reference, command)
         });
         if let Err(refusal) = outcome {
             self.refuse(session, reference, refusal);
         }
+    }
+
+    /// Carries out a command now or, while something of the session waits for the log, behind that: so that neither
+    /// events nor answers overtake each other. What waits for the log itself goes there at once.
+    fn in_turn(&self, session: &Arc<Session>, reference: u32, command: Command) -> Result<(), Refusal> {
+        let silent = matches!(command, Command::Pong | Command::Seen(_));
+        let free =
+            session.pipeline.is_empty() || (!session.pipeline.defers() && self.is_written_command(&command));
+        if silent || free {
+            return self.carry_out(session, reference, command);
+        }
+        session.pipeline.defer();
+        let session = Arc::clone(session);
+        self.lane.then(Box::new(move |router, _| {
+            session.pipeline.deferred();
+            if let Err(refusal) = router.in_turn(&session, reference, command) {
+                router.refuse(&session, reference, refusal);
+            }
+        }));
+        Ok(())
+    }
+
+    fn is_written_command(&self, command: &Command) -> bool {
+        match command {
+            Command::Emit(emit) => self.is_written(emit),
+            Command::SetState(set) => self.is_durable(&set.namespace),
+            _ => false,
+        }
+    }
+
+    /// Whether an event is for the log.
+    pub fn is_written(&self, emit: &Emit) -> bool {
+        let settings = self.hub.namespaces.settings(emit.namespace.as_str());
+        emit.replies.is_none()
+            && settings.is_some_and(|settings| {
+                settings.history == HistoryKind::Durable && is_kept(&settings, &emit.target, emit.class)
+            })
+    }
+
+    fn is_durable(&self, namespace: &NamespaceName) -> bool {
+        let settings = self.hub.namespaces.settings(namespace.as_str());
+        settings.is_some_and(|settings| settings.history == HistoryKind::Durable)
     }
 
     /// Answers a command that comes again as it was answered. True when it may as well be carried out again.
@@ -97,7 +140,7 @@ impl Router {
                 session.outbox.seen(seq);
                 Ok(())
             }
-            Command::SetState(_) => Err(Refusal::invalid("set_state", "is not carried out by this node")),
+            Command::SetState(set) => self.set_state(session, reference, *set),
             Command::Bye => {
                 self.close(session, &Closing::new(CloseCode::Bye, "bye"));
                 Ok(())
@@ -112,20 +155,21 @@ impl Router {
 
     /// Joins all rooms or none.
     pub(super) fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
-        let Join { namespace, rooms, presence, .. } = join;
-        let namespace = namespace.into_string();
         let identity = session.identity();
-        for room in &rooms {
+        let namespace = join.namespace.as_str();
+        for room in &join.rooms {
             let room = Some(room.as_str());
-            let allowed = identity.may(Right::Join, &namespace, room)
-                && (!presence || identity.may(Right::Presence, &namespace, room));
+            let allowed = identity.may(Right::Join, namespace, room)
+                && (!join.presence || identity.may(Right::Presence, namespace, room))
+                && (join.newest == 0 || identity.may(Right::History, namespace, room));
             if !allowed {
                 return Err(forbidden());
             }
         }
-        let joining = Joining { session, namespace: &namespace, rooms: &rooms, presence, now: clock::now() };
-        self.join_or_enter(joining, |rooms| {
-            Frame::answer(reference, Body::Joined(v1::Joined { namespace: namespace.clone(), rooms }))
+        let wishes = Wishes { presence: join.presence, state: join.state, delta: join.delta };
+        let joining = Joining { session, namespace, rooms: &join.rooms, wishes, now: clock::now() };
+        self.join_or_enter(joining, |found| {
+            self.told((reference, &identity, namespace), found, Before::of(&join))
         })
     }
 
@@ -134,17 +178,18 @@ impl Router {
         if !session.identity().may_enter(&namespace) {
             return Err(forbidden());
         }
-        let joining =
-            Joining { session, namespace: &namespace, rooms: &[], presence: false, now: clock::now() };
+        let wishes = Wishes::default();
+        let joining = Joining { session, namespace: &namespace, rooms: &[], wishes, now: clock::now() };
         self.join_or_enter(joining, |_| {
-            Frame::answer(reference, Body::Entered(v1::Entered { namespace: namespace.clone() }))
+            let entered = v1::Entered { namespace: namespace.clone() };
+            Told { frames: vec![Frame::answer(reference, Body::Entered(entered))], owed: Vec::new() }
         })
     }
 
     fn join_or_enter(
         &self,
         joining: Joining<'_>,
-        answer: impl FnOnce(Vec<v1::RoomState>) -> Frame,
+        answer: impl FnOnce(Vec<Found>) -> Told,
     ) -> Result<(), Refusal> {
         let changed = self.hub.join(joining, |states, _| Some(answer(states)))?;
         self.close_behind(changed.behind);

@@ -5,9 +5,18 @@ use std::{
     time::SystemTime,
 };
 
-use rialto_proto::v1::{Accepted, Durability, Event, RefusalCode, Sender, server_frame::Frame as Body};
+use rialto_proto::v1::{
+    Accepted, Content, Durability, Event, RefusalCode, Sender, server_frame::Frame as Body,
+};
 
-use super::{Router, asker::Asker, dispatch::forbidden};
+use tokio::sync::oneshot;
+
+use super::{
+    Router,
+    asker::Asker,
+    dispatch::forbidden,
+    keep::{Keeping, Taken, is_kept, storage_failed},
+};
 use crate::{
     auth::{Identity, Right},
     base::{
@@ -17,7 +26,7 @@ use crate::{
         metrics::CauseLabel,
         refusal::{Refusal, Retry},
     },
-    hub::{self, Emission, FanOut, Held},
+    hub::{self, Emission, FanOut, Held, What},
     session::Session,
     wire::{
         Frame,
@@ -34,6 +43,34 @@ pub(super) enum Origin<'a> {
     Session(&'a Arc<Session>),
     /// Somebody without one.
     Identity(&'a Identity),
+}
+
+/// An event that was published.
+#[derive(Debug)]
+pub struct Published {
+    /// What is answered.
+    pub accepted: Accepted,
+    /// A receiver needs time to read before the next one.
+    pub pressed: bool,
+}
+
+/// What becomes of an event that is published.
+#[derive(Debug)]
+pub enum Publishing {
+    /// It was taken.
+    Done(Published),
+    /// It is being written.
+    Later(oneshot::Receiver<Result<Published, Refusal>>),
+}
+
+impl Publishing {
+    /// Waits until it is durable, if it has to be.
+    pub async fn outcome(self) -> Result<Published, Refusal> {
+        match self {
+            Self::Done(published) => Ok(published),
+            Self::Later(hears) => hears.await.unwrap_or_else(|_| Err(storage_failed())),
+        }
+    }
 }
 
 impl Origin<'_> {
@@ -66,21 +103,80 @@ impl Router {
         if emit.replies.is_some() {
             return self.emit_for_replies(session, reference, emit, &settings);
         }
+        if !emit.idempotency_key.is_empty() || is_kept(&settings, &emit.target, emit.class) {
+            self.emit_kept(session, reference, emit, settings);
+            return Ok(());
+        }
         let (id, fan_out) = self.send(Origin::Session(session), emit, &settings)?;
         if fan_out.pressed {
             session.press();
         }
-        self.accept(session, reference, id, fan_out);
+        self.accept(session, reference, accepted(id, fan_out.delivered), fan_out);
         Ok(())
     }
 
-    /// Emits without a session. Also says whether a receiver needs time to read before the next one.
-    pub fn publish(&self, identity: &Identity, emit: Emit) -> Result<(Accepted, bool), Refusal> {
+    /// Emits an event that is kept or named for ever, and answers the session when that is done.
+    fn emit_kept(
+        &self,
+        session: &Arc<Session>,
+        reference: u32,
+        emit: Emit,
+        settings: Arc<NamespaceSettings>,
+    ) {
+        let keeping = self.keeping(Origin::Session(session), emit, settings);
+        let session = Arc::clone(session);
+        session.pipeline.write();
+        self.keep(
+            keeping,
+            Box::new(move |router, outcome| {
+                match outcome {
+                    Ok(Taken { accepted, fan_out }) => {
+                        if fan_out.pressed {
+                            session.press();
+                        }
+                        router.accept(&session, reference, accepted, fan_out);
+                    }
+                    Err(refusal) => router.refuse(&session, reference, refusal),
+                }
+                // Only now: what comes next must not be answered before this.
+                session.pipeline.written();
+            }),
+        );
+    }
+
+    /// Emits without a session.
+    pub fn publish(&self, identity: &Identity, emit: Emit) -> Result<Publishing, Refusal> {
         let settings = self.allow(identity, &emit)?;
+        if !emit.idempotency_key.is_empty() || is_kept(&settings, &emit.target, emit.class) {
+            let (tells, hears) = oneshot::channel();
+            let keeping = self.keeping(Origin::Identity(identity), emit, settings);
+            self.keep(
+                keeping,
+                Box::new(move |router, outcome| {
+                    let outcome = outcome.map(|taken| router.published(taken.accepted, taken.fan_out));
+                    // The caller may have gone: then nobody wants to know.
+                    drop(tells.send(outcome));
+                }),
+            );
+            return Ok(Publishing::Later(hears));
+        }
         let (id, fan_out) = self.send(Origin::Identity(identity), emit, &settings)?;
-        let (recipients, pressed) = (fan_out.delivered, fan_out.pressed);
+        Ok(Publishing::Done(self.published(accepted(id, fan_out.delivered), fan_out)))
+    }
+
+    fn published(&self, accepted: Accepted, fan_out: FanOut) -> Published {
+        let pressed = fan_out.pressed;
         self.settle_fan_out(fan_out);
-        Ok((accepted(id, recipients), pressed))
+        Published { accepted, pressed }
+    }
+
+    fn keeping(&self, origin: Origin<'_>, emit: Emit, settings: Arc<NamespaceSettings>) -> Keeping {
+        let Emit { namespace, target, content, class, idempotency_key, .. } = emit;
+        let (namespace, sender) = (namespace.into_string(), origin.sender());
+        let user = sender.user.clone();
+        let event = event(&namespace, &target, content, (self.next_event_id(), sender));
+        let sender = origin.session().cloned();
+        Keeping { namespace, settings, target, sender, user, event, class, idempotency_key }
     }
 
     /// Whether an identity may send this, and what holds in the namespace.
@@ -112,10 +208,11 @@ impl Router {
             settings,
             target: &target,
             sender: origin.session(),
-            frame: &frame,
+            what: What::Frame(&frame),
+            charged: false,
             now: clock::now(),
         });
-        let mut fan_out = sent.map_err(|held| self.give_up(held))?;
+        let mut fan_out = sent.map_err(|held| self.let_go(held))?;
         if let Some(due) = fan_out.due.take() {
             self.flush_at(due, namespace, target);
         }
@@ -138,18 +235,18 @@ impl Router {
             settings,
             target: &target,
             sender: origin.session(),
-            frame: &frame,
+            what: What::Frame(&frame),
+            charged: false,
             now: clock::now(),
         };
         let sent =
             self.hub.emit_asking(emission, |receivers| self.wait_for_replies(id, asker, receivers, deadline));
-        Ok((id, sent.map_err(|held| self.give_up(held))?))
+        Ok((id, sent.map_err(|held| self.let_go(held))?))
     }
 
     /// Tells a session that its event was taken, and sees to those who fell behind by it.
-    pub(super) fn accept(&self, session: &Arc<Session>, reference: u32, id: EventId, fan_out: FanOut) {
+    pub(super) fn accept(&self, session: &Arc<Session>, reference: u32, accepted: Accepted, fan_out: FanOut) {
         if reference != 0 {
-            let accepted = accepted(id, fan_out.delivered);
             self.answer(session, Frame::answer(reference, Body::Accepted(accepted)));
         }
         self.settle_fan_out(fan_out);
@@ -163,7 +260,7 @@ impl Router {
     }
 
     /// Sees to what a refused event has led to all the same.
-    fn give_up(&self, held: Held) -> Refusal {
+    pub(super) fn let_go(&self, held: Held) -> Refusal {
         self.settle_drops(*held.before);
         held.refusal
     }
@@ -178,7 +275,7 @@ impl Router {
     }
 
     /// Sees to it that what a busy room gathers is handed out when its window is over. One task for each window.
-    fn flush_at(&self, due: Instant, namespace: String, target: Target) {
+    pub(super) fn flush_at(&self, due: Instant, namespace: String, target: Target) {
         let Some(router) = self.this.upgrade() else { return };
         self.tasks.spawn("window", async move {
             tokio::select! {
@@ -215,19 +312,22 @@ fn check_membership(session: &Session, emit: &Emit, settings: &NamespaceSettings
 fn encode(origin: Origin<'_>, emit: Emit, id: EventId, reply_token: String) -> (Target, String, Frame) {
     let Emit { namespace, target, content, class, .. } = emit;
     let namespace = namespace.into_string();
-    let event = Event {
-        namespace: namespace.clone(),
+    let mut event = event(&namespace, &target, content, (id, origin.sender()));
+    event.reply_token = reply_token;
+    (target, namespace, Frame::event(event, class))
+}
+
+/// An event, complete but for its place in a history.
+fn event(namespace: &str, target: &Target, content: Content, (id, sender): (EventId, Sender)) -> Event {
+    Event {
+        namespace: namespace.to_owned(),
         rooms: target.rooms().iter().map(|room| room.as_str().to_owned()).collect(),
         content: Some(content),
         event_id: id.to_string(),
-        sender: Some(origin.sender()),
+        sender: Some(sender),
         sent_at: Some(timestamp(clock::wall())),
-        reply_token,
-        offset: None,
-        epoch: String::new(),
-        ..Default::default()
-    };
-    (target, namespace, Frame::event(event, class))
+        ..Event::default()
+    }
 }
 
 fn timestamp(at: SystemTime) -> prost_types::Timestamp {

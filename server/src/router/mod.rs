@@ -3,6 +3,8 @@
 //!
 //! * [`dispatch`]: one match over the commands of a session
 //! * [`emit`]: the path of an event, from sessions and without one
+//! * `keep`: events that are kept; `lane`: those that wait for the log; `recover` and `owed`: what comes from before
+//! * [`rooms`]: what rooms keep, for those who may see it
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers
 //! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
@@ -13,10 +15,14 @@ mod asker;
 pub mod directory;
 pub mod dispatch;
 pub mod emit;
+mod keep;
+mod lane;
 pub mod life;
 mod owed;
+mod recover;
 pub mod reply;
 mod resume;
+pub mod rooms;
 pub mod timers;
 
 use std::sync::{Arc, Weak, atomic::AtomicU64};
@@ -36,10 +42,12 @@ use crate::{
         refusal::Refusal,
         tasks::Tasks,
     },
-    hub::Hub,
+    history::Histories,
+    hub::{Hub, Namespaces},
     session::{Session, replies::Replies},
 };
 use asker::Asker;
+use lane::Lane;
 use timers::Expiries;
 
 /// Everything that a node does with sessions and events.
@@ -54,6 +62,8 @@ pub struct Router {
     /// Tasks and the signals of stopping.
     pub tasks: Tasks,
     hub: Hub,
+    histories: Arc<Histories>,
+    lane: Lane,
     this: Weak<Self>,
     authenticator: Authenticator,
     replies: Mutex<Replies<Asker>>,
@@ -65,6 +75,15 @@ pub struct Router {
     next_event: AtomicU64,
     hellos: Mutex<Bucket>,
     resumes: Mutex<Bucket>,
+}
+
+/// What a node holds beyond sessions: made before the router, because it is taken up from the disk.
+#[derive(Debug)]
+pub struct Kept {
+    /// The namespaces.
+    pub namespaces: Arc<Namespaces>,
+    /// What their rooms keep.
+    pub histories: Arc<Histories>,
 }
 
 /// Sessions that fell behind and whose streams are to be ended.
@@ -79,6 +98,7 @@ impl Router {
     pub fn new(
         config: &Config,
         authenticator: Authenticator,
+        kept: Kept,
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> Arc<Self> {
@@ -86,7 +106,9 @@ impl Router {
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             node: NodeId::random(),
-            hub: Hub::new(&limits, &config.namespaces, Arc::clone(&metrics)),
+            hub: Hub::new(&limits, kept.namespaces, Arc::clone(&metrics)),
+            histories: kept.histories,
+            lane: Lane::default(),
             authenticator,
             replies: Mutex::default(),
             expiries: Mutex::default(),

@@ -6,6 +6,7 @@ pub mod memberships;
 mod missed;
 pub mod outbox;
 pub mod owed;
+mod pipeline;
 mod queue;
 pub mod replay;
 pub mod replies;
@@ -40,6 +41,7 @@ use crate::{
 use answers::{Answers, Recall};
 use memberships::Memberships;
 use outbox::{Lost, Outbox};
+pub use pipeline::Pipeline;
 
 /// Digits of a secret as text. Fewer or more are another text, even if they are the same number.
 const SECRET_DIGITS: usize = 26;
@@ -59,6 +61,8 @@ pub struct Session {
     pub outbox: Arc<Outbox>,
     /// The rooms it is in. The hub changes them; the lock is taken before any of the hub's.
     pub memberships: Mutex<Memberships>,
+    /// What of it waits for the log.
+    pub pipeline: Pipeline,
     closing: OnceLock<Closing>,
     // Which stream may speak, held while a frame of it is carried out: a stream that was replaced is not heard any more.
     turn: Mutex<Turn>,
@@ -98,6 +102,7 @@ impl Session {
             since: clock::wall(),
             outbox,
             memberships: Mutex::default(),
+            pipeline: Pipeline::default(),
             closing: OnceLock::new(),
             turn: Mutex::default(),
             answers: Mutex::default(),

@@ -52,4 +52,6 @@ pub struct StateAfter {
     pub epoch: String,
     /// The last revision that the client knows.
     pub revision: u64,
+    /// The client has not heard of what was taken away before this.
+    pub known: u64,
 }

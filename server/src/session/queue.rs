@@ -233,7 +233,7 @@ impl Queue {
 
     /// Owes events that are kept in a history, when they can be had from there again.
     fn lag(&mut self, frame: &Frame) -> bool {
-        if !frame.kept() {
+        if !frame.is_kept() {
             return false;
         }
         let events = frame.events();

@@ -57,7 +57,7 @@ impl Frame {
 
     /// An event that was encoded before and kept since. It displaces nothing.
     pub fn kept(record: Bytes) -> Self {
-        Self { record, count: 1, class: Class::Reliable, topic: 0 }
+        Self { record, count: 1, reference: 0, class: Class::Reliable, kept: true, topic: 0 }
     }
 
     /// Encodes a refusal of the command `reference`.
@@ -101,7 +101,7 @@ impl Frame {
             count += frame.count;
         }
         let class = frames.first().map_or(Class::Answer, Frame::class);
-        let kept = frames.iter().all(Frame::kept);
+        let kept = frames.iter().all(Frame::is_kept);
         Self { record: bytes.freeze(), count, reference: 0, class, kept, topic: 0 }
     }
 
@@ -131,7 +131,7 @@ impl Frame {
     }
 
     /// Whether the events in it are kept in a history, so that they can be had again.
-    pub fn kept(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         self.kept
     }
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, net::IpAddr, time::Duration};
 
 use http::Uri;
 
-use super::{Config, ConfigError, NamespaceSettings};
+use super::{Config, ConfigError, HistoryKind, NamespaceSettings};
 use crate::base::{
     limits::{
         ConnectionLimits, Limits, MESSAGE_OVERHEAD_BYTES, NodeLimits, OUTBOX_BYTES_FLOOR,
@@ -45,9 +45,6 @@ impl Config {
         self.check_origins()?;
         at_most("stop.drain", self.stop.drain, STOP_MAX)?;
         at_most("stop.flush", self.stop.flush, STOP_MAX)?;
-        if self.data.as_os_str().is_empty() {
-            return Err(ConfigError::invalid("data", "is empty"));
-        }
         Ok(())
     }
 
@@ -73,6 +70,9 @@ impl Config {
             name.parse::<Pattern>().map_err(|error| ConfigError::invalid(&*key, error))?;
             if !seen.insert(name.as_str()) {
                 return Err(ConfigError::invalid(key, "is there twice"));
+            }
+            if namespace.settings.history == HistoryKind::Durable && self.data.as_os_str().is_empty() {
+                return Err(ConfigError::invalid(key, "has a durable history, but `data` is empty"));
             }
             namespace.settings.check(&self.limits).map_err(|error| match error {
                 ConfigError::Invalid { key: setting, what } => {

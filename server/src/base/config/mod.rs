@@ -24,7 +24,7 @@ pub use source::{ConfigError, DEFAULT_TOML};
 pub struct Config {
     /// Where the node listens.
     pub listen: SocketAddr,
-    /// Where durable data lives.
+    /// Where durable data lives; empty: nowhere, and no namespace may have a durable history.
     pub data: PathBuf,
     /// Permits a public address without authentication.
     pub insecure: bool,
@@ -52,7 +52,7 @@ impl Default for Config {
             data: PathBuf::from("./rialto-data"),
             insecure: false,
             limits: Limits::default(),
-            namespaces: vec![NamespaceConfig::named("chat"), NamespaceConfig::named("default")],
+            namespaces: vec![NamespaceConfig::durable("chat"), NamespaceConfig::named("default")],
             auth: AuthConfig::default(),
             tls: None,
             web: WebConfig::default(),
@@ -74,6 +74,12 @@ pub struct NamespaceConfig {
 }
 
 impl NamespaceConfig {
+    /// A namespace whose rooms keep a durable history.
+    pub fn durable(name: &str) -> Self {
+        let settings = NamespaceSettings { history: HistoryKind::Durable, ..NamespaceSettings::default() };
+        Self { name: name.to_owned(), settings }
+    }
+
     /// A namespace with default settings.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), settings: NamespaceSettings::default() }

@@ -1,0 +1,279 @@
+//! Events that are kept in histories, and events with an idempotency key: their place first, then the same fan-out as for
+//! any other. Kept in memory they are placed and handed out in one step, under the locks of their rooms; kept on disk
+//! they are placed and written, and handed out when they are durable.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use rialto_proto::v1::{Accepted, Event, RefusalCode, content::Body};
+use sha2::{Digest, Sha256};
+
+use super::{Router, lane::Deed};
+use crate::{
+    base::{
+        clock,
+        config::{HistoryKind, NamespaceSettings},
+        ids::{RoomName, SessionId},
+        refusal::{Refusal, Retry},
+    },
+    history::{Draft, Idempotency, Outcome, Seen, Staged},
+    hub::{Emission, FanOut, What},
+    session::Session,
+    wire::{
+        Class,
+        target::{Target, Who},
+    },
+};
+
+/// Hears what became of an event.
+pub(super) type Done = Box<dyn FnOnce(&Router, Result<Taken, Refusal>) + Send>;
+
+/// An event that was taken.
+pub(super) struct Taken {
+    pub(super) accepted: Accepted,
+    pub(super) fan_out: FanOut,
+}
+
+/// An event on its way into a history.
+pub(super) struct Keeping {
+    pub(super) namespace: String,
+    pub(super) settings: Arc<NamespaceSettings>,
+    pub(super) target: Target,
+    pub(super) sender: Option<Arc<Session>>,
+    pub(super) user: String,
+    pub(super) event: Event,
+    pub(super) class: Class,
+    pub(super) idempotency_key: String,
+}
+
+impl Keeping {
+    /// The histories that it belongs in.
+    fn rooms(&self) -> &[RoomName] {
+        if is_kept(&self.settings, &self.target, self.class) { self.target.rooms() } else { &[] }
+    }
+
+    fn durable(&self) -> bool {
+        self.settings.history == HistoryKind::Durable && !self.rooms().is_empty()
+    }
+
+    fn excluded(&self) -> Option<SessionId> {
+        self.sender.as_ref().filter(|_| !self.target.include_sender).map(|session| session.id)
+    }
+
+    fn emission<'a>(&'a self, what: What<'a>, charged: bool) -> Emission<'a> {
+        Emission {
+            namespace: &self.namespace,
+            settings: &self.settings,
+            target: &self.target,
+            sender: self.sender.as_ref(),
+            what,
+            charged,
+            now: clock::now(),
+        }
+    }
+
+    fn digest(&self) -> [u8; 16] {
+        let mut digest = Sha256::new();
+        for room in self.target.rooms() {
+            digest.update(room.as_str());
+            digest.update([0]);
+        }
+        if let Some(content) = &self.event.content {
+            for part in [&content.event, &content.key, &content.content_type] {
+                digest.update(part);
+                digest.update([0]);
+            }
+            match &content.body {
+                Some(Body::Text(text)) => digest.update(text),
+                Some(Body::Binary(binary)) => digest.update(binary),
+                None => {}
+            }
+        }
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest.finalize()[..16]);
+        first
+    }
+}
+
+/// Whether an event is kept: sent reliably to rooms, and to all of their members. What leaves somebody out is not what
+/// every member may read; what may be lost or replaced on its way is not worth keeping.
+pub(super) fn is_kept(settings: &NamespaceSettings, target: &Target, class: Class) -> bool {
+    settings.history != HistoryKind::Off
+        && class == Class::Reliable
+        && target.except_rooms.is_empty()
+        && target.except_sessions.is_empty()
+        && matches!(&target.who, Who::Union { rooms, .. } if !rooms.is_empty())
+}
+
+impl Router {
+    /// Takes an event that is kept or named for ever. `done` hears of it, at once or when it is durable.
+    pub(super) fn keep(&self, keeping: Keeping, done: Done) {
+        let outcome = if keeping.durable() {
+            return self.keep_on_disk(keeping, done);
+        } else {
+            self.keep_in_memory(&keeping)
+        };
+        match outcome {
+            Ok(outcome) => self.told_outcome(keeping, outcome, done),
+            Err(refusal) => done(self, Err(refusal)),
+        }
+    }
+
+    fn told_outcome(&self, keeping: Keeping, outcome: Kept, done: Done) {
+        match outcome {
+            Kept::Taken(taken) => done(self, Ok(*taken)),
+            Kept::Seen(seen) => self.seen(keeping, seen, done),
+        }
+    }
+
+    /// Places an event and hands it out, in one step.
+    fn keep_in_memory(&self, keeping: &Keeping) -> Result<Kept, Refusal> {
+        let digest = keeping.digest();
+        let draft = Cell::new(Some(self.draft(keeping, &digest)));
+        let staged: RefCell<Option<Staged>> = RefCell::new(None);
+        let seen = Cell::new(None);
+        let make = || {
+            let draft = draft.take().ok_or_else(twice)?;
+            match self.histories.stage(draft)? {
+                Outcome::Staged(new) => {
+                    self.histories.publish(&new);
+                    let frame = new.frame.clone();
+                    staged.replace(Some(new));
+                    Ok(frame)
+                }
+                Outcome::Seen(known) => {
+                    seen.set(Some(known));
+                    Err(twice())
+                }
+            }
+        };
+        let sent = self.hub.emit(keeping.emission(What::Made(&make), false));
+        let fan_out = sent.map_err(|held| self.let_go(held));
+        if let Some(seen) = seen.take() {
+            return Ok(Kept::Seen(seen));
+        }
+        let fan_out = fan_out?;
+        let staged = staged.take().ok_or_else(twice)?;
+        let accepted = self.histories.answered(&staged, fan_out.delivered);
+        Ok(Kept::Taken(Box::new(Taken { accepted, fan_out })))
+    }
+
+    /// Places and writes an event; it is handed out when it is durable.
+    fn keep_on_disk(&self, keeping: Keeping, done: Done) {
+        let nothing = || Err(Refusal::new(RefusalCode::Internal, "made before it is handed out"));
+        if let Err(refusal) = self.hub.charge(keeping.emission(What::Made(&nothing), false)) {
+            return done(self, Err(refusal));
+        }
+        let mut parts = Some((keeping, done));
+        let mut known = None;
+        let staged = self.lane.stage(|| {
+            let Some((keeping, _)) = &parts else { return Ok(None) };
+            let digest = keeping.digest();
+            match self.histories.stage(self.draft(keeping, &digest))? {
+                Outcome::Seen(seen) => {
+                    known = Some(seen);
+                    Ok(None)
+                }
+                Outcome::Staged(staged) => {
+                    let Some((keeping, done)) = parts.take() else { return Ok(None) };
+                    let position = staged.position.unwrap_or_default();
+                    Ok(Some((position, hand_out(keeping, staged, done))))
+                }
+            }
+        });
+        let Some((keeping, done)) = parts else { return };
+        match (staged, known) {
+            (Err(refusal), _) => done(self, Err(refusal)),
+            (Ok(()), Some(seen)) => self.seen(keeping, seen, done),
+            (Ok(()), None) => done(self, Err(twice())),
+        }
+    }
+
+    fn draft<'a>(&self, keeping: &'a Keeping, digest: &[u8; 16]) -> Draft<'a> {
+        let key = keeping.idempotency_key.as_str();
+        let named = (!key.is_empty()).then(|| Idempotency { user: &keeping.user, key, digest: *digest });
+        Draft {
+            namespace: &keeping.namespace,
+            settings: &keeping.settings,
+            rooms: keeping.rooms(),
+            event: keeping.event.clone(),
+            class: keeping.class,
+            excluded: keeping.excluded(),
+            idempotency: named,
+            now: clock::wall(),
+        }
+    }
+
+    /// Answers an event that comes again as the first one was, when that is known.
+    fn seen(&self, keeping: Keeping, seen: Seen, done: Done) {
+        match seen {
+            Seen::Answered(accepted) => {
+                let accepted = Accepted { duplicate: true, ..accepted };
+                done(self, Ok(Taken { accepted, fan_out: FanOut::default() }));
+            }
+            Seen::Conflict => {
+                let refusal =
+                    Refusal::new(RefusalCode::RefReused, "the idempotency key was used for something else");
+                done(self, Err(Refusal { field: "idempotency_key", ..refusal }));
+            }
+            // Behind the first one: then its answer is known.
+            Seen::Pending(_) => self.lane.then(Box::new(move |router, _| router.look_again(&keeping, done))),
+        }
+    }
+
+    fn look_again(&self, keeping: &Keeping, done: Done) {
+        let digest = keeping.digest();
+        let named = Idempotency { user: &keeping.user, key: &keeping.idempotency_key, digest };
+        match self.histories.seen_before(&keeping.namespace, named) {
+            Some(Seen::Answered(accepted)) => {
+                let accepted = Accepted { duplicate: true, ..accepted };
+                done(self, Ok(Taken { accepted, fan_out: FanOut::default() }));
+            }
+            _ => done(self, Err(twice())),
+        }
+    }
+}
+
+/// What became of an event that is kept in memory.
+enum Kept {
+    Taken(Box<Taken>),
+    Seen(Seen),
+}
+
+/// Hands out an event that has become durable.
+fn hand_out(keeping: Keeping, staged: Staged, done: Done) -> Deed {
+    Box::new(move |router, durable| {
+        if let Err(error) = durable {
+            tracing::error!(%error, "an event that was taken did not become durable");
+            return done(router, Err(storage_failed()));
+        }
+        let show = || {
+            router.histories.publish(&staged);
+            Ok(staged.frame.clone())
+        };
+        match router.hub.emit(keeping.emission(What::Made(&show), true)) {
+            Ok(mut fan_out) => {
+                if let Some(due) = fan_out.due.take() {
+                    router.flush_at(due, keeping.namespace.clone(), keeping.target.clone());
+                }
+                let accepted = router.histories.answered(&staged, fan_out.delivered);
+                done(router, Ok(Taken { accepted, fan_out }));
+            }
+            Err(held) => done(router, Err(router.let_go(held))),
+        }
+    })
+}
+
+/// The same event is on its way at this very moment.
+fn twice() -> Refusal {
+    let refusal = Refusal::rate("idempotency_key", std::time::Duration::from_millis(20));
+    Refusal { reason: "the same event is being taken".into(), ..refusal }
+}
+
+/// Whether it was carried out is not known.
+pub(super) fn storage_failed() -> Refusal {
+    let refusal = Refusal::new(RefusalCode::StorageFailed, "the log has failed; the outcome is not known");
+    Refusal { retry: Retry::AfterChange, ..refusal }
+}
