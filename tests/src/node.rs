@@ -1,11 +1,18 @@
 //! A real node in this process, on a port of its own.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use rialto_proto::v1::{
     directory_service_client::DirectoryServiceClient, messaging_service_client::MessagingServiceClient,
+    room_service_client::RoomServiceClient,
 };
-use rialto_server::{base::config::Config, node::Node};
+use rialto_server::{
+    base::config::{Config, HistoryKind, NamespaceConfig},
+    node::Node,
+};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
@@ -21,7 +28,8 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with the default configuration but for the port, and for rates that are in the way of most tests.
+    /// A node with the default configuration but for the port, for rates that are in the way of most tests, and for the
+    /// history of `chat`, which is off.
     pub async fn start() -> Self {
         Self::with(|_| ()).await
     }
@@ -33,9 +41,35 @@ impl TestNode {
         config.limits.node.hellos_per_second = 100_000;
         config.limits.node.rooms_created_per_minute = 1_000_000;
         config.namespaces.iter_mut().for_each(|namespace| namespace.settings.room_emits_per_second = 0);
+        // What rooms keep has tests of its own, with a folder of its own.
+        config.data = PathBuf::new();
+        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.history = HistoryKind::Off);
         config.stop.drain = std::time::Duration::from_millis(200);
         change(&mut config);
         Self { node: Node::start(config).await.expect("the node starts") }
+    }
+
+    /// A node whose namespace `chat` has a durable history under `data`, and `memory` one in memory.
+    pub async fn keeping(data: &Path) -> Self {
+        Self::keeping_with(data, |_| ()).await
+    }
+
+    /// The same with a changed configuration.
+    pub async fn keeping_with(data: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(|config| {
+            data.clone_into(&mut config.data);
+            for namespace in &mut config.namespaces {
+                if namespace.name == "chat" {
+                    namespace.settings.history = HistoryKind::Durable;
+                }
+            }
+            let mut memory = NamespaceConfig::named("memory");
+            memory.settings.history = HistoryKind::Memory;
+            memory.settings.room_emits_per_second = 0;
+            config.namespaces.push(memory);
+            change(config);
+        })
+        .await
     }
 
     /// Where it listens.
@@ -62,6 +96,11 @@ impl TestNode {
     /// A stub for looking inside.
     pub async fn directory(&self) -> DirectoryServiceClient<Channel> {
         DirectoryServiceClient::new(self.channel().await)
+    }
+
+    /// A stub for what rooms keep.
+    pub async fn rooms(&self) -> RoomServiceClient<Channel> {
+        RoomServiceClient::new(self.channel().await)
     }
 
     /// Somebody who looks inside and acts on what is there, without credentials.
