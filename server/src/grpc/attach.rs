@@ -92,6 +92,7 @@ async fn carry_out(seat: &Seat, place: &Place, frames: Vec<ClientFrame>) {
     for frame in frames {
         seat.room(session).await;
         seat.router.writable().await;
+        session.pipeline.ready().await;
         // A stream that was replaced is not heard any more.
         if session.speak(*stream, || seat.router.dispatch(session, frame)).is_none() {
             return;

@@ -54,7 +54,7 @@ async fn take(router: &Router, request: PushRequest) -> Result<PushResponse, Ref
     let (mut full, mut pressed) = (false, false);
     let accepted_seq = session.take_pushed(request.first_seq, request.frames, |frame| {
         full = session.outbox.waiting().0 >= frames_max;
-        let wanted = !full && !pressed;
+        let wanted = !full && !pressed && !session.pipeline.is_full();
         if wanted {
             router.dispatch(&session, frame);
             pressed = session.take_pressed();

@@ -50,25 +50,32 @@ impl Router {
     }
 
     /// Carries out a command now or, while something of the session waits for the log, behind that: so that neither
-    /// events nor answers overtake each other. What waits for the log itself goes there at once.
+    /// events nor answers overtake each other. What is for the log as well goes there at once.
     fn in_turn(&self, session: &Arc<Session>, reference: u32, command: Command) -> Result<(), Refusal> {
-        let silent = matches!(command, Command::Pong | Command::Seen(_));
-        let free =
-            session.pipeline.is_empty() || (!session.pipeline.defers() && self.is_written_command(&command));
-        if silent || free {
+        if matches!(command, Command::Pong | Command::Seen(_)) {
             return self.carry_out(session, reference, command);
         }
-        session.pipeline.defer();
-        let session = Arc::clone(session);
-        self.lane.then(Box::new(move |router, _| {
-            session.pipeline.deferred();
-            if let Err(refusal) = router.in_turn(&session, reference, command) {
-                router.refuse(&session, reference, refusal);
-            }
-        }));
-        Ok(())
+        match session.pipeline.enter(reference, command, |command| self.is_written_command(command)) {
+            Some(command) => self.carry_out(session, reference, command),
+            None => Ok(()),
+        }
     }
 
+    /// Notes that something of a session was written and answered, and carries out what has waited behind it.
+    pub(super) fn written(&self, session: &Arc<Session>) {
+        if !session.pipeline.written() {
+            return;
+        }
+        while let Some((reference, command)) =
+            session.pipeline.next(|command| self.is_written_command(command))
+        {
+            if let Err(refusal) = self.carry_out(session, reference, command) {
+                self.refuse(session, reference, refusal);
+            }
+        }
+    }
+
+    /// Whether a command is for the log.
     fn is_written_command(&self, command: &Command) -> bool {
         match command {
             Command::Emit(emit) => self.is_written(emit),

@@ -139,7 +139,7 @@ impl Router {
                     Err(refusal) => router.refuse(&session, reference, refusal),
                 }
                 // Only now: what comes next must not be answered before this.
-                session.pipeline.written();
+                router.written(&session);
             }),
         );
     }

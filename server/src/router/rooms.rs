@@ -172,7 +172,7 @@ impl Router {
                 Ok(set) => router.answer(&session, Frame::answer(reference, Body::StateSet(set))),
                 Err(refusal) => router.refuse(&session, reference, refusal),
             }
-            session.pipeline.written();
+            router.written(&session);
         });
         self.take_state(&settings, set, by, done);
         Ok(())

@@ -1,42 +1,92 @@
-//! What of a session waits for the log: events that are being written, and commands that wait behind them.
+//! What of a session waits for the log: how many of its commands are being written, and the commands that wait behind
+//! them so that nothing overtakes. The router carries them out; this only keeps their order.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::VecDeque;
 
-/// Counts of one session. The router keeps them.
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::wire::command::Command;
+
+/// Commands that may wait before the client is not read from any more.
+const WAITING_MAX: usize = 256;
+
+/// The commands of one session that wait for the log.
 #[derive(Debug, Default)]
 pub struct Pipeline {
-    written: AtomicU32,
-    deferred: AtomicU32,
+    state: Mutex<State>,
+    shorter: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    written: u32,
+    waiting: VecDeque<(u32, Command)>,
+    /// Somebody carries out what has waited.
+    advancing: bool,
 }
 
 impl Pipeline {
-    /// True when nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.written.load(Ordering::Acquire) == 0 && !self.defers()
-    }
-
-    /// Whether commands wait behind what is being written.
-    pub fn defers(&self) -> bool {
-        self.deferred.load(Ordering::Acquire) > 0
+    /// Gives a command back that may be carried out now; otherwise it waits behind those before it. `joins` says that it
+    /// is for the log as well, where it cannot overtake.
+    pub fn enter(
+        &self,
+        reference: u32,
+        command: Command,
+        joins: impl FnOnce(&Command) -> bool,
+    ) -> Option<Command> {
+        let mut state = self.state.lock();
+        let free = state.waiting.is_empty() && !state.advancing && (state.written == 0 || joins(&command));
+        if free {
+            return Some(command);
+        }
+        state.waiting.push_back((reference, command));
+        None
     }
 
     /// Something is being written.
     pub fn write(&self) {
-        self.written.fetch_add(1, Ordering::AcqRel);
+        self.state.lock().written += 1;
     }
 
-    /// It was written and answered.
-    pub fn written(&self) {
-        self.written.fetch_sub(1, Ordering::AcqRel);
+    /// It was written and answered. True when the caller is to carry out what has waited, by [`Pipeline::next`].
+    #[must_use]
+    pub fn written(&self) -> bool {
+        let mut state = self.state.lock();
+        state.written -= 1;
+        let begins = !state.advancing && !state.waiting.is_empty();
+        state.advancing |= begins;
+        begins
     }
 
-    /// A command waits.
-    pub fn defer(&self) {
-        self.deferred.fetch_add(1, Ordering::AcqRel);
+    /// The next command whose turn it is; `None` when there is none, and then the caller has ended.
+    pub fn next(&self, joins: impl FnOnce(&Command) -> bool) -> Option<(u32, Command)> {
+        let mut state = self.state.lock();
+        let free = state.waiting.front().is_some_and(|(_, command)| state.written == 0 || joins(command));
+        if !free {
+            state.advancing = false;
+            return None;
+        }
+        let next = state.waiting.pop_front();
+        if state.waiting.len() < WAITING_MAX {
+            self.shorter.notify_waiters();
+        }
+        next
     }
 
-    /// It waits no more.
-    pub fn deferred(&self) {
-        self.deferred.fetch_sub(1, Ordering::AcqRel);
+    /// Whether more commands wait than should.
+    pub fn is_full(&self) -> bool {
+        self.state.lock().waiting.len() >= WAITING_MAX
+    }
+
+    /// Waits until commands are taken again.
+    pub async fn ready(&self) {
+        loop {
+            let shorter = self.shorter.notified();
+            if !self.is_full() {
+                return;
+            }
+            shorter.await;
+        }
     }
 }
