@@ -95,8 +95,8 @@ async fn presence_tells_who_comes_and_goes() {
     let node = TestNode::start().await;
     let ann = session(&node.url(), "ann").await;
     let room = ann.namespace("chat").room("general");
-    let mut changes = room.presence();
-    let joined = room.join_with(JoinOptions { presence: true }).await.unwrap();
+    let mut changes = room.presence().changes().unwrap();
+    let joined = room.join_with(JoinOptions::default().presence(true)).await.unwrap();
     assert_eq!(joined.members.len(), 1);
 
     let bob = session(&node.url(), "bob").await;

@@ -24,8 +24,9 @@ async fn member(name: &str, answer: &str) -> Result<(), Error> {
 async fn asker() -> Result<(), Error> {
     let session = Session::connect(SERVER).user("ann").await?;
     let room = session.namespace("chat").room("lunch");
-    let mut presence = room.presence();
-    let mut members = room.join_with(rialto_client::JoinOptions { presence: true }).await?.member_count;
+    let mut presence = room.presence().changes()?;
+    let mut members =
+        room.join_with(rialto_client::JoinOptions::default().presence(true)).await?.member_count;
     while members < 3 {
         members = presence.next().await.map_or(3, |change| change.member_count);
     }

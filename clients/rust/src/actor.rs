@@ -16,8 +16,10 @@ use tonic::{Streaming, transport::Endpoint};
 
 use crate::{
     backoff::{Backoff, STABLE},
-    conversation::{Kept, MESSAGES_WAITING, Opening, converse},
+    conversation::{MESSAGES_WAITING, Opening, converse},
     error::{Closing, Error, deepest},
+    kept::{Greeting, Kept},
+    line::{Line, bearer},
     link::FarEnd,
     settings::{MESSAGE_BYTES_MAX, Settings},
     status::{Incident, Status},
@@ -35,8 +37,6 @@ pub(crate) struct Actor {
     kept: Kept,
     backoff: Backoff,
     turned_down: bool,
-    /// Id of the session before.
-    before: Option<String>,
     /// Why its stream ended.
     lost_by: String,
     /// Who waits for the session to be attached for the first time.
@@ -57,7 +57,6 @@ impl Actor {
             kept: Kept::default(),
             backoff: Backoff::default(),
             turned_down: false,
-            before: None,
             lost_by: String::new(),
             first: Some(first),
         }
@@ -68,6 +67,7 @@ impl Actor {
         loop {
             self.far.status.send_replace(Status::Connecting);
             let ending = self.attempt().await;
+            self.kept.ended(&ending);
             let ending = if self.far.stop.is_wanted() { stopped_by(ending) } else { ending };
             let cause = cause_of(&ending);
             let credentials =
@@ -89,8 +89,10 @@ impl Actor {
 
     /// One stream: opens it and uses it until it ends.
     async fn attempt(&mut self) -> Ending {
+        let greeting = self.kept.greeting();
+        let opening = open(&self.settings, &self.endpoint, greeting, &self.far.line);
         let opened = tokio::select! {
-            opened = timeout(self.settings.connect_timeout, open(&self.settings, &self.endpoint)) => opened,
+            opened = timeout(self.settings.connect_timeout, opening) => opened,
             () = self.far.stop.wanted() => return Ending::Stopped,
         };
         let opening = match opened {
@@ -120,7 +122,7 @@ impl Actor {
             user: welcome.user.clone(),
             node: welcome.node.clone(),
         });
-        if let Some(before) = self.before.replace(welcome.session_id.clone()) {
+        if let Some(before) = self.kept.session().map(ToOwned::to_owned) {
             let now = welcome.session_id.clone();
             let cause = std::mem::take(&mut self.lost_by);
             self.far.audience.tell(Incident::Reconnected { before, now, resumed: welcome.resumed, cause });
@@ -148,6 +150,7 @@ impl Actor {
         };
         tracing::debug!(%closing, "session is over");
         self.far.status.send_replace(Status::Closed(closing));
+        self.far.backlog.close();
         self.far.audience.dismiss();
         if let Some(first) = self.first.take() {
             first.send(Err(error)).ok();
@@ -170,18 +173,27 @@ fn cause_of(ending: &Ending) -> Error {
         Ending::Closed(closing) => Error::Closed(closing.clone()),
         Ending::Failed(error) => error.clone(),
         Ending::Moved => Error::Unavailable("the server asked to connect again".to_owned()),
+        Ending::UsedUp => Error::Unavailable("the session has used up its numbers".to_owned()),
         Ending::Stopped => Error::Closed(Closing::unannounced("closed by the application")),
     }
 }
 
 /// Connects and greets; done when the welcome has come.
-async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Opening<Inbound>, Error> {
+async fn open(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    greeting: Greeting,
+    line: &Line,
+) -> Result<Opening<Inbound>, Error> {
     let token = settings.token.fetch().await?;
     let renewal = Renewal::new(settings.token.clone(), token.as_ref().and_then(Token::life));
     let channel = endpoint.connect().await.map_err(|error| Error::Unavailable(deepest(&error)))?;
+    let bearer = token.as_ref().map(|token| bearer(token.text())).transpose()?;
+    line.connected(channel.clone(), bearer);
     let mut client = MessagingServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let (outbound, requests) = mpsc::channel(MESSAGES_WAITING);
-    if outbound.try_send(greeting(settings, token)).is_err() {
+    let joins = greeting.joins.clone();
+    if outbound.try_send(hello(settings, token, greeting)).is_err() {
         return Err(Error::Invalid("the greeting found no place".to_owned()));
     }
     let mut inbound =
@@ -190,21 +202,22 @@ async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Opening<Inboun
         let Some(message) = inbound.message().await.map_err(Error::of_stream)? else {
             return Err(Error::Unavailable("the server ended the stream before its welcome".to_owned()));
         };
-        let seen = message.first_seq.wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
+        let welcome_seq = message.first_seq;
         let mut rest = VecDeque::from(message.frames);
         let Some(first) = rest.pop_front() else { continue };
         let welcome = welcome(first)?;
-        return Ok(Opening { inbound, outbound, welcome, rest, seen: seen.wrapping_sub(1), renewal });
+        return Ok(Opening { inbound, outbound, welcome, welcome_seq, rest, joins, renewal });
     }
 }
 
-fn greeting(settings: &Settings, token: Option<Token>) -> AttachRequest {
+fn hello(settings: &Settings, token: Option<Token>, greeting: Greeting) -> AttachRequest {
     let hello = Hello {
         token: token.map(Token::into_text).unwrap_or_default(),
         user: settings.user.clone(),
         attributes: settings.attributes.clone(),
         client: Some(settings.program.clone()),
-        ..Hello::default()
+        resume: greeting.resume,
+        joins: greeting.joins,
     };
     AttachRequest { frames: vec![ClientFrame { r#ref: 0, command: Some(Wire::Hello(hello)) }] }
 }

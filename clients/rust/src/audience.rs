@@ -2,13 +2,16 @@
 //! next item is *parked* and the conversation stops reading until there is room, so a slow application slows its own
 //! session, down to HTTP/2, and nothing else. Knows no commands.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use rialto_proto::v1;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::status::Incident;
+use crate::{mirror::Mirror, status::Incident};
 
 const INCIDENTS_KEPT: usize = 64;
 
@@ -19,6 +22,8 @@ pub(crate) enum Delivery {
     Event(Arc<v1::Event>),
     /// Members came or went.
     Presence(Arc<v1::Presence>),
+    /// Keys of a room's state became different, or are told for the first time.
+    State(Arc<Vec<v1::StateEntry>>, bool),
     /// An answer.
     Reply(Box<v1::ReplyItem>),
     /// No more answers.
@@ -43,6 +48,8 @@ pub(crate) enum Kind {
     Events(Option<String>),
     /// Presence.
     Presence,
+    /// Keyed state of one room.
+    State,
 }
 
 impl Interest {
@@ -60,6 +67,12 @@ impl Interest {
         self.kind == Kind::Presence
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == presence.namespace)
             && self.room.as_ref().is_none_or(|room| *room == presence.room)
+    }
+
+    fn covers_state(&self, place: &Place) -> bool {
+        self.kind == Kind::State
+            && self.namespace.as_ref() == Some(&place.0)
+            && self.room.as_ref() == Some(&place.1)
     }
 }
 
@@ -109,11 +122,15 @@ impl Parked {
 }
 
 type Listeners = Vec<(Interest, mpsc::Sender<Delivery>)>;
+/// Namespace and room.
+type Place = (String, String);
 
 /// All listeners of one session. `None` once the session is over.
 #[derive(Debug)]
 pub(crate) struct Audience {
     listeners: Mutex<Option<Listeners>>,
+    /// The state of rooms that are joined with it, for listeners who come later. Locked after `listeners`.
+    mirrors: Mutex<HashMap<Place, Mirror>>,
     incidents: Mutex<Option<broadcast::Sender<Incident>>>,
 }
 
@@ -121,6 +138,7 @@ impl Audience {
     pub(crate) fn new() -> Self {
         Self {
             listeners: Mutex::new(Some(Vec::new())),
+            mirrors: Mutex::default(),
             incidents: Mutex::new(Some(broadcast::Sender::new(INCIDENTS_KEPT))),
         }
     }
@@ -130,9 +148,22 @@ impl Audience {
         let (sender, receiver) = mpsc::channel(waiting.max(1));
         if let Some(listeners) = self.listeners.lock().as_mut() {
             listeners.retain(|(_, listener)| !listener.is_closed());
+            if let Some(state) = self.known_state(&interest) {
+                // The queue is new, so there is room.
+                sender.try_send(Delivery::State(Arc::new(state), true)).ok();
+            }
             listeners.push((interest, sender));
         }
         receiver
+    }
+
+    /// What is known already to a listener who comes later than the state.
+    fn known_state(&self, interest: &Interest) -> Option<Vec<v1::StateEntry>> {
+        if interest.kind != Kind::State {
+            return None;
+        }
+        let place = (interest.namespace.clone()?, interest.room.clone()?);
+        self.mirrors.lock().get(&place)?.whole()
     }
 
     /// Begins to listen to incidents.
@@ -156,12 +187,26 @@ impl Audience {
         self.give(parked, |interest| interest.covers_presence(&presence), &copy);
     }
 
-    fn give(&self, parked: &mut Parked, wants: impl Fn(&Interest) -> bool, copy: &dyn Fn() -> Delivery) {
+    /// Gives a change of keyed state to all who watch it.
+    pub(crate) fn state(&self, changes: v1::StateChanges, parked: &mut Parked) {
+        let place = (changes.namespace.clone(), changes.room.clone());
         let mut listeners = self.listeners.lock();
-        let Some(listeners) = listeners.as_mut() else {
+        let Some((news, first)) = self.mirrors.lock().entry(place.clone()).or_default().take(changes) else {
             return;
         };
-        listeners.retain(|(interest, listener)| !wants(interest) || parked.offer(listener, copy()));
+        let news = Arc::new(news);
+        let copy = || Delivery::State(Arc::clone(&news), first);
+        give(&mut listeners, parked, |interest| interest.covers_state(&place), &copy);
+    }
+
+    /// The session has left these rooms, or the whole namespace: what their state is, is no longer told.
+    pub(crate) fn parted(&self, namespace: &str, rooms: Option<&[String]>) {
+        let gone = |place: &Place| place.0 == namespace && rooms.is_none_or(|rooms| rooms.contains(&place.1));
+        self.mirrors.lock().retain(|place, _| !gone(place));
+    }
+
+    fn give(&self, parked: &mut Parked, wants: impl Fn(&Interest) -> bool, copy: &dyn Fn() -> Delivery) {
+        give(&mut self.listeners.lock(), parked, wants, copy);
     }
 
     /// Tells an incident to those who want to know.
@@ -176,7 +221,19 @@ impl Audience {
     /// Ends all streams: they give what they still hold, and then nothing.
     pub(crate) fn dismiss(&self) {
         self.listeners.lock().take();
+        self.mirrors.lock().clear();
         self.incidents.lock().take();
+    }
+}
+
+fn give(
+    listeners: &mut Option<Listeners>,
+    parked: &mut Parked,
+    wants: impl Fn(&Interest) -> bool,
+    copy: &dyn Fn() -> Delivery,
+) {
+    if let Some(listeners) = listeners {
+        listeners.retain(|(interest, listener)| !wants(interest) || parked.offer(listener, copy()));
     }
 }
 

@@ -12,7 +12,6 @@ use rialto_proto::v1::{
 };
 use tonic::{
     Request,
-    metadata::{Ascii, MetadataValue},
     transport::{Certificate, Channel},
 };
 
@@ -20,8 +19,13 @@ use crate::{
     content::{Payload, Reply},
     emission::Accepted,
     error::{Error, Refusal, carried},
+    history::History,
+    line::{Bearer, bearer, signed},
     namespace::Callee,
+    presence::Presence,
+    room_calls::{Asker, RoomCalls},
     settings::Settings,
+    state::State,
     target::Target,
     token::{Token, TokenSource},
 };
@@ -35,7 +39,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) channel: Channel,
-    bearer: Option<MetadataValue<Ascii>>,
+    bearer: Bearer,
     deadline: Duration,
 }
 
@@ -68,20 +72,12 @@ impl ClientBuilder {
     /// Makes the client. Connects when it is first used; must be called inside a tokio runtime.
     pub fn build(self) -> Result<Client, Error> {
         let bearer = match self.settings.token {
-            TokenSource::Fixed(ref token) => Some(bearer(token.clone())?),
+            TokenSource::Fixed(ref token) => Some(bearer(token.text())?),
             _ => None,
         };
         let channel = self.settings.endpoint()?.connect_lazy();
         Ok(Client { channel, bearer, deadline: self.settings.deadline })
     }
-}
-
-fn bearer(token: Token) -> Result<MetadataValue<Ascii>, Error> {
-    let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.into_text())
-        .parse()
-        .map_err(|_| Error::Invalid("the token holds characters that no token has".to_owned()))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// An event to publish, with its target; a value that can be kept and published again.
@@ -113,6 +109,18 @@ impl Publication {
     pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let content = self.raw.content.get_or_insert_default();
         content.headers.insert(key.into(), value.into());
+        self
+    }
+
+    /// Which of several things the event is about; see [`Emission::key`](crate::Emission::key).
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.raw.content.get_or_insert_default().key = key.into();
+        self
+    }
+
+    /// Names the event for ever, so that publishing it again has no effect but gives the first answer. At most 64 bytes.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.raw.idempotency_key = key.into();
         self
     }
 
@@ -148,11 +156,32 @@ impl Client {
     }
 
     /// A request with credentials that may stay open for ever.
-    pub(crate) fn sign<T>(&self, mut request: Request<T>) -> Request<T> {
-        if let Some(bearer) = &self.bearer {
-            request.metadata_mut().insert("authorization", bearer.clone());
-        }
-        request
+    pub(crate) fn sign<T>(&self, request: Request<T>) -> Request<T> {
+        signed(request, &self.bearer)
+    }
+
+    /// The channel and its credentials.
+    pub(crate) fn way(&self) -> (Channel, Bearer) {
+        (self.channel.clone(), self.bearer.clone())
+    }
+
+    /// What the history of a room keeps.
+    pub fn history(&self, namespace: impl AsRef<str>, room: impl AsRef<str>) -> History {
+        History::new(self.room(namespace.as_ref(), room.as_ref()))
+    }
+
+    /// Who is in a room.
+    pub fn presence(&self, namespace: impl AsRef<str>, room: impl AsRef<str>) -> Presence {
+        Presence::new(self.room(namespace.as_ref(), room.as_ref()))
+    }
+
+    /// The keyed state of a room.
+    pub fn state(&self, namespace: impl AsRef<str>, room: impl AsRef<str>) -> State {
+        State::new(self.room(namespace.as_ref(), room.as_ref()))
+    }
+
+    fn room(&self, namespace: &str, room: &str) -> RoomCalls {
+        RoomCalls::new(Asker::Client(self.clone()), namespace, room)
     }
 
     pub(crate) fn deadline(&self) -> Duration {

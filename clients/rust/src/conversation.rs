@@ -4,9 +4,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use prost::Message;
 use rialto_proto::v1::{
-    AttachRequest, AttachResponse, Bye, ClientFrame, Refresh, ServerFrame, Welcome,
+    self, AttachRequest, AttachResponse, Bye, ClientFrame, Refresh, ServerFrame, Welcome,
     client_frame::Command as Wire,
 };
 use tokio::{
@@ -16,45 +15,37 @@ use tokio::{
 use tonic::{Code, Status};
 
 use crate::{
-    audience::Parked,
     error::{Error, span},
+    kept::{FRAMES_PER_MESSAGE, Kept},
     link::{Awaiting, Command, FarEnd},
-    membership::Membership,
-    outstanding::Outstanding,
     status::Incident,
     step::Ending,
     token::{Renewal, Token},
 };
 
-/// Frames that one message may carry.
-const FRAMES_PER_MESSAGE: usize = 256;
-/// Bytes that one message gathers, unless a single frame has more: servers bound their messages.
-const BYTES_PER_MESSAGE: usize = 64 << 10;
 /// Messages that wait for HTTP/2 to take them.
 pub(crate) const MESSAGES_WAITING: usize = 4;
 /// How often abandoned commands are forgotten and silence is noticed.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How long a goodbye waits for its answer.
 const BYE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What outlives a stream.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    /// Where the session wants to be.
-    pub(crate) membership: Membership,
-    /// Commands that go out first on the next stream: they had not left, or may be repeated without harm.
-    pub(crate) again: Vec<Command>,
-}
+/// After so many frames, or so long after the first of them, the server is told what was handed on.
+const SEEN_AFTER_FRAMES: u32 = 64;
+const SEEN_AFTER: Duration = Duration::from_secs(5);
+/// How long the joins of a greeting may take before they are asked for once more.
+const GREETED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A stream that has been welcomed.
 pub(crate) struct Opening<S> {
     pub(crate) inbound: S,
     pub(crate) outbound: mpsc::Sender<AttachRequest>,
     pub(crate) welcome: Welcome,
+    /// Number of the welcome; 0 when it has none.
+    pub(crate) welcome_seq: u32,
     /// Frames that came in the same message as the welcome.
     pub(crate) rest: VecDeque<ServerFrame>,
-    /// Number of the last frame that was received.
-    pub(crate) seen: u32,
+    /// Joins that went with the greeting.
+    pub(crate) joins: Vec<v1::Join>,
     pub(crate) renewal: Renewal,
 }
 
@@ -62,20 +53,19 @@ pub(crate) struct Opening<S> {
 pub(super) struct Conversation<'a> {
     pub(super) far: &'a mut FarEnd,
     pub(super) kept: &'a mut Kept,
-    pub(super) outstanding: Outstanding,
-    pub(super) outgoing: VecDeque<ClientFrame>,
-    pub(super) inbox: VecDeque<ServerFrame>,
-    pub(super) parked: Parked,
+    /// Frames that came, and whether they have numbers.
+    inbox: VecDeque<(bool, ServerFrame)>,
     pub(super) renewal: Renewal,
-    /// Joins that the server asked to try later.
-    pub(super) later: Vec<(Instant, Wire)>,
     /// From when on to look for a quiet moment to move, and when to move at the latest.
     pub(super) move_between: Option<(Instant, Instant)>,
-    /// Last frame received. A later resume continues after it.
-    seen: u32,
+    /// Number of the last frame that came.
+    received: u32,
+    /// The last frame that the server was told of, and when to tell it of more. `None`: it holds nothing back.
+    seen: Option<Seen>,
     heard_at: Instant,
     silence_max: Duration,
     next_sweep: Instant,
+    greeted_by: Instant,
     stopping: bool,
     /// The goodbye has been said; it is waited for until then.
     parting: Option<Instant>,
@@ -83,33 +73,47 @@ pub(super) struct Conversation<'a> {
     deaf: bool,
 }
 
-/// Uses a stream until it ends. What may be sent again on the next one is left in `kept`.
-pub(crate) async fn converse<S>(mut opening: Opening<S>, far: &mut FarEnd, kept: &mut Kept) -> Ending
+/// What the server knows of what was handed on.
+struct Seen {
+    told: u32,
+    /// When to tell more, once there is more.
+    due: Option<Instant>,
+}
+
+/// Uses a stream until it ends. What outlives it is in `kept`.
+pub(crate) async fn converse<S>(opening: Opening<S>, far: &mut FarEnd, kept: &mut Kept) -> Ending
 where
     S: Stream<Item = Result<AttachResponse, Status>> + Unpin,
 {
+    let Opening { mut inbound, outbound, welcome, welcome_seq, rest, joins, renewal } = opening;
     let now = Instant::now();
+    kept.welcomed(&welcome, joins, now);
+    let numbered = welcome_seq != 0;
+    if numbered {
+        kept.handed = welcome_seq;
+    }
+    let held = !span(welcome.resume_window.as_ref()).is_zero();
     let mut conversation = Conversation {
+        received: kept.handed.wrapping_add(if numbered { count(rest.len()) } else { 0 }),
+        seen: held.then_some(Seen { told: kept.handed, due: None }),
         far,
         kept,
-        outstanding: Outstanding::default(),
-        outgoing: VecDeque::new(),
-        inbox: std::mem::take(&mut opening.rest),
-        parked: Parked::default(),
-        renewal: opening.renewal,
-        later: Vec::new(),
+        inbox: rest.into_iter().map(|frame| (numbered, frame)).collect(),
+        renewal,
         move_between: None,
-        seen: opening.seen,
         heard_at: now,
-        silence_max: span(opening.welcome.ping_interval.as_ref()).mul_f64(2.5),
+        silence_max: span(welcome.ping_interval.as_ref()).mul_f64(2.5),
         next_sweep: now + SWEEP,
+        greeted_by: now + GREETED_TIMEOUT,
         stopping: false,
         parting: None,
         deaf: false,
     };
-    let ending = conversation.run(&mut opening.inbound, &opening.outbound).await;
-    conversation.end();
-    ending
+    conversation.run(&mut inbound, &outbound).await
+}
+
+fn count(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
 }
 
 impl Conversation<'_> {
@@ -117,84 +121,81 @@ impl Conversation<'_> {
     where
         S: Stream<Item = Result<AttachResponse, Status>> + Unpin,
     {
-        if let Err(ending) = self.return_to_rooms() {
-            return ending;
-        }
-        let mut taken = Vec::new();
         loop {
             if let Some(ending) = self.take_inbox().or_else(|| self.look_at_clock()) {
                 return ending;
             }
             self.say_goodbye();
             let alarm = self.next_alarm();
+            let listens = self.kept.parked.is_empty() && self.inbox.is_empty();
             tokio::select! {
-                () = self.parked.hand_over(), if !self.parked.is_empty() => {}
-                message = inbound.next(), if self.parked.is_empty() && self.inbox.is_empty() => {
+                () = self.kept.parked.hand_over(), if !self.kept.parked.is_empty() => {}
+                message = inbound.next(), if listens => {
                     if let Err(ending) = self.receive(message) {
                         return ending;
                     }
                 }
-                place = outbound.reserve(), if !self.deaf && !self.outgoing.is_empty() => match place {
-                    Ok(place) => place.send(AttachRequest { frames: self.next_message() }),
-                    Err(_) => self.deaf = true,
-                },
-                count = self.far.commands.recv_many(&mut taken, FRAMES_PER_MESSAGE), if self.takes_commands() => {
-                    self.stopping |= count == 0;
-                    for command in taken.drain(..) {
-                        if let Err(ending) = self.send(command) {
-                            return ending;
+                place = outbound.reserve(), if self.speaks() => match place {
+                    Ok(place) => {
+                        let frames = self.next_message();
+                        if !frames.is_empty() {
+                            place.send(AttachRequest { frames });
                         }
                     }
-                }
-                token = self.renewal.next(), if self.parting.is_none() => {
-                    if let Err(ending) = self.renew(token) {
-                        return ending;
-                    }
-                }
+                    Err(_) => self.deaf = true,
+                },
+                () = self.far.backlog.filled(), if self.takes_commands() => self.take_commands(),
+                token = self.renewal.next(), if self.parting.is_none() => self.renew(token),
                 () = self.far.stop.wanted(), if !self.stopping => self.stopping = true,
                 () = sleep_until(alarm) => {}
             }
         }
     }
 
-    /// Joins the rooms of the session before, then sends what had not been answered there.
-    fn return_to_rooms(&mut self) -> Result<(), Ending> {
-        for wire in self.kept.membership.commands() {
-            self.send(Command { wire, awaiting: Awaiting::Rejoin })?;
-        }
-        for command in std::mem::take(&mut self.kept.again) {
-            self.send(command)?;
-        }
-        Ok(())
+    /// Holds when there is something to say. What the greeting asked for is answered first: its answers have no number,
+    /// and what is said may depend on them.
+    fn speaks(&self) -> bool {
+        let told = self.seen.as_ref().is_some_and(|seen| seen.due.is_some_and(|due| due <= Instant::now()));
+        let says = !self.kept.outgoing.is_empty() && (self.kept.greeted.is_empty() || self.parting.is_some());
+        !self.deaf && (says || told)
     }
 
-    /// Queues a command for sending, unless its caller has given up.
-    pub(super) fn send(&mut self, command: Command) -> Result<(), Ending> {
-        if command.awaiting.abandoned() {
-            return Ok(());
+    fn next_message(&mut self) -> Vec<ClientFrame> {
+        let now = Instant::now();
+        let mut frames = match self.kept.greeted.is_empty() || self.parting.is_some() {
+            true => self.kept.next_message(now),
+            false => Vec::new(),
+        };
+        if let Some(seen) = self.seen.as_mut().filter(|seen| seen.due.is_some_and(|due| due <= now)) {
+            *seen = Seen { told: self.kept.handed, due: None };
+            let wire = Wire::Seen(v1::Seen { seq: self.kept.handed });
+            frames.insert(0, ClientFrame { r#ref: 0, command: Some(wire) });
         }
-        match self.outstanding.begin(command) {
-            Some(frame) => self.outgoing.push_back(frame),
-            None => return Err(Ending::Moved),
-        }
-        Ok(())
+        frames
     }
 
     /// Full messages must not pile up, nor should anything be begun before a move or after the goodbye.
     fn takes_commands(&self) -> bool {
         let moving = self.move_between.is_some_and(|(from, _)| from <= Instant::now());
-        let ended = self.stopping && self.far.commands.is_empty();
-        self.outgoing.len() < FRAMES_PER_MESSAGE && !moving && !ended && !self.deaf && self.parting.is_none()
+        let ended = self.stopping && self.far.backlog.is_empty();
+        self.kept.outgoing.len() < FRAMES_PER_MESSAGE
+            && self.kept.outstanding.has_room()
+            && !moving
+            && !ended
+            && !self.deaf
+            && self.parting.is_none()
     }
 
-    fn next_message(&mut self) -> Vec<ClientFrame> {
-        let mut bytes = 0;
-        let fit = self.outgoing.iter().take(FRAMES_PER_MESSAGE).take_while(|frame| {
-            bytes += frame.encoded_len();
-            bytes <= BYTES_PER_MESSAGE
-        });
-        let count = fit.count().max(1);
-        self.outgoing.drain(..count.min(self.outgoing.len())).collect()
+    fn take_commands(&mut self) {
+        let now = Instant::now();
+        while self.takes_commands() {
+            let Some(command) = self.far.backlog.take(now) else { break };
+            self.kept.send(command);
+        }
+        let given_up = self.far.backlog.given_up();
+        if given_up > 0 {
+            self.far.audience.tell(Incident::PostsUnsent(given_up));
+        }
     }
 
     /// Takes a message into the inbox. A hole in the numbers would be a silent gap: the stream is not trusted any more.
@@ -210,18 +211,26 @@ impl Conversation<'_> {
         if message.frames.is_empty() {
             return Ok(());
         }
-        if message.first_seq != self.seen.wrapping_add(1) {
-            let message = format!("frame {} came after frame {}", message.first_seq, self.seen);
+        let numbered = message.first_seq != 0;
+        if numbered && message.first_seq != self.received.wrapping_add(1) {
+            let message = format!("frame {} came after frame {}", message.first_seq, self.received);
             return Err(Ending::Failed(Error::Failed { code: Code::DataLoss, message }));
         }
-        self.seen = self.seen.wrapping_add(u32::try_from(message.frames.len()).unwrap_or(u32::MAX));
-        self.inbox.extend(message.frames);
+        if numbered {
+            self.received = self.received.wrapping_add(count(message.frames.len()));
+        }
+        self.inbox.extend(message.frames.into_iter().map(|frame| (numbered, frame)));
         Ok(())
     }
 
+    /// Hands on what has come, until something finds no room.
     fn take_inbox(&mut self) -> Option<Ending> {
-        while self.parked.is_empty() {
-            let frame = self.inbox.pop_front()?;
+        while self.kept.parked.is_empty() {
+            let (numbered, frame) = self.inbox.pop_front()?;
+            if numbered {
+                self.kept.handed = self.kept.handed.wrapping_add(1);
+                self.note_handed();
+            }
             if let Some(ending) = self.take(frame) {
                 return Some(ending);
             }
@@ -229,38 +238,47 @@ impl Conversation<'_> {
         None
     }
 
-    fn renew(&mut self, token: Result<Token, String>) -> Result<(), Ending> {
+    fn note_handed(&mut self) {
+        let Some(seen) = &mut self.seen else { return };
+        let now = Instant::now();
+        if self.kept.handed.wrapping_sub(seen.told) >= SEEN_AFTER_FRAMES {
+            seen.due = Some(now);
+        } else {
+            seen.due.get_or_insert(now + SEEN_AFTER);
+        }
+    }
+
+    fn renew(&mut self, token: Result<Token, String>) {
         match token {
             Ok(token) => {
                 self.renewal.lasts(token.life());
                 let wire = Wire::Refresh(Refresh { token: token.into_text() });
-                self.send(Command { wire, awaiting: Awaiting::Refresh })
+                self.kept.send(Command { wire, awaiting: Awaiting::Refresh });
             }
-            Err(error) => {
-                self.far.audience.tell(Incident::TokenUnavailable(error));
-                Ok(())
-            }
+            Err(error) => self.far.audience.tell(Incident::TokenUnavailable(error)),
         }
     }
 
     /// Says goodbye once everything that was asked for before has been sent.
     fn say_goodbye(&mut self) {
-        if self.stopping && self.parting.is_none() && self.far.commands.is_empty() {
-            self.outgoing.push_back(ClientFrame { r#ref: 0, command: Some(Wire::Bye(Bye {})) });
+        if self.stopping && self.parting.is_none() && self.far.backlog.is_empty() {
+            self.kept.send(Command { wire: Wire::Bye(Bye {}), awaiting: Awaiting::Nobody });
             self.parting = Some(Instant::now() + BYE_TIMEOUT);
         }
     }
 
     fn next_alarm(&self) -> Instant {
-        let moving = self.move_between.map(|(from, by)| if from <= Instant::now() { by } else { from });
-        moving.into_iter().chain(self.parting).fold(self.next_sweep, Instant::min)
+        let now = Instant::now();
+        let moving = self.move_between.map(|(from, by)| if from <= now { by } else { from });
+        let told = self.seen.as_ref().and_then(|seen| seen.due).filter(|due| *due > now);
+        moving.into_iter().chain(self.parting).chain(told).fold(self.next_sweep, Instant::min)
     }
 
-    /// What is due by now: moving, the end of a goodbye, silence, and the sweep.
+    /// What is due by now: moving, the end of a goodbye, silence, the end of numbers, and the sweep.
     fn look_at_clock(&mut self) -> Option<Ending> {
         let now = Instant::now();
         if let Some((from, by)) = self.move_between {
-            let quiet = self.outstanding.is_empty() && self.outgoing.is_empty();
+            let quiet = self.kept.outstanding.is_empty() && self.kept.outgoing.is_empty();
             if now >= by || (now >= from && quiet) {
                 return Some(Ending::Moved);
             }
@@ -268,35 +286,41 @@ impl Conversation<'_> {
         if self.parting.is_some_and(|by| now >= by) {
             return Some(Ending::Stopped);
         }
+        if self.kept.outstanding.is_used_up() {
+            return Some(Ending::UsedUp);
+        }
         // While the application is slow the silence is ours.
-        if !self.parked.is_empty() {
+        if !self.kept.parked.is_empty() {
             self.heard_at = now;
         }
         if !self.silence_max.is_zero() && now.duration_since(self.heard_at) >= self.silence_max {
             return Some(Ending::Failed(Error::Unavailable("the server fell silent".to_owned())));
         }
         if now >= self.next_sweep {
-            self.next_sweep = now + SWEEP;
-            self.outstanding.sweep();
-            let (due, later) = std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
-            self.later = later;
-            let due: Vec<(Instant, Wire)> = due;
-            return due.into_iter().find_map(|(_, wire)| {
-                let awaiting = Awaiting::Rejoin;
-                self.send(Command { wire, awaiting }).err()
-            });
+            self.sweep(now);
         }
         None
     }
 
-    /// Keeps what may be sent again and tells everyone else that the outcome is unknown.
-    fn end(mut self) {
-        let unsent: Vec<Command> =
-            self.outgoing.drain(..).filter_map(|frame| self.outstanding.take_back(frame)).collect();
-        self.kept.again = self.outstanding.lost();
-        self.kept.again.extend(unsent.into_iter().filter(|command| !matches!(command.wire, Wire::Bye(_))));
+    fn sweep(&mut self, now: Instant) {
+        self.next_sweep = now + SWEEP;
+        self.kept.outstanding.sweep();
+        let later = std::mem::take(&mut self.kept.later);
+        let (due, later): (Vec<_>, Vec<_>) = later.into_iter().partition(|(at, _)| *at <= now);
+        self.kept.later = later;
+        let unanswered = match now >= self.greeted_by {
+            true => std::mem::take(&mut self.kept.greeted),
+            false => VecDeque::new(),
+        };
+        for wire in due.into_iter().map(|(_, wire)| wire).chain(unanswered.into_iter().map(Wire::Join)) {
+            self.kept.send(Command { wire, awaiting: Awaiting::Rejoin });
+        }
     }
 }
 
+#[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use crate::{
     audience::Delivery,
     content::{Payload, Reply},
     error::{Error, Refusal, Retry, carried},
+    event::Position,
     link::Link,
     target::Target,
 };
@@ -29,10 +30,16 @@ pub struct Accepted {
     pub event_id: String,
     /// How many sessions of the server's node it reaches.
     pub recipients: u32,
-    /// Position in the history of the room, if it keeps one.
+    /// Position in the history of the room; `None` when the event is kept in none, or in several.
     pub offset: Option<u64>,
+    /// Which life of the history `offset` counts in; empty when there is no offset.
+    pub epoch: String,
+    /// Positions in the histories of several rooms, when the event went to several.
+    pub positions: Vec<Position>,
     /// How sure it is that the event survives.
     pub durability: Durability,
+    /// It had been taken before under its idempotency key; all else is as it was answered then.
+    pub duplicate: bool,
 }
 
 impl From<v1::Accepted> for Accepted {
@@ -42,14 +49,19 @@ impl From<v1::Accepted> for Accepted {
             offset: accepted.offset,
             durability: accepted.durability(),
             event_id: accepted.event_id,
+            epoch: accepted.epoch,
+            positions: accepted.positions.into_iter().map(Position::from).collect(),
+            duplicate: accepted.duplicate,
         }
     }
 }
 
 /// An emit, sent when it is awaited: `room.emit("message", "hi").header("lang", "en").await?`
 ///
-/// *Errors*: [`Error::Unavailable`] when the session was not attached before the deadline: nothing was sent.
-/// [`Error::UnknownOutcome`] when the connection broke before the answer. *Cancel safety*: dropping it while it is
+/// *Order*: emits of one session take effect in the order in which they were begun, also over reconnects.
+/// *Errors*: [`Error::Unavailable`] when the session was not attached before the deadline, [`Error::Unsent`] when the
+/// offline buffer had no place: nothing was sent. [`Error::TimedOut`] when it was sent and no answer came in time. While
+/// the session is not attached a volatile emit fails at once. *Cancel safety*: dropping it while it is
 /// awaited does not take back what was sent.
 #[derive(Debug, Clone)]
 #[must_use = "an emit is sent when it is awaited"]
@@ -82,13 +94,28 @@ impl Emission {
         self
     }
 
-    /// Dropped, and not waiting, for a receiver that is behind.
+    /// Which of several things the event is about, for example `player-7` for `moved`; at most 128 bytes. Of
+    /// [`latest`](Self::latest) events of the same rooms, name and key the newest waits, and differences are made
+    /// between them.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.emit.content.get_or_insert_default().key = key.into();
+        self
+    }
+
+    /// Names the emit for ever: another one of the same user in the namespace with the same key has no effect and gets
+    /// the first one's answer. At most 64 bytes. Default: one that nobody else has, unless the emit is posted.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.emit.idempotency_key = key.into();
+        self
+    }
+
+    /// Dropped, and not waiting, for a receiver that is behind, or when the session is not attached.
     pub fn volatile(mut self) -> Self {
         self.emit.set_delivery(v1::Delivery::Volatile);
         self
     }
 
-    /// Takes the place of the one before it, of the same rooms and name, for a receiver that is behind.
+    /// Takes the place of the one before it, of the same rooms, name and key, for a receiver that is behind.
     pub fn latest(mut self) -> Self {
         self.emit.set_delivery(v1::Delivery::Latest);
         self
@@ -127,9 +154,18 @@ impl Emission {
     }
 
     /// Hands the event to the connection and does not wait for the server's answer. A refusal comes as
-    /// [`Incident::Refused`](crate::Incident::Refused); when the connection breaks nobody is told.
+    /// [`Incident::Refused`](crate::Incident::Refused). What waits for the connection and is given up is told by
+    /// [`Incident::PostsUnsent`](crate::Incident::PostsUnsent); when the connection breaks under it nobody is told.
     pub async fn post(self) -> Result<(), Error> {
         self.link.post(Wire::Emit(*self.emit)).await
+    }
+
+    /// Makes sure that the emit takes effect once, even if it has to be sent again.
+    fn named(mut self) -> Self {
+        if self.emit.idempotency_key.is_empty() {
+            self.emit.idempotency_key = format!("{:032x}", rand::random::<u128>());
+        }
+        self
     }
 
     async fn send(self) -> Result<Accepted, Error> {
@@ -145,7 +181,7 @@ impl IntoFuture for Emission {
     type IntoFuture = Pending<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
+        Box::pin(self.named().send())
     }
 }
 
@@ -159,7 +195,7 @@ pub struct Question {
 
 impl Question {
     async fn send(self) -> Result<Replies, Error> {
-        let Emission { link, emit, within } = self.emission;
+        let Emission { link, emit, within } = self.emission.named();
         let (replies, receiver) = mpsc::channel(link.events_waiting());
         match link.ask_many(Wire::Emit(*emit), replies, within).await? {
             Frame::Accepted(accepted) => Ok(Replies {
@@ -275,7 +311,7 @@ impl Replies {
     pub(crate) async fn one(mut self) -> Result<Reply, Error> {
         let refused = |code, reason: &str| {
             let reason = reason.to_owned();
-            Err(Error::Refused(Refusal { code, reason, retry: Retry::AfterChange, limit: String::new() }))
+            Err(Error::Refused(Refusal { code, reason, retry: Retry::AfterChange, ..Refusal::default() }))
         };
         if let Some(reply) = self.next().await {
             let reply = reply?;

@@ -24,13 +24,16 @@ pub enum Error {
     /// The server was not reached, or the session was not attached in time. Nothing was sent.
     #[error("server unavailable: {0}")]
     Unavailable(String),
-    /// No answer came in time. The command may have been carried out.
+    /// No answer came in time, connecting again included. The command may have been carried out.
     #[error("timed out: {0}")]
     TimedOut(String),
-    /// The connection broke after the command was sent and before its answer came: it may have been carried out.
-    /// It is not sent again.
-    #[error("the connection broke before the answer came, so the outcome is unknown")]
+    /// The session was lost after the command was sent and before its answer came: it may have been carried out.
+    /// It is not sent again, because it could take effect twice.
+    #[error("the session was lost before the answer came, so the outcome is unknown")]
     UnknownOutcome,
+    /// It waited for the connection and was given up before it was sent.
+    #[error("not sent: {0}")]
+    Unsent(Unsent),
     /// The request makes no sense and was not sent.
     #[error("{0}")]
     Invalid(String),
@@ -87,6 +90,23 @@ impl Error {
     }
 }
 
+/// Why something that waited for the connection was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsent {
+    /// The offline buffer was full.
+    #[error("the offline buffer is full")]
+    Full,
+    /// It was the oldest, and newer ones needed its place.
+    #[error("the offline buffer was full and newer ones needed its place")]
+    MadeRoom,
+    /// The application cleared the offline buffer.
+    #[error("the offline buffer was cleared")]
+    Cleared,
+    /// It had waited for as long as the offline buffer keeps anything.
+    #[error("it waited too long for the connection")]
+    TooOld,
+}
+
 /// Why one command was refused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
@@ -98,6 +118,20 @@ pub struct Refusal {
     pub retry: Retry,
     /// Name of the limit that was reached; empty for none.
     pub limit: String,
+    /// The revision that a key of a room's state has now, for `CONFLICT`; 0 when there is no such key.
+    pub revision: Option<u64>,
+}
+
+impl Default for Refusal {
+    fn default() -> Self {
+        Self {
+            code: RefusalCode::Unspecified,
+            reason: String::new(),
+            retry: Retry::Never,
+            limit: String::new(),
+            revision: None,
+        }
+    }
 }
 
 /// Whether a refused command may be tried again.
@@ -146,6 +180,7 @@ impl From<v1::Refused> for Refusal {
             },
             reason: refused.reason,
             limit: refused.limit,
+            revision: refused.revision,
         }
     }
 }
@@ -245,6 +280,7 @@ fn announced(status: &Status) -> Option<Error> {
         reason: status.message().to_owned(),
         retry: after.map_or(Retry::Never, Retry::After),
         limit: info.metadata.get("limit").cloned().unwrap_or_default(),
+        revision: info.metadata.get("revision").and_then(|revision| revision.parse().ok()),
     }))
 }
 
@@ -298,6 +334,7 @@ mod tests {
             reason: "too fast".into(),
             retry: Retry::After(Duration::from_secs(2)),
             limit: "emits_per_second".into(),
+            revision: None,
         };
         assert_eq!(Error::from(status), Error::Refused(expected));
     }

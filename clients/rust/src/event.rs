@@ -1,7 +1,6 @@
-//! Events and presence as the application sees them: values that know how to answer, and the streams they come in.
+//! Events as the application sees them: values that know how to answer, and the streams they come in.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -19,10 +18,32 @@ use crate::{audience::Delivery, content::Payload, error::Error, link::Link};
 #[derive(Clone)]
 pub struct Event {
     raw: Arc<v1::Event>,
-    link: Link,
+    /// Absent for an event out of a history, which nobody waits for.
+    link: Option<Link>,
+}
+
+/// A place in the history of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The room.
+    pub room: String,
+    /// Which life of the history `offset` counts in.
+    pub epoch: String,
+    /// The first event of a history has 1, every event one more than the one before it.
+    pub offset: u64,
+}
+
+impl From<v1::RoomPosition> for Position {
+    fn from(position: v1::RoomPosition) -> Self {
+        Self { room: position.room, epoch: position.epoch, offset: position.offset }
+    }
 }
 
 impl Event {
+    pub(crate) fn from_history(raw: v1::Event) -> Self {
+        Self { raw: Arc::new(raw), link: None }
+    }
+
     fn content(&self) -> Option<&v1::Content> {
         self.raw.content.as_ref()
     }
@@ -82,6 +103,26 @@ impl Event {
         &self.raw.event_id
     }
 
+    /// Which of several things the event is about; empty when the sender did not say.
+    pub fn key(&self) -> &str {
+        self.content().map_or("", |content| &content.key)
+    }
+
+    /// Position in the history of its room; `None` when it is kept in none, or in several.
+    pub fn offset(&self) -> Option<u64> {
+        self.raw.offset
+    }
+
+    /// Which life of the history [`Event::offset`] counts in; empty when there is no offset.
+    pub fn epoch(&self) -> &str {
+        &self.raw.epoch
+    }
+
+    /// Positions in the histories of several rooms, when the event went to several.
+    pub fn positions(&self) -> impl Iterator<Item = Position> {
+        self.raw.positions.iter().cloned().map(Position::from)
+    }
+
     /// Session that sent it; empty when it was published without one.
     pub fn sender(&self) -> &str {
         self.raw.sender.as_ref().map_or("", |sender| &sender.session)
@@ -105,25 +146,21 @@ impl Event {
     /// Answers the sender. Done when the answer is on its way; a refusal of it, for example because the sender no
     /// longer waits, comes as [`Incident::Refused`](crate::Incident::Refused).
     pub async fn reply(&self, payload: impl Into<Payload>) -> Result<(), Error> {
-        let reply = payload.into().into_reply(self.reply_token()?);
-        self.link.post(Wire::Reply(reply)).await
+        let (link, reply_token) = self.asker()?;
+        link.post(Wire::Reply(payload.into().into_reply(reply_token))).await
     }
 
     /// Answers the sender that what it asked for could not be done. At most 1 KiB.
     pub async fn reply_error(&self, error: impl Into<String>) -> Result<(), Error> {
-        let reply = v1::Reply {
-            reply_token: self.reply_token()?,
-            body: Some(v1::reply::Body::Error(error.into())),
-            ..v1::Reply::default()
-        };
-        self.link.post(Wire::Reply(reply)).await
+        let (link, reply_token) = self.asker()?;
+        let body = Some(v1::reply::Body::Error(error.into()));
+        link.post(Wire::Reply(v1::Reply { reply_token, body, ..v1::Reply::default() })).await
     }
 
-    fn reply_token(&self) -> Result<String, Error> {
-        if self.wants_reply() {
-            Ok(self.raw.reply_token.clone())
-        } else {
-            Err(Error::Invalid("the sender of this event waits for no answer".to_owned()))
+    fn asker(&self) -> Result<(&Link, String), Error> {
+        match self.link.as_ref().filter(|_| self.wants_reply()) {
+            Some(link) => Ok((link, self.raw.reply_token.clone())),
+            None => Err(Error::Invalid("the sender of this event waits for no answer".to_owned())),
         }
     }
 }
@@ -136,7 +173,7 @@ impl fmt::Debug for Event {
 
 /// Events, from the moment of asking for them until the session is over.
 ///
-/// *Order*: as the server sent them. *Falling behind*: a bounded number wait here
+/// *Order*: as the server sent them; each once, also over reconnects, in rooms with history. *Falling behind*: a bounded number wait here
 /// ([`Connecting::events_waiting`](crate::Connecting::events_waiting)); then the session stops reading, answers to its
 /// commands wait too, and the server applies the namespace's policy. Read in one task and emit in another where the
 /// flow is heavy. *Cancel safety*: nothing is lost.
@@ -164,107 +201,7 @@ impl Stream for Events {
         loop {
             match std::task::ready!(self.receiver.poll_recv(context)) {
                 Some(Delivery::Event(raw)) => {
-                    return Poll::Ready(Some(Event { raw, link: self.link.clone() }));
-                }
-                Some(_) => {}
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-/// A session in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Id of the session.
-    pub session: String,
-    /// Its user; empty when none is known.
-    pub user: String,
-    /// What it says about itself.
-    pub attributes: BTreeMap<String, String>,
-}
-
-impl From<v1::Member> for Member {
-    fn from(member: v1::Member) -> Self {
-        let who = member.who.unwrap_or_default();
-        Self { session: who.session, user: who.user, attributes: member.attributes }
-    }
-}
-
-/// A room as a new member finds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomState {
-    /// The room.
-    pub room: String,
-    /// How many members it has, the new one included.
-    pub member_count: u32,
-    /// The members, when presence was asked for and there are at most 256.
-    pub members: Vec<Member>,
-}
-
-impl From<v1::RoomState> for RoomState {
-    fn from(state: v1::RoomState) -> Self {
-        Self {
-            room: state.room,
-            member_count: state.member_count,
-            members: state.members.into_iter().map(Member::from).collect(),
-        }
-    }
-}
-
-/// Members came or went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PresenceChange {
-    /// The namespace.
-    pub namespace: String,
-    /// The room.
-    pub room: String,
-    /// Those who came, or whose attributes changed. Empty in rooms of more than 256 members.
-    pub joined: Vec<Member>,
-    /// Sessions that went, with their users. Empty in rooms of more than 256 members.
-    pub left: Vec<v1::Sender>,
-    /// How many members the room has now.
-    pub member_count: u32,
-}
-
-impl From<v1::Presence> for PresenceChange {
-    fn from(presence: v1::Presence) -> Self {
-        Self {
-            namespace: presence.namespace,
-            room: presence.room,
-            joined: presence.joined.into_iter().map(Member::from).collect(),
-            left: presence.left,
-            member_count: presence.member_count,
-        }
-    }
-}
-
-/// Changes of membership in rooms that were joined with presence. Order, limits and falling behind as for [`Events`].
-#[derive(Debug)]
-pub struct PresenceChanges {
-    receiver: mpsc::Receiver<Delivery>,
-    _link: Link,
-}
-
-impl PresenceChanges {
-    pub(crate) fn new(receiver: mpsc::Receiver<Delivery>, link: Link) -> Self {
-        Self { receiver, _link: link }
-    }
-
-    /// The next change; `None` when the session is over.
-    pub async fn next(&mut self) -> Option<PresenceChange> {
-        StreamExt::next(self).await
-    }
-}
-
-impl Stream for PresenceChanges {
-    type Item = PresenceChange;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PresenceChange>> {
-        loop {
-            match std::task::ready!(self.receiver.poll_recv(context)) {
-                Some(Delivery::Presence(raw)) => {
-                    return Poll::Ready(Some(Arc::unwrap_or_clone(raw).into()));
+                    return Poll::Ready(Some(Event { raw, link: Some(self.link.clone()) }));
                 }
                 Some(_) => {}
                 None => return Poll::Ready(None),

@@ -1,7 +1,7 @@
 //! What each frame of the server means to the session: whom it is given to and what changes by it. One match, in the
 //! order of the contract; called by the loop in `conversation.rs`.
 
-use rialto_proto::v1::{Drain, ServerFrame, client_frame::Command as Wire, server_frame::Frame};
+use rialto_proto::v1::{self, Drain, ServerFrame, client_frame::Command as Wire, server_frame::Frame};
 use tokio::time::Instant;
 
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     link::{Awaiting, Command},
     membership::one_by_one,
     outstanding::Settled,
-    status::Incident,
+    room::RoomState,
+    status::{Incident, Missed},
     step::Ending,
 };
 
@@ -18,16 +19,35 @@ impl Conversation<'_> {
     /// Takes one frame. Kinds that this version does not know are passed over.
     pub(super) fn take(&mut self, frame: ServerFrame) -> Option<Ending> {
         match frame.frame? {
-            Frame::Event(event) => self.far.audience.event(event, &mut self.parked),
-            Frame::Presence(presence) => self.far.audience.presence(presence, &mut self.parked),
-            Frame::Missed(missed) => self.far.audience.tell(Incident::Missed(missed.into())),
+            Frame::Event(event) => self.event(event),
+            Frame::Presence(presence) => self.far.audience.presence(presence, &mut self.kept.parked),
+            Frame::StateChanges(changes) => self.far.audience.state(changes, &mut self.kept.parked),
+            Frame::Missed(missed) => {
+                self.kept.positions.missed(&missed);
+                self.far.audience.tell(Incident::Missed(missed.into()));
+            }
             Frame::Drain(drain) => self.drain(&drain),
             Frame::Close(close) => return Some(Ending::Closed(close.into())),
             // A sign of life, which has been noted already and needs no answer.
             Frame::Ping(_) | Frame::Welcome(_) => {}
-            answer => return self.settle(frame.r#ref, answer),
+            answer if frame.r#ref == 0 && !self.kept.greeted.is_empty() => self.greeted(answer),
+            answer => self.settle(frame.r#ref, answer),
         }
         None
+    }
+
+    /// Makes the payload whole first, also of an event that the application has had: the next may build on it.
+    fn event(&mut self, mut event: v1::Event) {
+        let builds =
+            event.delta.is_some() || self.kept.membership.takes_deltas(&event.namespace, &event.rooms);
+        let made = if builds { self.kept.deltas.restore(&mut event) } else { Ok(()) };
+        if !self.kept.positions.is_new(&event) {
+            return;
+        }
+        match made {
+            Ok(()) => self.far.audience.event(event, &mut self.kept.parked),
+            Err(unmade) => self.far.audience.tell(Incident::unreadable(event, unmade.to_string())),
+        }
     }
 
     /// The server will stop: move in the time that it gave to this session.
@@ -39,54 +59,93 @@ impl Conversation<'_> {
         self.far.audience.tell(Incident::Draining);
     }
 
-    fn settle(&mut self, number: u32, answer: Frame) -> Option<Ending> {
+    /// An answer to what the greeting asked for. They come in order, and before anything else that has no number.
+    fn greeted(&mut self, answer: Frame) {
+        let Some(join) = self.kept.greeted.pop_front() else { return };
+        match answer {
+            Frame::Joined(joined) if joined.rooms.iter().map(|state| &state.room).eq(&join.rooms) => {
+                self.kept.positions.joined(&join, &joined);
+                self.rejoined(&join, joined);
+            }
+            Frame::Refused(refused) => self.rejoin_refused(Wire::Join(join), refused.into()),
+            other => {
+                self.kept.greeted.push_front(join);
+                self.unasked(other);
+            }
+        }
+    }
+
+    fn settle(&mut self, number: u32, answer: Frame) {
         if let Frame::Refreshed(refreshed) = &answer
             && refreshed.expires_in.is_some()
         {
             self.renewal.lasts(Some(span(refreshed.expires_in.as_ref())));
         }
-        match self.outstanding.settle(number, answer, &mut self.parked) {
-            Settled::Nothing => None,
-            Settled::Done(command) => {
-                self.kept.membership.done(&command);
-                None
-            }
-            Settled::RejoinRefused(command, refusal) => self.rejoin_refused(command, refusal),
-            Settled::RefreshRefused(refusal) => {
-                self.far.audience.tell(Incident::Refused(refusal));
-                None
-            }
-            Settled::Unasked(frame) => {
-                // With a number it is a late answer, whose caller has given up.
-                if number == 0 {
-                    self.unasked(frame);
+        match (&answer, self.kept.outstanding.command(number)) {
+            (Frame::Joined(joined), Some(Wire::Join(join))) => {
+                self.kept.positions.joined(join, joined);
+                if self.kept.outstanding.is_rejoin(number) {
+                    self.rejoined(&join.clone(), joined.clone());
                 }
-                None
             }
+            (Frame::Accepted(accepted), Some(Wire::Emit(emit))) => {
+                self.kept.positions.accepted(emit, accepted);
+            }
+            _ => {}
+        }
+        match self.kept.outstanding.settle(number, answer, &mut self.kept.parked) {
+            Settled::Nothing => {}
+            Settled::Done(command) => self.done(&command),
+            Settled::RejoinRefused(command, refusal) => self.rejoin_refused(command, refusal),
+            Settled::RefreshRefused(refusal) => self.far.audience.tell(Incident::Refused(refusal)),
+            // With a number it is a late answer, whose caller has given up.
+            Settled::Unasked(frame) if number == 0 => self.unasked(frame),
+            Settled::Unasked(_) => {}
         }
     }
 
+    fn done(&mut self, command: &Wire) {
+        match command {
+            Wire::Part(part) => self.parted(&part.namespace, &part.rooms),
+            Wire::Leave(leave) => self.left(&leave.namespace),
+            Wire::Refresh(refresh) => self.far.line.renew(&refresh.token),
+            other => self.kept.membership.done(other),
+        }
+    }
+
+    /// Rooms of the session before are joined again. Where nothing says what came between, something may be missing.
+    fn rejoined(&mut self, join: &v1::Join, joined: v1::Joined) {
+        for state in &joined.rooms {
+            let asked = join.recover.iter().any(|at| at.room == state.room);
+            if !asked || state.recovery() == v1::Recovery::Unspecified {
+                self.far.audience.tell(Incident::Missed(Missed::unknown(&joined.namespace, &state.room)));
+            }
+        }
+        self.far.audience.tell(Incident::Rejoined {
+            namespace: joined.namespace,
+            rooms: joined.rooms.into_iter().map(RoomState::from).collect(),
+        });
+    }
+
     /// A room that cannot be joined again now is tried later if the server says so, and given up otherwise.
-    fn rejoin_refused(&mut self, command: Wire, refusal: Refusal) -> Option<Ending> {
+    fn rejoin_refused(&mut self, command: Wire, refusal: Refusal) {
         match (&command, refusal.retry) {
             (Wire::Join(join), _) if join.rooms.len() > 1 => {
-                return one_by_one(join).find_map(|wire| {
-                    let awaiting = Awaiting::Rejoin;
-                    self.send(Command { wire, awaiting }).err()
-                });
+                for wire in one_by_one(join) {
+                    self.kept.send(Command { wire, awaiting: Awaiting::Rejoin });
+                }
             }
-            (_, Retry::After(wait)) => self.later.push((Instant::now() + wait, command)),
+            (_, Retry::After(wait)) => self.kept.later.push((Instant::now() + wait, command)),
             (Wire::Join(join), _) => {
-                self.kept.membership.parted(&join.namespace, &join.rooms);
+                self.parted(&join.namespace, &join.rooms);
                 self.give_up(&join.namespace, join.rooms.first(), refusal);
             }
             (Wire::Enter(enter), _) => {
-                self.kept.membership.left(&enter.namespace);
+                self.left(&enter.namespace);
                 self.give_up(&enter.namespace, None, refusal);
             }
             _ => {}
         }
-        None
     }
 
     fn give_up(&self, namespace: &str, room: Option<&String>, refusal: Refusal) {
@@ -95,6 +154,16 @@ impl Conversation<'_> {
             room: room.cloned().unwrap_or_default(),
             refusal,
         });
+    }
+
+    fn parted(&mut self, namespace: &str, rooms: &[String]) {
+        self.kept.parted(namespace, rooms);
+        self.far.audience.parted(namespace, Some(rooms));
+    }
+
+    fn left(&mut self, namespace: &str) {
+        self.kept.left(namespace);
+        self.far.audience.parted(namespace, None);
     }
 
     /// What somebody else has done to this session, or a refusal of something that nobody waits for.
@@ -106,11 +175,11 @@ impl Conversation<'_> {
                 rooms: joined.rooms.into_iter().map(|state| state.room).collect(),
             },
             Frame::Parted(parted) => {
-                self.kept.membership.parted(&parted.namespace, &parted.rooms);
+                self.parted(&parted.namespace, &parted.rooms);
                 Incident::Parted { namespace: parted.namespace, rooms: parted.rooms }
             }
             Frame::Left(left) => {
-                self.kept.membership.left(&left.namespace);
+                self.left(&left.namespace);
                 Incident::Parted { namespace: left.namespace, rooms: Vec::new() }
             }
             _ => return,

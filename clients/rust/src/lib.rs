@@ -19,54 +19,80 @@
 //!
 //! # Deadlines
 //! Every command ends by its deadline, 10 s unless set otherwise. While the session is not attached commands wait for
-//! it, and fail with [`Error::Unavailable`] when it does not come back in time: nothing was sent then.
+//! it, in order and within the bounds of the [offline buffer](Connecting::offline_buffer), and fail with
+//! [`Error::Unavailable`] or [`Error::Unsent`] when they cannot: nothing was sent then.
 //!
 //! # Losing the connection
 //! The session connects again after a wait between nothing and a bound that grows from 250 ms to 30 s, or as the server
-//! asks, and joins its rooms again. An emit whose answer was lost fails with [`Error::UnknownOutcome`] and is never sent
-//! twice. [`Session::incidents`] tells of every gap.
+//! asks. Within the server's resume window it goes on where it was: same id, same rooms, nothing missing, nothing twice.
+//! When it cannot, it is a new session, which joins its rooms again, and recovers from their histories what it has not
+//! handed over yet. Either way the application sees each event of a room with history once and in order; where something
+//! is missing or may be, [`Session::incidents`] says so and names the room.
+//!
+//! Commands without an answer are sent again: under their number, which the server answers and does not carry out twice,
+//! or with their idempotency key, which does the same over sessions. What could take effect twice all the same fails with
+//! [`Error::UnknownOutcome`]: a change of keyed state, and an emit older than servers remember keys.
 //!
 //! # Falling behind
 //! Nothing is unbounded. An application that does not read its events slows its own session, and then the server's
 //! policy decides; see [`Events`].
 //!
 //! # Inside
-//! Handles (`session`, `namespace`, `emission`, `event`) send commands over `link` to one `actor` per session, which
-//! opens a stream and gives it to `conversation` until it ends; `step` and `backoff` say what comes after. `outstanding`
-//! knows who waits for which answer, `audience` who listens to what, `membership` where to return to. `client` and
-//! `directory` need no session.
+//! Handles (`session`, `namespace`, `room`, `emission`, `event`, `state`, …) send commands over `link` and its `backlog`
+//! to one `actor` per session, which opens a stream and gives it to `conversation` until it ends; `step` and `backoff`
+//! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
+//! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
+//! what. `history`, `presence` and `state` ask over `room_calls`; `client` and `directory` need no session.
 
 mod actor;
 mod audience;
+mod backlog;
 mod backoff;
 mod client;
 mod content;
 mod conversation;
+mod delta;
 mod directory;
 mod emission;
 mod error;
 mod event;
+mod history;
 mod intake;
+mod kept;
+mod line;
 mod link;
 mod membership;
+mod mirror;
 mod namespace;
 mod outstanding;
+mod positions;
+mod presence;
+mod room;
+mod room_calls;
 mod session;
 mod settings;
+mod state;
 mod status;
 mod step;
 mod target;
 mod token;
 
+pub use backlog::{OfflineBuffer, Overflow};
 pub use client::{Call, Client, ClientBuilder, Publication};
 pub use content::{Body, Payload, Reply};
 pub use directory::{Directory, Page, PageOf, RoomWatch};
 pub use emission::{Accepted, Answers, Emission, Missing, Question, Replies, Summary};
-pub use error::{CloseCode, Closing, Error, Refusal, RefusalCode, Retry};
-pub use event::{Event, Events, Member, PresenceChange, PresenceChanges, RoomState};
-pub use namespace::{Callee, JoinOptions, Namespace, Room};
+pub use error::{CloseCode, Closing, Error, Refusal, RefusalCode, Retry, Unsent};
+pub use event::{Event, Events, Position};
+pub use history::{History, HistoryPage, HistoryPages};
+pub use namespace::{Callee, Namespace};
+pub use presence::{
+    Member, Presence, PresenceChange, PresenceChanges, PresenceCounts, PresencePage, PresentUser,
+};
 pub use rialto_proto::v1;
+pub use room::{JoinOptions, Room, RoomState};
 pub use session::{Connecting, Session};
+pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, StateWatch};
 pub use status::{Incident, Incidents, Missed, Status};
 pub use target::Target;
 pub use token::{Token, TokenError};

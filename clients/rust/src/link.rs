@@ -12,12 +12,12 @@ use tokio::{
 
 use crate::{
     audience::{Audience, Delivery},
-    error::{Closing, Error, Refusal, RefusalCode, Retry},
+    backlog::Backlog,
+    error::{Closing, Error, Refusal, RefusalCode, Unsent},
+    line::Line,
+    settings::Settings,
     status::Status,
 };
-
-/// Commands that wait for the connection; further callers wait in line, each for at most its deadline.
-pub(crate) const COMMANDS_WAITING: usize = 256;
 
 /// No server takes a larger command: 1 MiB of payload and what may stand around it.
 const COMMAND_BYTES_MAX: usize = (1 << 20) + (60 << 10);
@@ -31,8 +31,8 @@ fn fits(wire: &Wire) -> Result<(), Error> {
     Err(Error::Refused(Refusal {
         code: RefusalCode::PayloadTooLarge,
         reason: format!("a command of {bytes} bytes is more than any server takes"),
-        retry: Retry::Never,
         limit: "payload_bytes_max".to_owned(),
+        ..Refusal::default()
     }))
 }
 
@@ -81,7 +81,8 @@ pub(crate) struct Link {
 
 #[derive(Debug)]
 struct Shared {
-    commands: mpsc::Sender<Command>,
+    backlog: Arc<Backlog>,
+    line: Line,
     status: watch::Receiver<Status>,
     stop: watch::Sender<bool>,
     audience: Arc<Audience>,
@@ -92,7 +93,8 @@ struct Shared {
 /// The actor's end of a link.
 #[derive(Debug)]
 pub(crate) struct FarEnd {
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) line: Line,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) stop: Stop,
     pub(crate) audience: Arc<Audience>,
@@ -116,18 +118,21 @@ impl Stop {
 }
 
 /// Both ends of a new link.
-pub(crate) fn link(deadline: Duration, events_waiting: usize) -> (Link, FarEnd) {
-    let (commands, far_commands) = mpsc::channel(COMMANDS_WAITING);
+pub(crate) fn link(settings: &Settings) -> (Link, FarEnd) {
+    let backlog = Arc::new(Backlog::new(settings.offline));
+    let line = Line::default();
     let (far_status, status) = watch::channel(Status::Connecting);
     let (stop, far_stop) = watch::channel(false);
     let audience = Arc::new(Audience::new());
     let far = FarEnd {
-        commands: far_commands,
+        backlog: Arc::clone(&backlog),
+        line: line.clone(),
         status: far_status,
         stop: Stop(far_stop),
         audience: Arc::clone(&audience),
     };
-    let shared = Shared { commands, status, stop, audience, deadline, events_waiting };
+    let Settings { deadline, events_waiting, .. } = *settings;
+    let shared = Shared { backlog, line, status, stop, audience, deadline, events_waiting };
     (Link { shared: Arc::new(shared) }, far)
 }
 
@@ -174,46 +179,59 @@ impl Link {
     async fn exchange(
         &self,
         command: Command,
-        outcome: oneshot::Receiver<Result<Frame, Error>>,
+        mut outcome: oneshot::Receiver<Result<Frame, Error>>,
         within: Duration,
     ) -> Result<Frame, Error> {
         fits(&command.wire)?;
         let deadline = Instant::now() + within;
-        self.attached(deadline).await?;
-        let exchange = async {
-            self.shared.commands.send(command).await.map_err(|_| self.over())?;
-            outcome.await.unwrap_or_else(|_| Err(self.over()))
-        };
-        timeout_at(deadline, exchange)
-            .await
-            .unwrap_or_else(|_| Err(Error::TimedOut(format!("no answer within {within:?}"))))
+        let (ticket, until) = self.put(command, deadline).await?;
+        let over = |_| Err(self.over());
+        if let Ok(outcome) = timeout_at(until, &mut outcome).await {
+            return outcome.unwrap_or_else(over);
+        }
+        if self.shared.backlog.take_back(ticket) {
+            return Err(if until < deadline { Error::Unsent(Unsent::TooOld) } else { self.unavailable() });
+        }
+        match timeout_at(deadline, outcome).await {
+            Ok(outcome) => outcome.unwrap_or_else(over),
+            Err(_) => Err(Error::TimedOut(format!("no answer within {within:?}"))),
+        }
+    }
+
+    async fn put(&self, command: Command, deadline: Instant) -> Result<(u64, Instant), Error> {
+        let mut status = self.shared.status.clone();
+        self.shared.backlog.put(command, deadline, &mut status).await
     }
 
     /// Hands over a command whose answer nobody waits for.
     pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
         fits(&wire)?;
         let deadline = Instant::now() + self.shared.deadline;
-        self.attached(deadline).await?;
-        let command = Command { wire, awaiting: Awaiting::Nobody };
-        match timeout_at(deadline, self.shared.commands.send(command)).await {
-            Ok(sent) => sent.map_err(|_| self.over()),
-            Err(_) => Err(Error::Unavailable("the connection takes no more for now".to_owned())),
-        }
+        self.put(Command { wire, awaiting: Awaiting::Nobody }, deadline).await.map(|_| ())
     }
 
-    /// Waits until the session is attached.
-    async fn attached(&self, deadline: Instant) -> Result<(), Error> {
+    /// Gives up all emits that wait for the connection; returns how many.
+    pub(crate) fn clear(&self) -> usize {
+        self.shared.backlog.clear()
+    }
+
+    /// The connection that the session has, once it is attached.
+    pub(crate) async fn line(&self, deadline: Instant) -> Result<&Line, Error> {
         let mut status = self.shared.status.clone();
         let settled = |status: &Status| matches!(status, Status::Attached { .. } | Status::Closed(_));
         match timeout_at(deadline, status.wait_for(settled)).await {
-            Ok(Ok(now)) if matches!(*now, Status::Attached { .. }) => return Ok(()),
-            Ok(_) => return Err(self.over()),
-            Err(_) => {}
+            Ok(Ok(now)) if matches!(*now, Status::Attached { .. }) => Ok(&self.shared.line),
+            Ok(_) => Err(self.over()),
+            Err(_) => Err(self.unavailable()),
         }
-        Err(Error::Unavailable(match &*self.shared.status.borrow() {
+    }
+
+    fn unavailable(&self) -> Error {
+        Error::Unavailable(match &*self.shared.status.borrow() {
             Status::Waiting { cause, .. } => cause.clone(),
+            Status::Attached { .. } => "the connection takes no more for now".to_owned(),
             _ => "not connected yet".to_owned(),
-        }))
+        })
     }
 
     /// Asks the session to end and waits until it has.
@@ -250,23 +268,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_command_without_a_connection_fails_at_its_deadline_and_is_not_sent() {
-        let (link, mut far) = link(Duration::from_secs(10), 1);
+        let (link, far) = link(&Settings::new(String::new()));
         far.status.send_replace(Status::Waiting { until: Instant::now(), cause: "refused".into() });
         let began = Instant::now();
         let error = link.ask(enter(), Duration::from_secs(3)).await.unwrap_err();
         assert_eq!(error, Error::Unavailable("refused".into()));
         assert_eq!(began.elapsed(), Duration::from_secs(3));
-        assert!(far.commands.try_recv().is_err());
+        assert!(far.backlog.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_command_waits_for_the_connection() {
-        let (link, mut far) = link(Duration::from_secs(10), 1);
+        let (link, far) = link(&Settings::new(String::new()));
         let asking = link.ask(enter(), Duration::from_secs(3));
         let serving = async {
             tokio::time::advance(Duration::from_secs(2)).await;
             far.status.send_replace(attached());
-            let Awaiting::One(answer) = far.commands.recv().await.unwrap().awaiting else {
+            far.backlog.filled().await;
+            let Some(Command { awaiting: Awaiting::One(answer), .. }) = far.backlog.take(Instant::now())
+            else {
                 panic!("not one")
             };
             answer.send(Ok(Frame::Pong(v1::Pong {}))).unwrap();
@@ -276,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_no_message_can_carry_is_turned_down_before_it_is_sent() {
-        let (link, mut far) = link(Duration::from_secs(10), 1);
+        let (link, far) = link(&Settings::new(String::new()));
         far.status.send_replace(attached());
         let text = "x".repeat(COMMAND_BYTES_MAX);
         let content = v1::Content { body: Some(v1::content::Body::Text(text)), ..v1::Content::default() };
@@ -284,21 +304,25 @@ mod tests {
         let error = link.ask(emit.clone(), Duration::from_secs(3)).await.unwrap_err();
         assert_eq!(error.refusal().unwrap().code, RefusalCode::PayloadTooLarge);
         assert!(link.post(emit).await.is_err());
-        assert!(far.commands.try_recv().is_err());
+        assert!(far.backlog.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_does_not_come_is_a_timeout() {
-        let (link, far) = link(Duration::from_secs(10), 1);
+        let (link, far) = link(&Settings::new(String::new()));
         far.status.send_replace(attached());
-        let error = link.ask(enter(), Duration::from_secs(3)).await.unwrap_err();
-        assert!(error.timed_out(), "{error}");
-        drop(far);
+        let asking = link.ask(enter(), Duration::from_secs(3));
+        let serving = async {
+            far.backlog.filled().await;
+            far.backlog.take(Instant::now())
+        };
+        let (error, _taken) = tokio::join!(asking, serving);
+        assert!(error.unwrap_err().timed_out());
     }
 
     #[tokio::test]
     async fn a_session_that_is_over_says_why() {
-        let (link, far) = link(Duration::from_secs(10), 1);
+        let (link, far) = link(&Settings::new(String::new()));
         let closing = Closing::unannounced("kicked");
         far.status.send_replace(Status::Closed(closing.clone()));
         drop(far);

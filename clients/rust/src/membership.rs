@@ -1,18 +1,28 @@
 //! Where the session wants to be: namespaces and rooms that the application has entered, kept over reconnects. Says
-//! which commands bring a new session there. Pure; used by `conversation.rs`.
+//! which commands bring a new session there. Pure; used by `kept.rs` and `intake.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_proto::v1::{self, client_frame::Command as Wire};
 
+use crate::positions::Positions;
+
 /// Rooms that one `Join` may name.
 const ROOMS_PER_JOIN: usize = 64;
 
-/// Namespaces and rooms with their presence flag.
+/// What was asked for with a room, beside its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Wishes {
+    presence: bool,
+    state: bool,
+    delta: bool,
+}
+
+/// Namespaces and rooms, each room with what was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
     entered: BTreeSet<String>,
-    rooms: BTreeMap<String, BTreeMap<String, bool>>,
+    rooms: BTreeMap<String, BTreeMap<String, Wishes>>,
 }
 
 impl Membership {
@@ -23,8 +33,9 @@ impl Membership {
                 self.entered.insert(enter.namespace.clone());
             }
             Wire::Join(join) => {
+                let wishes = Wishes { presence: join.presence, state: join.state, delta: join.delta };
                 let rooms = self.rooms.entry(join.namespace.clone()).or_default();
-                rooms.extend(join.rooms.iter().map(|room| (room.clone(), join.presence)));
+                rooms.extend(join.rooms.iter().map(|room| (room.clone(), wishes)));
             }
             Wire::Part(part) => self.parted(&part.namespace, &part.rooms),
             Wire::Leave(leave) => self.left(&leave.namespace),
@@ -49,77 +60,113 @@ impl Membership {
         self.entered.remove(namespace);
     }
 
-    /// The commands that bring a session that is nowhere to where this one was.
-    pub(crate) fn commands(&self) -> Vec<Wire> {
-        let mut commands = Vec::new();
-        for namespace in self.entered.iter().filter(|namespace| !self.rooms.contains_key(*namespace)) {
-            commands.push(Wire::Enter(v1::Enter { namespace: namespace.clone() }));
-        }
+    /// Holds when deltas may come to one of these rooms.
+    pub(crate) fn takes_deltas(&self, namespace: &str, rooms: &[String]) -> bool {
+        let here = self.rooms.get(namespace);
+        here.is_some_and(|here| rooms.iter().any(|room| here.get(room).is_some_and(|wishes| wishes.delta)))
+    }
+
+    /// The joins that bring a session that is nowhere to where this one was, and to what it has not heard there.
+    pub(crate) fn joins(&self, positions: &Positions) -> Vec<v1::Join> {
+        let mut joins = Vec::new();
         for (namespace, rooms) in &self.rooms {
-            for presence in [false, true] {
-                let alike: Vec<&String> =
-                    rooms.iter().filter(|(_, asked)| **asked == presence).map(|(room, _)| room).collect();
-                commands.extend(alike.chunks(ROOMS_PER_JOIN).map(|rooms| {
-                    Wire::Join(v1::Join {
-                        namespace: namespace.clone(),
-                        rooms: rooms.iter().map(|room| (*room).clone()).collect(),
-                        presence,
-                        ..Default::default()
-                    })
+            let mut alike: BTreeMap<Wishes, Vec<&String>> = BTreeMap::new();
+            for (room, wishes) in rooms {
+                alike.entry(*wishes).or_default().push(room);
+            }
+            for (Wishes { presence, state, delta }, rooms) in alike {
+                joins.extend(rooms.chunks(ROOMS_PER_JOIN).map(|rooms| v1::Join {
+                    namespace: namespace.clone(),
+                    rooms: rooms.iter().map(|room| (*room).clone()).collect(),
+                    presence,
+                    recover: rooms.iter().filter_map(|room| positions.of(namespace, room)).collect(),
+                    newest: 0,
+                    state,
+                    delta,
                 }));
             }
         }
-        commands
+        joins
+    }
+
+    /// The commands that enter namespaces of which no room is joined.
+    pub(crate) fn enters(&self) -> impl Iterator<Item = Wire> {
+        let bare = self.entered.iter().filter(|namespace| !self.rooms.contains_key(*namespace));
+        bare.map(|namespace| Wire::Enter(v1::Enter { namespace: namespace.clone() }))
     }
 }
 
 /// A join of several rooms as joins of one room each: one that is refused then spares the others.
 pub(crate) fn one_by_one(join: &v1::Join) -> impl Iterator<Item = Wire> {
-    join.rooms.iter().map(|room| Wire::Join(v1::Join { rooms: vec![room.clone()], ..join.clone() }))
+    join.rooms.iter().map(|room| {
+        let recover = join.recover.iter().filter(|at| at.room == *room).cloned().collect();
+        Wire::Join(v1::Join { rooms: vec![room.clone()], recover, ..join.clone() })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn join(rooms: &[&str], presence: bool) -> Wire {
+    fn join(rooms: &[&str], presence: bool) -> v1::Join {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-        Wire::Join(v1::Join { namespace: "chat".into(), rooms, presence, ..Default::default() })
+        v1::Join { namespace: "chat".into(), rooms, presence, ..v1::Join::default() }
+    }
+
+    fn joins(membership: &Membership) -> Vec<v1::Join> {
+        membership.joins(&Positions::default())
     }
 
     #[test]
-    fn rooms_are_joined_again_with_their_presence_flag() {
+    fn rooms_are_joined_again_with_what_was_asked_for() {
         let mut membership = Membership::default();
-        for command in [join(&["a", "b"], false), join(&["c"], true), join(&["b"], true)] {
-            membership.done(&command);
+        let everything = v1::Join { state: true, delta: true, newest: 9, ..join(&["d"], true) };
+        for command in [join(&["a", "b"], false), join(&["c"], true), join(&["b"], true), everything.clone()]
+        {
+            membership.done(&Wire::Join(command));
         }
-        assert_eq!(membership.commands(), [join(&["a"], false), join(&["b", "c"], true)]);
+        let everything = v1::Join { newest: 0, ..everything };
+        assert_eq!(joins(&membership), [join(&["a"], false), join(&["b", "c"], true), everything]);
+        assert!(membership.takes_deltas("chat", &["a".into(), "d".into()]));
+        assert!(!membership.takes_deltas("chat", &["a".into()]));
+    }
+
+    #[test]
+    fn a_room_with_history_is_joined_again_from_its_position() {
+        let mut membership = Membership::default();
+        membership.done(&Wire::Join(join(&["a", "b"], false)));
+        let mut positions = Positions::default();
+        let state =
+            v1::RoomState { room: "b".into(), epoch: "e".into(), offset: Some(7), ..Default::default() };
+        let joined = v1::Joined { namespace: "chat".into(), rooms: vec![state] };
+        positions.joined(&join(&["b"], false), &joined);
+        let recover = vec![v1::RoomPosition { room: "b".into(), epoch: "e".into(), offset: 7 }];
+        let again = membership.joins(&positions);
+        assert_eq!(again, [v1::Join { recover: recover.clone(), ..join(&["a", "b"], false) }]);
+        let alone: Vec<Wire> = one_by_one(&again[0]).collect();
+        let second = v1::Join { recover, ..join(&["b"], false) };
+        assert_eq!(alone, [Wire::Join(join(&["a"], false)), Wire::Join(second)]);
     }
 
     #[test]
     fn rooms_that_were_parted_are_not_joined_again_but_the_namespace_is_entered() {
         let mut membership = Membership::default();
-        membership.done(&join(&["a"], false));
+        membership.done(&Wire::Join(join(&["a"], false)));
         membership.parted("chat", &["a".to_owned()]);
-        assert_eq!(membership.commands(), [Wire::Enter(v1::Enter { namespace: "chat".into() })]);
+        let enter = Wire::Enter(v1::Enter { namespace: "chat".into() });
+        assert_eq!(membership.enters().collect::<Vec<_>>(), [enter]);
+        assert!(joins(&membership).is_empty());
         membership.left("chat");
-        assert!(membership.commands().is_empty());
+        assert_eq!(membership.enters().count(), 0);
     }
 
     #[test]
     fn no_command_names_more_rooms_than_the_server_takes() {
         let mut membership = Membership::default();
         for number in 0..130 {
-            membership.done(&join(&[&format!("room {number}")], false));
+            membership.done(&Wire::Join(join(&[&format!("room {number}")], false)));
         }
-        let sizes: Vec<usize> = membership
-            .commands()
-            .iter()
-            .map(|command| match command {
-                Wire::Join(join) => join.rooms.len(),
-                _ => 0,
-            })
-            .collect();
+        let sizes: Vec<usize> = joins(&membership).iter().map(|join| join.rooms.len()).collect();
         assert_eq!(sizes, [64, 64, 2]);
     }
 }

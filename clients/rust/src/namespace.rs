@@ -1,5 +1,5 @@
-//! Namespaces and rooms as an application holds them: where to be, what to say, what to hear. Handles only; what they
-//! ask for is carried out by the session's actor.
+//! Namespaces as an application holds them: where to be, what to say, what to hear. Handles only; what they ask for is
+//! carried out by the session's actor. One room is in `room.rs`.
 
 use std::time::Duration;
 
@@ -8,25 +8,19 @@ use rialto_proto::v1::{self, client_frame::Command as Wire, server_frame::Frame}
 use crate::{
     audience::{Interest, Kind},
     content::{Payload, Reply},
-    emission::{Emission, Question},
+    emission::Emission,
     error::Error,
-    event::{Events, PresenceChanges, RoomState},
+    event::Events,
     link::Link,
+    room::{JoinOptions, Room, RoomState},
     target::Target,
 };
 
 /// A namespace, seen from a session. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Namespace {
-    link: Link,
+    pub(crate) link: Link,
     name: String,
-}
-
-/// How to join.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct JoinOptions {
-    /// Asks for the members, and for changes of membership from then on.
-    pub presence: bool,
 }
 
 /// Whom to call.
@@ -71,7 +65,7 @@ impl Namespace {
 
     /// A room. Nothing is sent.
     pub fn room(&self, room: impl Into<String>) -> Room {
-        Room { namespace: self.clone(), name: room.into() }
+        Room::new(self.clone(), room.into())
     }
 
     /// Enters the namespace without joining a room. Harmless when it was entered already.
@@ -102,7 +96,10 @@ impl Namespace {
             namespace: self.name.clone(),
             rooms: rooms.into_iter().map(Into::into).collect(),
             presence: options.presence,
-            ..Default::default()
+            recover: Vec::new(),
+            newest: options.newest,
+            state: options.state,
+            delta: options.delta,
         });
         match self.link.ask(join, self.link.deadline()).await? {
             Frame::Joined(joined) => Ok(joined.rooms.into_iter().map(RoomState::from).collect()),
@@ -157,82 +154,9 @@ impl Namespace {
         self.listen(None, Some(event.into()))
     }
 
-    fn listen(&self, room: Option<String>, event: Option<String>) -> Events {
+    pub(crate) fn listen(&self, room: Option<String>, event: Option<String>) -> Events {
         let interest = Interest { namespace: Some(self.name.clone()), room, kind: Kind::Events(event) };
         let receiver = self.link.audience().listen(interest, self.link.events_waiting());
         Events::new(receiver, self.link.clone())
-    }
-}
-
-/// A room, seen from a session. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Room {
-    namespace: Namespace,
-    name: String,
-}
-
-impl Room {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its namespace.
-    pub fn namespace(&self) -> &Namespace {
-        &self.namespace
-    }
-
-    /// Joins the room; events of streams that were asked for before begin right after. Harmless when it was joined
-    /// already.
-    pub async fn join(&self) -> Result<RoomState, Error> {
-        self.join_with(JoinOptions::default()).await
-    }
-
-    /// Joins the room with options.
-    pub async fn join_with(&self, options: JoinOptions) -> Result<RoomState, Error> {
-        let states = self.namespace.join([self.name.as_str()], options).await?;
-        states.into_iter().next().ok_or_else(|| Error::unexpected("a join"))
-    }
-
-    /// Parts the room; true when the session was in it. Nothing more from it is received afterwards.
-    pub async fn part(&self) -> Result<bool, Error> {
-        Ok(!self.namespace.part([self.name.as_str()]).await?.is_empty())
-    }
-
-    /// Emits to the members of the room, without the sender.
-    pub fn emit(&self, event: impl Into<String>, payload: impl Into<Payload>) -> Emission {
-        self.namespace.emit_to(&Target::room(self.name.as_str()), event, payload)
-    }
-
-    /// Emits and asks every member for an answer.
-    pub fn emit_with_replies(
-        &self,
-        event: impl Into<String>,
-        payload: impl Into<Payload>,
-        timeout: Duration,
-    ) -> Question {
-        self.emit(event, payload).expect_replies(timeout)
-    }
-
-    /// Events of the room, from now on. Ask before joining, to miss nothing.
-    pub fn events(&self) -> Events {
-        self.namespace.listen(Some(self.name.clone()), None)
-    }
-
-    /// Events of the room with this name, from now on.
-    pub fn on(&self, event: impl Into<String>) -> Events {
-        self.namespace.listen(Some(self.name.clone()), Some(event.into()))
-    }
-
-    /// Changes of membership, from now on; for a room that is joined with presence.
-    pub fn presence(&self) -> PresenceChanges {
-        let link = &self.namespace.link;
-        let interest = Interest {
-            namespace: Some(self.namespace.name.clone()),
-            room: Some(self.name.clone()),
-            kind: Kind::Presence,
-        };
-        let receiver = link.audience().listen(interest, link.events_waiting());
-        PresenceChanges::new(receiver, link.clone())
     }
 }

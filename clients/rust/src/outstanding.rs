@@ -1,10 +1,11 @@
-//! Commands that were sent and have no answer yet, by their `ref`. Gives each answer to whoever waits for it, and says
-//! at the end of a stream what became of the rest: what is harmless to repeat is repeated, all else is told that its
-//! outcome is unknown. Knows no connection; used by `conversation.rs`.
+//! Commands that were numbered and have no answer yet, by their `ref`. Gives each answer to whoever waits for it, and
+//! says what goes out again: under the same number when the session goes on, under a new one when it was lost and it
+//! does no harm. Everyone else is told that the outcome is unknown. Knows no connection; used by `kept.rs`.
 
-use std::collections::HashMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{ClientFrame, client_frame::Command as Wire, server_frame::Frame};
+use tokio::time::Instant;
 
 use crate::{
     audience::{Delivery, Parked},
@@ -14,19 +15,33 @@ use crate::{
 
 /// Changes of membership without an answer that are remembered for callers who have given up.
 const UNANSWERED_MAX: usize = 1024;
+/// How many commands, and how many bytes of them, may be on their way at once; the next ones wait.
+const WINDOW_COMMANDS: usize = 256;
+const WINDOW_BYTES: usize = 1 << 20;
+/// Servers know idempotency keys for five minutes at least; this is what is left when clocks and ways are allowed for.
+const KEYS_KNOWN: Duration = Duration::from_secs(4 * 60);
+/// With so few numbers left a session is used up.
+const NUMBERS_SPARE: u32 = 1 << 16;
 
 /// Commands without an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
     last_ref: u32,
-    entries: HashMap<u32, Entry>,
+    entries: BTreeMap<u32, Entry>,
+    /// Those whose answer is still to come, and their bytes.
+    window: usize,
+    window_bytes: usize,
 }
 
+/// A command without an answer.
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
     awaiting: Awaiting,
-    /// Kept for commands that may be sent twice without harm.
-    idempotent: Option<Wire>,
+    /// Absent for a question that was taken and waits for its replies.
+    wire: Option<Wire>,
+    bytes: usize,
+    /// When it was handed to a connection for the first time.
+    left_at: Option<Instant>,
 }
 
 /// What an answer means for the session itself.
@@ -34,7 +49,7 @@ struct Entry {
 pub(crate) enum Settled {
     /// Nothing more.
     Nothing,
-    /// This command was carried out: the session is now somewhere else.
+    /// This command was carried out: the session is now somewhere else, or has another token.
     Done(Wire),
     /// The session could not return to where it was.
     RejoinRefused(Wire, Refusal),
@@ -49,90 +64,170 @@ impl Outstanding {
         self.entries.is_empty()
     }
 
-    /// Numbers a command and remembers who waits for its answer. `None` when the session has no more numbers.
-    pub(crate) fn begin(&mut self, command: Command) -> Option<ClientFrame> {
+    /// Holds when one more command may be on its way.
+    pub(crate) fn has_room(&self) -> bool {
+        self.window < WINDOW_COMMANDS && self.window_bytes < WINDOW_BYTES
+    }
+
+    /// Holds when the session has no more numbers to speak of.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.last_ref >= u32::MAX - NUMBERS_SPARE
+    }
+
+    /// Numbers a command and remembers who waits for its answer.
+    pub(crate) fn begin(&mut self, command: Command) -> u32 {
         let Command { wire, awaiting } = command;
-        if matches!(awaiting, Awaiting::Nobody) {
-            return Some(ClientFrame { r#ref: 0, command: Some(wire) });
+        let bytes = wire.encoded_len();
+        self.enter(Entry { awaiting, wire: Some(wire), bytes, left_at: None })
+    }
+
+    fn enter(&mut self, entry: Entry) -> u32 {
+        self.last_ref = self.last_ref.saturating_add(1);
+        self.window += 1;
+        self.window_bytes += entry.bytes;
+        self.entries.insert(self.last_ref, entry);
+        self.last_ref
+    }
+
+    /// The command with this number, if its answer is still to come.
+    pub(crate) fn command(&self, number: u32) -> Option<&Wire> {
+        self.entries.get(&number)?.wire.as_ref()
+    }
+
+    /// Holds when this command joins rooms of the session before.
+    pub(crate) fn is_rejoin(&self, number: u32) -> bool {
+        self.entries.get(&number).is_some_and(|entry| matches!(entry.awaiting, Awaiting::Rejoin))
+    }
+
+    /// The frame of a command that goes out now. `None` when its caller has given up before it ever left.
+    pub(crate) fn frame(&mut self, number: u32, now: Instant) -> Option<ClientFrame> {
+        let entry = self.entries.get_mut(&number)?;
+        if entry.left_at.is_none() && entry.awaiting.abandoned() {
+            self.remove(number);
+            return None;
         }
-        self.last_ref = self.last_ref.checked_add(1)?;
-        let idempotent = matches!(wire, Wire::Join(_) | Wire::Part(_) | Wire::Enter(_) | Wire::Leave(_))
-            .then(|| wire.clone());
-        self.entries.insert(self.last_ref, Entry { awaiting, idempotent });
-        Some(ClientFrame { r#ref: self.last_ref, command: Some(wire) })
+        entry.left_at.get_or_insert(now);
+        Some(ClientFrame { r#ref: number, command: entry.wire.clone() })
+    }
+
+    fn remove(&mut self, number: u32) -> Option<Entry> {
+        let entry = self.entries.remove(&number)?;
+        if entry.wire.is_some() {
+            self.window -= 1;
+            self.window_bytes -= entry.bytes;
+        }
+        Some(entry)
     }
 
     /// Gives an answer to whoever waits for it.
     pub(crate) fn settle(&mut self, number: u32, frame: Frame, parked: &mut Parked) -> Settled {
-        let Some(mut entry) = self.entries.remove(&number) else {
+        let Some(mut entry) = self.remove(number) else {
             return Settled::Unasked(frame);
         };
-        match &mut entry.awaiting {
-            Awaiting::Many(answer, replies) => {
-                let more = match frame {
-                    Frame::Accepted(_) => match answer.take() {
-                        // An answer that nobody takes any more: the replies are not wanted either.
-                        Some(answer) => answer.send(Ok(frame)).is_ok(),
-                        None => true,
-                    },
-                    Frame::Replies(batch) => batch
-                        .items
-                        .into_iter()
-                        .all(|item| parked.offer(replies, Delivery::Reply(Box::new(item)))),
-                    Frame::RepliesDone(done) => {
-                        parked.offer(replies, Delivery::Done(done));
-                        false
-                    }
-                    Frame::Refused(refused) => {
-                        if let Some(answer) = answer.take() {
-                            answer.send(Err(Error::Refused(refused.into()))).ok();
-                        }
-                        false
-                    }
-                    _ => true,
-                };
-                if more {
-                    self.entries.insert(number, entry);
-                }
-                Settled::Nothing
-            }
-            _ => entry.settle_one(frame),
+        if !matches!(entry.awaiting, Awaiting::Many(..)) {
+            return entry.settle_one(frame);
         }
+        if entry.settle_many(frame, parked) {
+            // What was taken is not sent again, so its place is free.
+            entry.wire = None;
+            self.entries.insert(number, entry);
+        }
+        Settled::Nothing
     }
 
     /// Forgets those whose callers have given up. Changes of membership are remembered, because the session needs their
     /// answers too, unless the server leaves so many unanswered that it cannot be in order.
     pub(crate) fn sweep(&mut self) {
         let crowded = self.entries.len() > UNANSWERED_MAX;
-        self.entries
-            .retain(|_, entry| !entry.awaiting.abandoned() || (entry.idempotent.is_some() && !crowded));
-    }
-
-    /// Takes back a command whose frame was never handed to the connection.
-    pub(crate) fn take_back(&mut self, frame: ClientFrame) -> Option<Command> {
-        let wire = frame.command?;
-        let awaiting = match frame.r#ref {
-            0 => Awaiting::Nobody,
-            number => self.entries.remove(&number)?.awaiting,
+        let forgotten = |entry: &Entry| {
+            entry.awaiting.abandoned() && (crowded || !entry.wire.as_ref().is_some_and(is_membership))
         };
-        (!matches!(awaiting, Awaiting::Rejoin | Awaiting::Refresh)).then_some(Command { wire, awaiting })
+        let forgotten: Vec<u32> =
+            self.entries.iter().filter(|(_, entry)| forgotten(entry)).map(|(number, _)| *number).collect();
+        for number in forgotten {
+            self.remove(number);
+        }
     }
 
-    /// The stream is gone: returns what may be sent again, in the order of sending, and tells all others.
-    pub(crate) fn lost(self) -> Vec<Command> {
-        let mut entries: Vec<(u32, Entry)> = self.entries.into_iter().collect();
-        entries.sort_unstable_by_key(|(number, _)| *number);
-        entries.into_iter().filter_map(|(_, entry)| entry.lost()).collect()
+    /// The session goes on, and the server has taken commands up to `last_ref`: the numbers of those that were lost on
+    /// their way.
+    pub(crate) fn lost_after(&self, last_ref: u32) -> Vec<u32> {
+        let beyond = self.entries.range(last_ref.saturating_add(1)..);
+        let left = beyond.filter(|(_, entry)| entry.left_at.is_some() && entry.wire.is_some());
+        left.map(|(number, _)| *number).collect()
+    }
+
+    /// The session is lost: numbers begin anew, and all commands are given back with their old ones.
+    pub(crate) fn restart(&mut self) -> BTreeMap<u32, Entry> {
+        std::mem::take(self).entries
+    }
+
+    /// Takes a command of the session before under a new number, if that does no harm; tells its caller otherwise.
+    pub(crate) fn begin_again(&mut self, entry: Entry, now: Instant) -> Option<u32> {
+        let again = match (&entry.wire, &entry.awaiting) {
+            (None, _) | (_, Awaiting::Rejoin | Awaiting::Refresh) => return None,
+            _ if entry.awaiting.abandoned() => return None,
+            (Some(_), _) if entry.left_at.is_none() => true,
+            (Some(Wire::Emit(emit)), _) => {
+                let age = entry.left_at.map_or(Duration::ZERO, |left_at| now.duration_since(left_at));
+                !emit.idempotency_key.is_empty() && age < KEYS_KNOWN
+            }
+            (Some(wire), _) => is_membership(wire) || matches!(wire, Wire::Ping(_)),
+        };
+        if again {
+            return Some(self.enter(entry));
+        }
+        if let Awaiting::One(answer) | Awaiting::Many(Some(answer), _) = entry.awaiting {
+            answer.send(Err(Error::UnknownOutcome)).ok();
+        }
+        None
     }
 }
 
+fn is_membership(wire: &Wire) -> bool {
+    matches!(wire, Wire::Join(_) | Wire::Part(_) | Wire::Enter(_) | Wire::Leave(_))
+}
+
 impl Entry {
+    /// True when more answers are to come.
+    fn settle_many(&mut self, frame: Frame, parked: &mut Parked) -> bool {
+        let Awaiting::Many(answer, replies) = &mut self.awaiting else {
+            return false;
+        };
+        match frame {
+            Frame::Accepted(accepted) => {
+                // It was asked by a session that is lost, and with it its replies: their stream ends without a summary.
+                let replies_come = !accepted.duplicate;
+                let heard = match answer.take() {
+                    // An answer that nobody takes any more: the replies are not wanted either.
+                    Some(answer) => answer.send(Ok(Frame::Accepted(accepted))).is_ok(),
+                    None => true,
+                };
+                heard && replies_come
+            }
+            Frame::Replies(batch) => {
+                batch.items.into_iter().all(|item| parked.offer(replies, Delivery::Reply(Box::new(item))))
+            }
+            Frame::RepliesDone(done) => {
+                parked.offer(replies, Delivery::Done(done));
+                false
+            }
+            Frame::Refused(refused) => {
+                if let Some(answer) = answer.take() {
+                    answer.send(Err(Error::Refused(refused.into()))).ok();
+                }
+                false
+            }
+            _ => true,
+        }
+    }
+
     fn settle_one(self, frame: Frame) -> Settled {
         let refusal = match &frame {
             Frame::Refused(refused) => Some(Refusal::from(refused.clone())),
             _ => None,
         };
-        match (self.awaiting, self.idempotent, refusal) {
+        match (self.awaiting, self.wire, refusal) {
             (Awaiting::One(answer), command, None) => {
                 // The membership has changed even if the caller has given up.
                 answer.send(Ok(frame)).ok();
@@ -142,123 +237,13 @@ impl Entry {
                 answer.send(Err(Error::Refused(refusal))).ok();
                 Settled::Nothing
             }
+            (Awaiting::Refresh, Some(command), None) => Settled::Done(command),
             (Awaiting::Rejoin, Some(command), Some(refusal)) => Settled::RejoinRefused(command, refusal),
             (Awaiting::Refresh, _, Some(refusal)) => Settled::RefreshRefused(refusal),
             _ => Settled::Nothing,
         }
     }
-
-    fn lost(self) -> Option<Command> {
-        match (self.awaiting, self.idempotent) {
-            (Awaiting::One(answer), Some(wire)) if !answer.is_closed() => {
-                Some(Command { wire, awaiting: Awaiting::One(answer) })
-            }
-            (Awaiting::One(answer) | Awaiting::Many(Some(answer), _), _) => {
-                answer.send(Err(Error::UnknownOutcome)).ok();
-                None
-            }
-            // The stream of answers ends without a summary, which its reader sees as an unknown outcome.
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use rialto_proto::v1;
-    use tokio::sync::{mpsc, oneshot};
-
-    use super::*;
-
-    fn emit() -> Wire {
-        Wire::Emit(v1::Emit::default())
-    }
-
-    fn join() -> Wire {
-        Wire::Join(v1::Join {
-            namespace: "chat".into(),
-            rooms: vec!["a".into()],
-            presence: true,
-            ..Default::default()
-        })
-    }
-
-    fn asked(wire: Wire) -> (Command, oneshot::Receiver<Result<Frame, Error>>) {
-        let (answer, outcome) = oneshot::channel();
-        (Command { wire, awaiting: Awaiting::One(answer) }, outcome)
-    }
-
-    #[test]
-    fn numbers_rise_and_commands_without_an_answer_have_none() {
-        let mut outstanding = Outstanding::default();
-        let numbers: Vec<u32> =
-            [asked(emit()).0, Command { wire: emit(), awaiting: Awaiting::Nobody }, asked(join()).0]
-                .into_iter()
-                .map(|command| outstanding.begin(command).unwrap().r#ref)
-                .collect();
-        assert_eq!(numbers, [1, 0, 2]);
-    }
-
-    #[test]
-    fn an_emit_whose_answer_is_lost_has_an_unknown_outcome_and_is_not_sent_again() {
-        let mut outstanding = Outstanding::default();
-        let (command, mut outcome) = asked(emit());
-        outstanding.begin(command).unwrap();
-        assert!(outstanding.lost().is_empty());
-        assert_eq!(outcome.try_recv().unwrap(), Err(Error::UnknownOutcome));
-    }
-
-    #[test]
-    fn a_join_whose_answer_is_lost_is_sent_again_for_the_same_caller() {
-        let mut outstanding = Outstanding::default();
-        let (command, mut outcome) = asked(join());
-        outstanding.begin(command).unwrap();
-        let again = outstanding.lost();
-        assert_eq!(again.iter().map(|command| &command.wire).collect::<Vec<_>>(), [&join()]);
-        assert!(outcome.try_recv().is_err(), "the caller still waits");
-    }
-
-    #[test]
-    fn an_emit_that_never_left_is_taken_back() {
-        let mut outstanding = Outstanding::default();
-        let (command, mut outcome) = asked(emit());
-        let frame = outstanding.begin(command).unwrap();
-        let taken_back = outstanding.take_back(frame);
-        assert!(outstanding.lost().is_empty());
-        assert_eq!(outcome.try_recv(), Err(oneshot::error::TryRecvError::Empty), "the caller still waits");
-        assert!(taken_back.is_some());
-    }
-
-    #[test]
-    fn answers_go_to_the_emit_that_asked_for_them_until_the_summary() {
-        let mut outstanding = Outstanding::default();
-        let mut parked = Parked::default();
-        let (answer, mut outcome) = oneshot::channel();
-        let (replies, mut heard) = mpsc::channel(8);
-        let awaiting = Awaiting::Many(Some(answer), replies);
-        let number = outstanding.begin(Command { wire: emit(), awaiting }).unwrap().r#ref;
-        for frame in [
-            Frame::Accepted(v1::Accepted::default()),
-            Frame::Replies(v1::Replies { items: vec![v1::ReplyItem::default(); 2] }),
-            Frame::RepliesDone(v1::RepliesDone::default()),
-        ] {
-            assert_eq!(outstanding.settle(number, frame, &mut parked), Settled::Nothing);
-        }
-        assert!(outstanding.is_empty());
-        assert!(matches!(outcome.try_recv(), Ok(Ok(Frame::Accepted(_)))));
-        let count = std::iter::from_fn(|| heard.try_recv().ok()).count();
-        assert_eq!(count, 3);
-    }
-
-    #[test]
-    fn callers_that_have_given_up_are_forgotten() {
-        let mut outstanding = Outstanding::default();
-        let (command, outcome) = asked(emit());
-        outstanding.begin(command).unwrap();
-        outstanding.sweep();
-        assert!(!outstanding.is_empty());
-        drop(outcome);
-        outstanding.sweep();
-        assert!(outstanding.is_empty());
-    }
-}
+mod tests;

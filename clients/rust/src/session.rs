@@ -13,6 +13,7 @@ use tonic::transport::Certificate;
 use crate::{
     actor::Actor,
     audience::{Interest, Kind},
+    backlog::OfflineBuffer,
     error::Error,
     event::Events,
     link::{Link, link},
@@ -92,6 +93,13 @@ impl Connecting {
         self
     }
 
+    /// What may wait for the connection while there is none. Default: 1,000 commands, 1 MiB, each until its deadline; when
+    /// it is full new ones fail.
+    pub fn offline_buffer(mut self, buffer: OfflineBuffer) -> Self {
+        self.settings.offline = buffer;
+        self
+    }
+
     /// Keeps trying until the server is there, also the first time.
     pub fn wait_for_server(mut self) -> Self {
         self.settings.patient = true;
@@ -100,7 +108,7 @@ impl Connecting {
 
     async fn open(self) -> Result<Session, Error> {
         let endpoint = self.settings.endpoint()?;
-        let (link, far) = link(self.settings.deadline, self.settings.events_waiting);
+        let (link, far) = link(&self.settings);
         let (first, attached) = oneshot::channel();
         let actor = Actor::new(self.settings, endpoint, far, first);
         #[allow(
@@ -126,7 +134,8 @@ impl IntoFuture for Connecting {
 /// A session with a Rialto server. Cheap to clone; all clones, namespaces, rooms and streams are handles of the same
 /// session, which says goodbye when the last of them is dropped.
 ///
-/// It connects again by itself when its connection is lost, and joins its rooms again; [`Session::incidents`] tells.
+/// It connects again by itself when its connection is lost, and goes on where it was, or joins its rooms again and
+/// recovers what their histories keep; [`Session::incidents`] tells.
 #[derive(Debug, Clone)]
 pub struct Session {
     link: Link,
@@ -143,7 +152,7 @@ impl Session {
         Namespace::new(self.link.clone(), namespace.into())
     }
 
-    /// Id of the session, as others see it; another one after each reconnect, empty while it is not attached.
+    /// Id of the session, as others see it; empty while it is not attached. Another one when the session was lost.
     pub fn id(&self) -> String {
         match &*self.link.status().borrow() {
             Status::Attached { session, .. } => session.clone(),
@@ -166,6 +175,11 @@ impl Session {
         let interest = Interest { namespace: None, room: None, kind: Kind::Events(None) };
         let receiver = self.link.audience().listen(interest, self.link.events_waiting());
         Events::new(receiver, self.link.clone())
+    }
+
+    /// Gives up all emits that wait for the connection; their callers fail with [`Error::Unsent`]. Returns how many.
+    pub fn clear_offline_buffer(&self) -> usize {
+        self.link.clear()
     }
 
     /// Hands in a new token of the same user. The session does this by itself with [`Connecting::token_from`].

@@ -7,6 +7,7 @@ use rialto_proto::v1;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use crate::{
+    backlog::OfflineBuffer,
     error::{Error, deepest},
     token::TokenSource,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) events_waiting: usize,
     pub(crate) patient: bool,
+    pub(crate) offline: OfflineBuffer,
 }
 
 impl Settings {
@@ -57,6 +59,7 @@ impl Settings {
             connect_timeout: CONNECT_TIMEOUT,
             events_waiting: EVENTS_WAITING,
             patient: false,
+            offline: OfflineBuffer::default(),
         }
     }
 

@@ -4,7 +4,10 @@
 use rialto_proto::v1;
 use tokio::{sync::broadcast, time::Instant};
 
-use crate::error::{Closing, Refusal};
+use crate::{
+    error::{Closing, Refusal},
+    room::RoomState,
+};
 
 /// The state of a session's connection, as [`Session::status`](crate::Session::status) shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,19 +39,48 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Incident {
-    /// The session is attached again after its connection was lost. Events of the time between are lost.
+    /// The session is attached again after its connection was lost.
+    ///
+    /// `resumed`: it goes on where it was, and nothing is missing. Otherwise it is a new session: [`Incident::Rejoined`]
+    /// says what became of its rooms, [`Incident::Missed`] where something is missing or may be; what was sent to the
+    /// session itself, its user or everyone meanwhile is lost.
     Reconnected {
         /// Id of the session before.
         before: String,
         /// Id of the session now.
         now: String,
-        /// True when the server kept the session and nothing is lost.
+        /// True when the server held the session and nothing is missing.
         resumed: bool,
         /// Why the connection was lost.
         cause: String,
     },
-    /// The server dropped events because the session was behind.
+    /// Rooms that the session was in are joined again by a new session; what their histories keep of the time between
+    /// comes as events.
+    Rejoined {
+        /// The namespace.
+        namespace: String,
+        /// The rooms.
+        rooms: Vec<RoomState>,
+    },
+    /// Events are missing, or may be: the server dropped them because the session was behind, or the session was lost
+    /// and the room keeps no history, or not so far back.
     Missed(Missed),
+    /// An event came as a difference to one that is not here, or that it does not fit: it is not handed over. The history
+    /// of the room has it whole, if there is one.
+    Unreadable {
+        /// The namespace.
+        namespace: String,
+        /// The rooms it was sent to.
+        rooms: Vec<String>,
+        /// Identity of the event.
+        event_id: String,
+        /// Position in the history of the room, if it keeps one.
+        offset: Option<u64>,
+        /// Why.
+        cause: String,
+    },
+    /// So many posts waited for the connection and were given up: too old, pushed out by newer ones, or cleared.
+    PostsUnsent(u32),
     /// A room that the session was in could not be joined again after a reconnect.
     RejoinRefused {
         /// The namespace.
@@ -89,13 +121,47 @@ pub struct Missed {
     pub namespace: String,
     /// The rooms they were sent to; empty for events to sessions, users or everyone.
     pub rooms: Vec<String>,
-    /// How many.
+    /// How many; 0 when that is not known, and it may be none.
     pub count: u32,
+    /// First missing position, in rooms with history.
+    pub from_offset: Option<u64>,
+    /// Last missing position, in rooms with history. `None`: not known, the history with that epoch is gone.
+    pub to_offset: Option<u64>,
+    /// Which life of the history the offsets count in.
+    pub epoch: String,
+}
+
+impl Missed {
+    /// Nobody knows what happened in this room for a while.
+    pub(crate) fn unknown(namespace: &str, room: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            rooms: vec![room.to_owned()],
+            count: 0,
+            from_offset: None,
+            to_offset: None,
+            epoch: String::new(),
+        }
+    }
+}
+
+impl Incident {
+    pub(crate) fn unreadable(event: v1::Event, cause: String) -> Self {
+        let v1::Event { namespace, rooms, event_id, offset, .. } = event;
+        Self::Unreadable { namespace, rooms, event_id, offset, cause }
+    }
 }
 
 impl From<v1::Missed> for Missed {
     fn from(missed: v1::Missed) -> Self {
-        Self { namespace: missed.namespace, rooms: missed.rooms, count: missed.count }
+        Self {
+            namespace: missed.namespace,
+            rooms: missed.rooms,
+            count: missed.count,
+            from_offset: missed.from_offset,
+            to_offset: missed.to_offset,
+            epoch: missed.epoch,
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Ending {
     Failed(Error),
     /// The server asked to come back elsewhere, and the time it gave is over.
     Moved,
+    /// The session has no more numbers for commands.
+    UsedUp,
     /// The application wants no more.
     Stopped,
 }
@@ -59,7 +61,7 @@ pub(crate) fn next_step(ending: Ending, credentials: Credentials) -> Step {
             after_closing(closing, credentials)
         }
         Ending::Failed(error) => after_failure(error, credentials),
-        Ending::Moved => Step::AT_ONCE,
+        Ending::Moved | Ending::UsedUp => Step::AT_ONCE,
         Ending::Stopped => Step::Stop(Error::Closed(Closing {
             code: CloseCode::Bye,
             ..Closing::unannounced("closed by the application")
@@ -88,6 +90,9 @@ fn after_failure(error: Error, credentials: Credentials) -> Step {
             | RefusalCode::Deadline
             | RefusalCode::TimedOut
             | RefusalCode::SessionUnknown
+            // The next greeting asks for a new session.
+            | RefusalCode::PositionGone
+            | RefusalCode::ResumeLate
             | RefusalCode::Internal => Step::after(refusal.wait()),
             _ => Step::Stop(error),
         },
@@ -101,7 +106,9 @@ fn after_failure(error: Error, credentials: Credentials) -> Step {
             _ => Step::AT_ONCE,
         },
         Error::Invalid(_) | Error::Closed(_) => Step::Stop(error),
-        Error::Unavailable(_) | Error::TimedOut(_) | Error::UnknownOutcome => Step::AT_ONCE,
+        Error::Unavailable(_) | Error::TimedOut(_) | Error::UnknownOutcome | Error::Unsent(_) => {
+            Step::AT_ONCE
+        }
     }
 }
 
@@ -127,7 +134,7 @@ mod tests {
     }
 
     fn refused(code: RefusalCode, retry: Retry) -> Ending {
-        Ending::Failed(Error::Refused(Refusal { code, reason: String::new(), retry, limit: String::new() }))
+        Ending::Failed(Error::Refused(Refusal { code, retry, ..Refusal::default() }))
     }
 
     fn comes_back(ending: Ending) -> bool {
@@ -197,7 +204,7 @@ mod tests {
     fn a_broken_connection_comes_back_and_a_goodbye_does_not() {
         assert!(comes_back(Ending::Failed(Error::Unavailable("refused".into()))));
         assert!(comes_back(Ending::Failed(Error::UnknownOutcome)));
-        assert!(comes_back(Ending::Moved));
+        assert!(comes_back(Ending::Moved) && comes_back(Ending::UsedUp));
         assert!(!comes_back(Ending::Stopped));
     }
 }

@@ -36,6 +36,10 @@ impl Token {
         self.text
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn life(&self) -> Option<Duration> {
         self.expires_in
     }

@@ -56,16 +56,13 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
-    use rialto_client::{Refusal, RefusalCode, Retry};
+    use rialto_client::{Refusal, RefusalCode};
 
     use super::*;
 
     #[test]
     fn scripts_can_tell_failures_apart() {
-        let refused = |code| {
-            let (reason, limit) = (String::new(), String::new());
-            Failure::Server(Error::Refused(Refusal { code, reason, retry: Retry::Never, limit }))
-        };
+        let refused = |code| Failure::Server(Error::Refused(Refusal { code, ..Refusal::default() }));
         for (failure, code) in [
             (refused(RefusalCode::Forbidden), 1),
             (Failure::Server(Error::UnknownOutcome), 1),

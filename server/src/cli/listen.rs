@@ -171,11 +171,18 @@ fn over(status: &Status) -> Failure {
 fn told(incident: &Incident) -> Option<String> {
     Some(match incident {
         Incident::Reconnected { now, resumed: false, .. } => {
-            format!("connected again as {now}; events of the time between are lost")
+            format!("connected again as {now}; the session before is lost")
         }
         Incident::Reconnected { now, .. } => format!("connected again as {now}; nothing is lost"),
         Incident::Missed(missed) => {
-            format!("missed {} in {}", counted(missed.count, "event"), missed.namespace)
+            let place = format!("{}/{}", missed.namespace, missed.rooms.join("+"));
+            match missed.count {
+                0 => format!("may have missed events in {place}"),
+                count => format!("missed {} in {place}", counted(count, "event")),
+            }
+        }
+        Incident::Unreadable { namespace, rooms, cause, .. } => {
+            format!("an event in {namespace}/{} cannot be read: {cause}", rooms.join("+"))
         }
         Incident::RejoinRefused { namespace, room, refusal } => {
             format!("cannot join {namespace}/{room} again: {refusal}")

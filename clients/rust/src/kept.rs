@@ -1,0 +1,244 @@
+//! What outlives a stream: where the session wants to be, what it has heard, what it has said without an answer. Says
+//! how the next stream is greeted, and what becomes of everything when the session goes on, and when it was lost. Used
+//! by `actor.rs` between streams and by `conversation.rs` on them.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rialto_proto::v1::{self, ClientFrame, client_frame::Command as Wire};
+use tokio::time::Instant;
+
+use crate::{
+    audience::Parked,
+    delta::Deltas,
+    error::{Error, RefusalCode, span},
+    link::{Awaiting, Command},
+    membership::Membership,
+    outstanding::Outstanding,
+    positions::Positions,
+    step::Ending,
+};
+
+/// Joins that one greeting may carry.
+const JOINS_PER_HELLO: usize = 16;
+/// Frames that one message may carry.
+pub(crate) const FRAMES_PER_MESSAGE: usize = 256;
+/// Bytes that one message gathers, unless a single frame has more: servers bound their messages.
+pub(crate) const BYTES_PER_MESSAGE: usize = 64 << 10;
+
+/// What outlives a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Where the session wants to be.
+    pub(crate) membership: Membership,
+    /// How far each room was handed over.
+    pub(crate) positions: Positions,
+    /// Payloads that others build on.
+    pub(crate) deltas: Deltas,
+    /// Numbered commands without an answer.
+    pub(crate) outstanding: Outstanding,
+    /// What goes out next.
+    pub(crate) outgoing: VecDeque<Outgoing>,
+    /// Joins of the greeting that were not answered yet, in order.
+    pub(crate) greeted: VecDeque<v1::Join>,
+    /// Joins that the server asked to try later.
+    pub(crate) later: Vec<(Instant, Wire)>,
+    /// What listeners had no room for.
+    pub(crate) parked: Parked,
+    /// Number of the last frame that was handed on.
+    pub(crate) handed: u32,
+    session: Option<Held>,
+}
+
+/// A session that may be taken up again.
+#[derive(Debug)]
+struct Held {
+    id: String,
+    secret: String,
+    resume_window: Duration,
+}
+
+/// Something that goes out.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// The command with this number.
+    Numbered(u32),
+    /// A command whose answer nobody waits for.
+    Plain(Box<Wire>),
+}
+
+/// How a stream is greeted.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Greeting {
+    /// The session to go on with.
+    pub(crate) resume: Option<v1::Resume>,
+    /// What is joined if it cannot.
+    pub(crate) joins: Vec<v1::Join>,
+}
+
+impl Kept {
+    /// How to greet on the next stream.
+    pub(crate) fn greeting(&self) -> Greeting {
+        let held = self.session.as_ref().filter(|held| !held.resume_window.is_zero());
+        let resume = held.map(|held| v1::Resume {
+            session_id: held.id.clone(),
+            session_secret: held.secret.clone(),
+            seq: self.handed,
+            afresh: true,
+        });
+        let mut joins = self.membership.joins(&self.positions);
+        joins.truncate(JOINS_PER_HELLO);
+        Greeting { resume, joins }
+    }
+
+    /// Id of the session that is held, or was last.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_ref().map(|held| held.id.as_str())
+    }
+
+    /// A stream has begun: everything that was under way is put in its place.
+    pub(crate) fn welcomed(&mut self, welcome: &v1::Welcome, joins: Vec<v1::Join>, now: Instant) {
+        if welcome.resumed {
+            let unsent = std::mem::take(&mut self.outgoing);
+            let lost = self.outstanding.lost_after(welcome.last_ref);
+            self.outgoing.extend(lost.into_iter().map(Outgoing::Numbered));
+            self.outgoing.extend(unsent);
+        } else {
+            self.restart(joins, now);
+        }
+        let held = Held {
+            id: welcome.session_id.clone(),
+            secret: welcome.session_secret.clone(),
+            resume_window: span(welcome.resume_window.as_ref()),
+        };
+        if let Some(before) = self.session.replace(held).filter(|_| !welcome.resumed) {
+            self.positions.ended(before.id);
+        }
+    }
+
+    /// Everything of the session before is lost but what this side remembers.
+    fn restart(&mut self, joins: Vec<v1::Join>, now: Instant) {
+        self.handed = 0;
+        self.later.clear();
+        self.deltas.forget();
+        let unsent = std::mem::take(&mut self.outgoing);
+        let mut sent = self.outstanding.restart();
+        let mut others: Vec<Wire> = self.membership.enters().collect();
+        let beyond = self.membership.joins(&self.positions).into_iter().skip(joins.len());
+        others.extend(beyond.map(Wire::Join));
+        self.greeted = joins.into();
+        for wire in others {
+            self.send(Command { wire, awaiting: Awaiting::Rejoin });
+        }
+        // What had not left was said after everything that had.
+        let first_unsent = unsent.iter().find_map(Outgoing::number).unwrap_or(u32::MAX);
+        let mut not_sent = sent.split_off(&first_unsent);
+        for entry in sent.into_values() {
+            let number = self.outstanding.begin_again(entry, now);
+            self.outgoing.extend(number.map(Outgoing::Numbered));
+        }
+        for outgoing in unsent {
+            let again = match outgoing {
+                Outgoing::Numbered(number) => {
+                    let entry = not_sent.remove(&number);
+                    let number = entry.and_then(|entry| self.outstanding.begin_again(entry, now));
+                    number.map(Outgoing::Numbered)
+                }
+                plain => Some(plain),
+            };
+            self.outgoing.extend(again);
+        }
+    }
+
+    /// A stream has ended, or was not begun.
+    pub(crate) fn ended(&mut self, ending: &Ending) {
+        let over = match ending {
+            Ending::Closed(closing) | Ending::Failed(Error::Closed(closing)) => {
+                closing.then != v1::Then::Resume
+            }
+            Ending::Failed(Error::Refused(refusal)) => matches!(
+                refusal.code,
+                RefusalCode::SessionUnknown | RefusalCode::PositionGone | RefusalCode::ResumeLate
+            ),
+            Ending::UsedUp => true,
+            _ => false,
+        };
+        if let Some(held) = self.session.as_mut().filter(|_| over) {
+            held.resume_window = Duration::ZERO;
+        }
+        self.outgoing.retain(|outgoing| !matches!(outgoing, Outgoing::Plain(wire) if is_bye(wire)));
+    }
+
+    /// Queues a command for sending.
+    pub(crate) fn send(&mut self, command: Command) {
+        if let Wire::Emit(emit) = &command.wire {
+            self.positions.emits(emit);
+        }
+        self.outgoing.push_back(match command {
+            Command { wire, awaiting: Awaiting::Nobody } => Outgoing::Plain(Box::new(wire)),
+            command => Outgoing::Numbered(self.outstanding.begin(command)),
+        });
+    }
+
+    /// The next message that goes out.
+    pub(crate) fn next_message(&mut self, now: Instant) -> Vec<ClientFrame> {
+        let mut frames = Vec::new();
+        let mut bytes = 0;
+        while frames.len() < FRAMES_PER_MESSAGE {
+            let Some(next) = self.outgoing.front() else { break };
+            bytes += match next {
+                Outgoing::Plain(wire) => wire.encoded_len(),
+                Outgoing::Numbered(number) => self.outstanding.command(*number).map_or(0, Wire::encoded_len),
+            };
+            if bytes > BYTES_PER_MESSAGE && !frames.is_empty() {
+                break;
+            }
+            frames.extend(match self.outgoing.pop_front() {
+                Some(Outgoing::Plain(wire)) => Some(ClientFrame { r#ref: 0, command: Some(*wire) }),
+                Some(Outgoing::Numbered(number)) => self.outstanding.frame(number, now),
+                None => None,
+            });
+        }
+        frames
+    }
+
+    /// The session is no longer in these rooms.
+    pub(crate) fn parted(&mut self, namespace: &str, rooms: &[String]) {
+        self.later.retain(|(_, wire)| !joins_one_of(wire, namespace, Some(rooms)));
+        self.membership.parted(namespace, rooms);
+        self.positions.parted(namespace, rooms);
+    }
+
+    /// The session is no longer in this namespace.
+    pub(crate) fn left(&mut self, namespace: &str) {
+        self.later.retain(|(_, wire)| !joins_one_of(wire, namespace, None));
+        self.membership.left(namespace);
+        self.positions.left(namespace);
+    }
+}
+
+fn joins_one_of(wire: &Wire, namespace: &str, rooms: Option<&[String]>) -> bool {
+    match wire {
+        Wire::Join(join) => {
+            join.namespace == namespace
+                && rooms.is_none_or(|rooms| join.rooms.iter().any(|room| rooms.contains(room)))
+        }
+        Wire::Enter(enter) => enter.namespace == namespace && rooms.is_none(),
+        _ => false,
+    }
+}
+
+fn is_bye(wire: &Wire) -> bool {
+    matches!(wire, Wire::Bye(_))
+}
+
+impl Outgoing {
+    fn number(&self) -> Option<u32> {
+        match self {
+            Self::Numbered(number) => Some(*number),
+            Self::Plain(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

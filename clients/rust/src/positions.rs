@@ -1,0 +1,220 @@
+//! How far each room with history has been handed to the application: one position per room, and above it what came out
+//! of turn. Says whether an event is new, and where recovery begins. Never ahead of what was handed over, and pure;
+//! used by `intake.rs` and `kept.rs`.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use rialto_proto::v1;
+
+/// Ranges above the position that one room may have; with more, the lowest are taken into the position.
+const RANGES_MAX: usize = 64;
+/// Former sessions of this client that are known as its own.
+const FORMER_MAX: usize = 16;
+
+/// Positions of the rooms that the session is in.
+#[derive(Debug, Default)]
+pub(crate) struct Positions {
+    rooms: HashMap<String, HashMap<String, Position>>,
+    /// Ids of the sessions before this one, the newest last.
+    former: VecDeque<String>,
+    /// The application has asked to hear what it says itself.
+    echoes: bool,
+}
+
+/// How far one room has been handed over.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Position {
+    epoch: String,
+    /// Everything up to here was handed over, was not for this session, or was told as missed.
+    offset: u64,
+    /// First and last of each range above `offset` that was handed over, or is of this session's own.
+    had: BTreeMap<u64, u64>,
+    /// What comes up to here comes out of the history, after the session was lost.
+    recovers_to: u64,
+}
+
+impl Position {
+    fn at(epoch: &str, offset: u64) -> Self {
+        Self { epoch: epoch.to_owned(), offset, ..Self::default() }
+    }
+
+    fn has(&self, offset: u64) -> bool {
+        offset <= self.offset
+            || self.had.range(..=offset).next_back().is_some_and(|(_, last)| *last >= offset)
+    }
+
+    /// Everything up to `offset` has come, or will not.
+    fn advance(&mut self, offset: u64) {
+        self.offset = self.offset.max(offset);
+        while let Some(range) = self.had.first_entry() {
+            if *range.key() > self.offset.saturating_add(1) {
+                break;
+            }
+            self.offset = self.offset.max(range.remove());
+        }
+    }
+
+    /// This one has come; those before it may still come.
+    fn mark(&mut self, offset: u64) {
+        if self.has(offset) {
+            return;
+        }
+        let below = self.had.range(..offset).next_back().filter(|(_, last)| **last == offset - 1);
+        let first = below.map_or(offset, |(first, _)| *first);
+        let last = self.had.remove(&offset.saturating_add(1)).unwrap_or(offset);
+        self.had.insert(first, last);
+        self.advance(self.offset);
+        while self.had.len() > RANGES_MAX {
+            let Some((_, last)) = self.had.pop_first() else { break };
+            self.advance(last);
+        }
+    }
+}
+
+impl Positions {
+    /// The position of a room, for its recovery.
+    pub(crate) fn of(&self, namespace: &str, room: &str) -> Option<v1::RoomPosition> {
+        let position = self.rooms.get(namespace)?.get(room)?;
+        Some(v1::RoomPosition {
+            room: room.to_owned(),
+            epoch: position.epoch.clone(),
+            offset: position.offset,
+        })
+    }
+
+    /// A session has ended that others knew by this id.
+    pub(crate) fn ended(&mut self, session: String) {
+        self.former.push_back(session);
+        while self.former.len() > FORMER_MAX {
+            self.former.pop_front();
+        }
+    }
+
+    /// An emit goes out.
+    pub(crate) fn emits(&mut self, emit: &v1::Emit) {
+        self.echoes |= emit.target.as_ref().is_some_and(|target| target.include_sender);
+    }
+
+    /// `join` was answered.
+    pub(crate) fn joined(&mut self, join: &v1::Join, joined: &v1::Joined) {
+        for state in &joined.rooms {
+            let asked = join.recover.iter().find(|asked| asked.room == state.room);
+            self.found(&joined.namespace, state, asked, join.newest);
+        }
+    }
+
+    fn found(
+        &mut self,
+        namespace: &str,
+        state: &v1::RoomState,
+        asked: Option<&v1::RoomPosition>,
+        newest: u32,
+    ) {
+        let rooms = self.rooms.entry(namespace.to_owned()).or_default();
+        if state.epoch.is_empty() {
+            rooms.remove(&state.room);
+            return;
+        }
+        let newest_offset = state.offset.unwrap_or(0);
+        let recovers = matches!(state.recovery(), v1::Recovery::Whole | v1::Recovery::Partial);
+        let known = rooms.get_mut(&state.room).filter(|position| position.epoch == state.epoch);
+        match (asked.filter(|_| recovers), known) {
+            (Some(_), Some(position)) => position.recovers_to = newest_offset,
+            (Some(asked), None) => {
+                rooms.insert(state.room.clone(), Position::at(&state.epoch, asked.offset));
+            }
+            // Joined once more: what came before was handed over, and moved the position already.
+            (None, Some(_)) if asked.is_none() => {}
+            (None, _) => {
+                // What was asked for as newest is still to come.
+                let newest = if asked.is_some() { 0 } else { u64::from(newest) };
+                let oldest = state.first_offset.unwrap_or(0).saturating_sub(1).min(newest_offset);
+                let offset = newest_offset.saturating_sub(newest).max(oldest);
+                let offset = if newest == 0 { newest_offset } else { offset };
+                rooms.insert(state.room.clone(), Position::at(&state.epoch, offset));
+            }
+        }
+    }
+
+    /// Takes note of an event that is about to be handed over; false when the application has had it, or said it.
+    pub(crate) fn is_new(&mut self, event: &v1::Event) -> bool {
+        let Some(rooms) = self.rooms.get_mut(&event.namespace) else {
+            return true;
+        };
+        let sender = event.sender.as_ref().map_or("", |sender| sender.session.as_str());
+        let own = !self.echoes && self.former.iter().any(|former| former == sender);
+        let mut new = true;
+        for (room, epoch, offset) in places(event) {
+            let Some(position) = rooms.get_mut(room) else { continue };
+            if position.epoch != epoch {
+                *position = Position::at(epoch, offset.saturating_sub(1));
+            }
+            let said = own && offset <= position.recovers_to;
+            new &= !(said || position.has(offset));
+        }
+        for (room, _, offset) in places(event) {
+            let Some(position) = rooms.get_mut(room) else { continue };
+            // Events of one room come in their order; one to several rooms comes once, where the first of them has it.
+            match event.offset {
+                Some(_) => position.advance(offset),
+                None => position.mark(offset),
+            }
+        }
+        new
+    }
+
+    /// An own emit was taken: its event does not come, unless it was asked for.
+    pub(crate) fn accepted(&mut self, emit: &v1::Emit, accepted: &v1::Accepted) {
+        let Some(target) = emit.target.as_ref().filter(|target| !target.include_sender) else {
+            return;
+        };
+        // It was taken from another session then, and came as an event or is still to come.
+        if accepted.duplicate {
+            return;
+        }
+        let single = accepted.offset.zip(target.rooms.first()).filter(|_| target.rooms.len() == 1);
+        let single = single.map(|(offset, room)| (room.as_str(), accepted.epoch.as_str(), offset));
+        let several = accepted.positions.iter().map(|at| (at.room.as_str(), at.epoch.as_str(), at.offset));
+        let Some(rooms) = self.rooms.get_mut(&emit.namespace) else { return };
+        for (room, epoch, offset) in single.into_iter().chain(several) {
+            // Events before it may still be gathered at the server, so the position does not jump.
+            if let Some(position) = rooms.get_mut(room).filter(|position| position.epoch == epoch) {
+                position.mark(offset);
+            }
+        }
+    }
+
+    /// The server has told that events are missing: they will not come.
+    pub(crate) fn missed(&mut self, missed: &v1::Missed) {
+        let (Some(to), [room]) = (missed.to_offset, missed.rooms.as_slice()) else {
+            return;
+        };
+        let position = self.rooms.get_mut(&missed.namespace).and_then(|rooms| rooms.get_mut(room));
+        if let Some(position) = position.filter(|position| position.epoch == missed.epoch) {
+            position.advance(to);
+        }
+    }
+
+    /// The session is no longer in these rooms.
+    pub(crate) fn parted(&mut self, namespace: &str, rooms: &[String]) {
+        if let Some(here) = self.rooms.get_mut(namespace) {
+            here.retain(|room, _| !rooms.contains(room));
+        }
+    }
+
+    /// The session is no longer in this namespace.
+    pub(crate) fn left(&mut self, namespace: &str) {
+        self.rooms.remove(namespace);
+    }
+}
+
+/// Where an event stands in the histories of its rooms.
+fn places(event: &v1::Event) -> impl Iterator<Item = (&str, &str, u64)> {
+    let single = event.offset.zip(event.rooms.first());
+    let single = single.map(|(offset, room)| (room.as_str(), event.epoch.as_str(), offset));
+    let several = event.positions.iter().map(|at| (at.room.as_str(), at.epoch.as_str(), at.offset));
+    single.into_iter().chain(several)
+}
+
+#[cfg(test)]
+mod tests;
