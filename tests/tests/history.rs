@@ -141,7 +141,10 @@ async fn who_joins_gets_the_newest_and_then_what_is_new() {
 /// Assertion 52: no hole and no overlap where the stored and the new meet, however much is being written.
 async fn recover_while_others_write(namespace: &'static str) {
     let folder = folder();
-    let node = TestNode::keeping(folder.path()).await;
+    let many = |config: &mut rialto_server::base::config::Config| {
+        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.history_events_max = 10_000);
+    };
+    let node = TestNode::keeping_with(folder.path(), many).await;
     publish_many(&node, namespace, "general", 0..10).await;
     let epoch = history(&node, of(namespace, "general")).await.unwrap().epoch;
     let writer = publish_many(&node, namespace, "general", 10..1_500);
