@@ -1,6 +1,6 @@
 //! A real node in this process, on a port of its own.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use rialto_proto::v1::{
     directory_service_client::DirectoryServiceClient, messaging_service_client::MessagingServiceClient,
@@ -13,6 +13,11 @@ use crate::{
     talker::{Shape, Talker},
     within,
 };
+
+/// Sessions end with their streams, for tests about what follows from that.
+pub fn end_with_streams(config: &mut Config) {
+    config.limits.session.resume_window = Duration::ZERO;
+}
 
 /// A node under test.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ impl TestNode {
         config.limits.node.hellos_per_second = 100_000;
         config.limits.node.rooms_created_per_minute = 1_000_000;
         config.namespaces.iter_mut().for_each(|namespace| namespace.settings.room_emits_per_second = 0);
-        config.stop.drain = std::time::Duration::from_millis(200);
+        config.stop.drain = Duration::from_millis(200);
         change(&mut config);
         Self { node: Node::start(config).await.expect("the node starts") }
     }

@@ -29,7 +29,7 @@ use crate::{
     hub::{Emission, Hub, Joining},
     session::{
         Session,
-        outbox::{Bounds, Outbox},
+        outbox::{Next, Outbox},
     },
     wire::{
         Class, Frame,
@@ -102,7 +102,7 @@ impl Bench {
         let open = self.clients.iter().filter(|client| !client.gone);
         let of_user = open.clone().filter(|client| user.is_some() && client.user == user).count();
         let fits = of_user < SESSIONS_PER_USER && open.count() < SESSIONS_PER_ADDRESS;
-        let outbox = Arc::new(Outbox::new(Bounds::from(&self.limits.session)));
+        let outbox = Arc::new(Outbox::of(&self.limits.session));
         let identity = Identity::open(user.map(|user| user.parse().unwrap()));
         let id = SessionId::random(NodeId::random());
         let session = Arc::new(Session::new(id, identity, outbox, &self.limits.session));
@@ -256,7 +256,7 @@ fn sort_members(body: &mut Body) {
 fn drain(outbox: &Outbox) -> Vec<Body> {
     let mut context = Context::from_waker(futures_util::task::noop_waker_ref());
     let mut bodies = Vec::new();
-    while let Poll::Ready(Some(burst)) = outbox.poll_burst(&mut context) {
+    while let Poll::Ready(Next::Burst(burst)) = outbox.poll_next(0, clock::now(), &mut context) {
         let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
         bodies.extend(response.frames.into_iter().filter_map(|frame| frame.frame));
     }
