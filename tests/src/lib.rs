@@ -10,6 +10,7 @@ pub mod operator;
 pub mod program;
 pub mod proxy;
 pub mod raw;
+pub mod resuming;
 pub mod talker;
 pub mod tools;
 pub mod unread;
@@ -21,6 +22,7 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use node::TestNode;
+use rialto_server::base::config::Config;
 use talker::Shape;
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -49,8 +51,13 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 /// Runs a scenario over both shapes of a session, each with a node of its own, and says which one failed.
 pub async fn over_both_shapes(scenario: impl AsyncFn(&TestNode, Shape)) {
+    over_both_shapes_with(|_| (), scenario).await;
+}
+
+/// The same with a changed configuration.
+pub async fn over_both_shapes_with(change: impl Fn(&mut Config), scenario: impl AsyncFn(&TestNode, Shape)) {
     for shape in [Shape::Attach, Shape::ListenAndPush] {
-        let node = TestNode::start().await;
+        let node = TestNode::with(&change).await;
         let outcome = AssertUnwindSafe(scenario(&node, shape)).catch_unwind().await;
         assert!(outcome.is_ok(), "the scenario failed over {shape:?}");
     }

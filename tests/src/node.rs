@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rialto_proto::v1::{
@@ -20,6 +21,11 @@ use crate::{
     talker::{Shape, Talker},
     within,
 };
+
+/// Sessions end with their streams, for tests about what follows from that.
+pub fn end_with_streams(config: &mut Config) {
+    config.limits.session.resume_window = Duration::ZERO;
+}
 
 /// A node under test.
 #[derive(Debug)]
@@ -44,7 +50,7 @@ impl TestNode {
         // What rooms keep has tests of its own, with a folder of its own.
         config.data = PathBuf::new();
         config.namespaces.iter_mut().for_each(|namespace| namespace.settings.history = HistoryKind::Off);
-        config.stop.drain = std::time::Duration::from_millis(200);
+        config.stop.drain = Duration::from_millis(200);
         change(&mut config);
         Self { node: Node::start(config).await.expect("the node starts") }
     }

@@ -36,11 +36,11 @@ enum Up {
 pub struct Talker {
     up: Up,
     down: Down,
-    waiting: VecDeque<ServerFrame>,
+    pub(crate) waiting: VecDeque<ServerFrame>,
     ended: Option<Result<(), Status>>,
-    next_ref: u32,
-    next_push: u32,
-    next_seq: u32,
+    pub(crate) next_ref: u32,
+    pub(crate) next_push: u32,
+    pub(crate) next_seq: u32,
     /// The node's greeting; empty before it came.
     pub welcome: Welcome,
 }
@@ -69,7 +69,12 @@ impl Talker {
 
     /// The same over a connection that there is.
     pub async fn open_with_over(channel: Channel, shape: Shape, hello: Hello) -> Result<Self, Status> {
-        let mut talker = match shape {
+        Self::knock(channel, shape, hello).await?.welcomed(0).await
+    }
+
+    /// A stream on which `hello` has been said, and nothing has been heard.
+    pub async fn knock(channel: Channel, shape: Shape, hello: Hello) -> Result<Self, Status> {
+        Ok(match shape {
             Shape::Attach => {
                 let mut talker = Self::open_over(channel).await;
                 talker.say(0, Command::Hello(hello)).await;
@@ -83,13 +88,21 @@ impl Talker {
                     stream.map(|response| response.map(|response| (response.first_seq, response.frames)));
                 Self::new(Up::Push(Box::new(stub)), Box::pin(down))
             }
-        };
-        match talker.next().await {
-            Some(ServerFrame { frame: Some(Frame::Welcome(welcome)), .. }) => talker.welcome = welcome,
+        })
+    }
+
+    /// Hears the greeting, of a client that has seen the frames up to `seq` if the session goes on.
+    pub async fn welcomed(mut self, seq: u32) -> Result<Self, Status> {
+        let first = self.hear().await;
+        match first {
+            Some(ServerFrame { frame: Some(Frame::Welcome(welcome)), .. }) => {
+                self.next_seq += if welcome.resumed { seq } else { 0 };
+                self.welcome = welcome;
+                Ok(self)
+            }
             Some(other) => panic!("expected welcome, not {other:?}"),
-            None => return Err(talker.end().await.expect_err("a stream without welcome ends with a status")),
+            None => Err(self.end().await.expect_err("a stream without welcome ends with a status")),
         }
-        Ok(talker)
     }
 
     /// A session of `user`.
@@ -167,18 +180,50 @@ impl Talker {
 
     /// The next frame; `None` when the stream has ended. Sequence numbers are checked on the way.
     pub async fn next(&mut self) -> Option<ServerFrame> {
-        while self.waiting.is_empty() && self.ended.is_none() {
+        if self.waiting.is_empty() {
+            return self.hear().await;
+        }
+        self.waiting.pop_front()
+    }
+
+    /// The next frame that the stream brings.
+    async fn hear(&mut self) -> Option<ServerFrame> {
+        let before = self.waiting.len();
+        while self.waiting.len() == before && self.ended.is_none() {
             match within("a frame", self.down.next()).await {
                 Some(Ok((first_seq, frames))) => {
-                    assert_eq!(first_seq, self.next_seq, "frames are numbered without a gap");
-                    self.next_seq += u32::try_from(frames.len()).expect("few frames");
+                    self.count(first_seq, &frames);
                     self.waiting.extend(frames);
                 }
                 Some(Err(status)) => self.ended = Some(Err(status)),
                 None => self.ended = Some(Ok(())),
             }
         }
-        self.waiting.pop_front()
+        self.waiting.remove(before)
+    }
+
+    /// Frames are numbered without a gap, but for the greeting of a session that goes on and for the end.
+    fn count(&mut self, first_seq: u32, frames: &[ServerFrame]) {
+        if first_seq == 0 {
+            let [ServerFrame { frame: Some(frame), .. }] = frames else {
+                panic!("one frame comes without a number, not {frames:?}")
+            };
+            let outside = match frame {
+                Frame::Close(_) => true,
+                Frame::Welcome(welcome) => welcome.resumed,
+                _ => false,
+            };
+            assert!(outside, "has no number: {frame:?}");
+            return;
+        }
+        assert_eq!(first_seq, self.next_seq, "frames are numbered without a gap");
+        let numbered = |frame: &ServerFrame| match &frame.frame {
+            Some(Frame::Close(_)) => false,
+            Some(Frame::Welcome(welcome)) => !welcome.resumed,
+            _ => true,
+        };
+        assert!(frames.iter().all(numbered), "must not have a number: {frames:?}");
+        self.next_seq += u32::try_from(frames.len()).expect("few frames");
     }
 
     /// How the stream ended, after all frames.

@@ -11,9 +11,9 @@ use rialto_server::base::config::{BehindPolicy, Config};
 use rialto_tests::{
     asking::asking,
     eventually,
-    node::TestNode,
+    node::{TestNode, end_with_streams},
     reason,
-    talker::{Talker, emit_to, rooms, text},
+    talker::{Shape, Talker, emit_to, rooms, text},
 };
 
 /// Frames that an outbox holds in these tests.
@@ -86,10 +86,72 @@ fn is_event(frame: &Frame, name: &str) -> bool {
     matches!(frame, Frame::Event(event) if event.content.as_ref().is_some_and(|content| content.event == name))
 }
 
-/// Assertion 62: a stalled reader is cut at the limit of its outbox; others are not affected; memory stays bounded.
+/// Assertion 62: a stalled reader is cut at the limit of its outbox; others are not affected; memory stays bounded. Its
+/// session goes on, and it is told exactly what is missing.
+#[tokio::test]
+async fn a_receiver_that_does_not_read_is_cut_and_resumes_and_others_do_not_notice() {
+    let node = TestNode::with(policy(BehindPolicy::Close)).await;
+    let mut stalled = node.narrow_member("stalled", &["general", "other"]).await;
+    let mut bob = node.member("bob", "general").await;
+    let mut ann = node.member("ann", "general").await;
+    let id = stalled.id();
+
+    let mut fell = None;
+    for number in 0..MANY {
+        let accepted = ann.try_emit(large("general", "move", number)).await.unwrap();
+        assert_eq!(crate::number(&bob.expect_event("move").await), number);
+        within_bounds(&node, &id).await;
+        match (fell, accepted.recipients_here) {
+            (None, 1) => fell = Some(number),
+            (None, 2) | (Some(_), 1) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let fell = fell.expect("the stalled one fell behind");
+    assert_eq!((node.members("general").await, node.members("other").await), (3, 1), "it is a member still");
+    assert_eq!(node.metric("rialto_sessions_behind_total").await, 1);
+    assert_eq!(node.metric("rialto_drops_total{cause=\"behind\"}").await, u64::from(MANY - fell));
+
+    // What was on the way is read in order and without a gap, then why the stream ended.
+    let mut received = 0;
+    let close = loop {
+        match stalled.next().await.unwrap().frame.unwrap() {
+            Frame::Event(event) => {
+                assert_eq!(crate::number(&event), received);
+                received += 1;
+            }
+            Frame::Close(close) => break close,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((close.code(), close.then()), (CloseCode::FellBehind, Then::Resume));
+    let status = stalled.end().await.unwrap_err();
+    assert_eq!(reason(&status), "FELL_BEHIND");
+    assert!(received < fell, "what waited still waits");
+
+    // The rest follows where the stream ended, up to where something is missing, which is told.
+    let mut back = stalled.lose_and_resume(&node, Shape::Attach).await;
+    for expected in received..fell {
+        assert_eq!(crate::number(&back.expect_event("move").await), expected);
+    }
+    let Frame::Missed(missed) = back.expect_notice().await else { panic!("it is told what is missing") };
+    assert_eq!(
+        (missed.namespace.as_str(), missed.rooms.as_slice()),
+        ("chat", ["general".to_owned()].as_slice())
+    );
+    assert_eq!(missed.count, MANY - fell);
+    assert_eq!(ann.try_emit(large("general", "later", 0)).await.unwrap().recipients_here, 2);
+    back.expect_event("later").await;
+    assert_eq!(back.bye().await.code(), CloseCode::Bye);
+}
+
 #[tokio::test]
 async fn a_receiver_that_does_not_read_is_closed_and_others_do_not_notice() {
-    let node = TestNode::with(policy(BehindPolicy::Close)).await;
+    let node = TestNode::with(|config| {
+        policy(BehindPolicy::Close)(config);
+        end_with_streams(config);
+    })
+    .await;
     let mut stalled = node.narrow_member("stalled", &["general", "other"]).await;
     let mut bob = node.member("bob", "general").await;
     let mut ann = node.member("ann", "general").await;

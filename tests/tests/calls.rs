@@ -9,7 +9,7 @@ use rialto_proto::v1::{
 use rialto_tests::{
     eventually,
     inspect::assert_status,
-    node::TestNode,
+    node::{TestNode, end_with_streams},
     talker::{content, duration, emit_to, rooms},
     web::WebCall,
     within,
@@ -131,7 +131,7 @@ async fn a_call_that_nobody_can_take_fails_at_once() {
 /// Assertion 38: a callee that leaves before it answers ends the call at once.
 #[tokio::test]
 async fn a_callee_that_leaves_ends_the_call_at_once() {
-    let node = TestNode::start().await;
+    let node = TestNode::with(end_with_streams).await;
     let mut bob = node.member("bob", "general").await;
     let callee = Callee::Session(bob.id());
     let (answer, ()) = tokio::join!(call(&node, question(callee, LONG)), async move {

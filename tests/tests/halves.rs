@@ -11,7 +11,7 @@ use rialto_tests::{
     asking::numbered,
     eventually,
     inspect::assert_status,
-    node::TestNode,
+    node::{TestNode, end_with_streams},
     talker::{Shape, Talker, emit_to, rooms, text},
     web::WebCall,
     within,
@@ -227,7 +227,7 @@ async fn a_push_after_the_end_of_the_session_is_refused() {
 
 #[tokio::test]
 async fn a_lower_half_that_goes_takes_the_session_with_it() {
-    let node = TestNode::start().await;
+    let node = TestNode::with(end_with_streams).await;
     let mut bob = node.attach("bob").await;
     bob.try_join("chat", &["general"], true).await.unwrap();
     let mut web = node.listen("web").await;
@@ -341,7 +341,7 @@ async fn a_second_hello_by_push_ends_the_session() {
 /// The whole of it as bytes on a socket: HTTP/1.1, chunks, length-prefixed messages, trailers in the body.
 #[tokio::test]
 async fn a_browser_on_http_1_holds_a_session() {
-    let node = TestNode::start().await;
+    let node = TestNode::with(end_with_streams).await;
     let mut bob = node.member("bob", "general").await;
     let hello = Hello { user: "web".to_owned(), ..Hello::default() };
     let listen = "/rialto.v1.MessagingService/Listen";

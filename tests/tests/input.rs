@@ -21,6 +21,10 @@ fn valid() -> Emit {
     emit_to(rooms(&["general"]), "message", "fine")
 }
 
+fn other() -> [Emit; 2] {
+    [emit_to(rooms(&["general"]), "message", "other"), emit_to(rooms(&["other"]), "message", "fine")]
+}
+
 fn hello() -> Hello {
     Hello { user: "ann".to_owned(), ..Hello::default() }
 }
@@ -282,13 +286,19 @@ async fn a_ref_that_does_not_rise_is_refused_and_has_no_effect() {
         ann.say(10, Command::Enter(Enter { namespace: "chat".to_owned() })).await;
         ann.answer(10).await;
         let before = node.refusals(RefusalCode::RefReused).await;
-        ann.say_all(vec![numbered(20, valid()), numbered(20, valid()), numbered(15, valid())]).await;
-        assert!(matches!(ann.answer(20).await, Frame::Accepted(_)));
-        assert_eq!(ann.expect_refused(20).await.code(), RefusalCode::RefReused);
+        let [words, room] = other();
+        let again = [(20, valid()), (20, valid()), (15, valid()), (20, words), (20, room)];
+        ann.say_all(again.map(|(reference, emit)| numbered(reference, emit)).into()).await;
+        let first = ann.answer(20).await;
+        assert!(matches!(first, Frame::Accepted(_)));
+        assert_eq!(ann.answer(20).await, first, "it is answered as it was the first time");
         assert_eq!(ann.expect_refused(15).await.code(), RefusalCode::RefReused);
+        for _ in other() {
+            assert_eq!(ann.expect_refused(20).await.code(), RefusalCode::RefReused);
+        }
         bob.expect_event("message").await;
         bob.expect_nothing().await;
-        assert_eq!(node.refusals(RefusalCode::RefReused).await, before + 2);
+        assert_eq!(node.refusals(RefusalCode::RefReused).await, before + 3);
         ann.say_all(vec![numbered(u32::MAX, valid())]).await;
         assert!(matches!(ann.answer(u32::MAX).await, Frame::Accepted(_)));
         // 0 asks for no answer and may come again and again.

@@ -6,8 +6,8 @@ use rialto_proto::v1::{
 };
 use rialto_tests::{
     eventually,
-    node::TestNode,
-    over_both_shapes,
+    node::{TestNode, end_with_streams},
+    over_both_shapes, over_both_shapes_with,
     talker::{content, emit_to, everyone, rooms, sessions, users},
     within,
 };
@@ -169,7 +169,7 @@ async fn nobody_sees_half_of_a_join() {
 /// Assertion 19: going leaves all rooms; those who watch are told of each.
 #[tokio::test]
 async fn whoever_goes_is_in_no_room_any_more() {
-    over_both_shapes(async |node, shape| {
+    over_both_shapes_with(end_with_streams, async |node, shape| {
         let mut operator = node.operator().await;
         let mut watcher = operator.watch("chat", "").await.unwrap();
         for says_bye in [true, false] {

@@ -7,8 +7,8 @@ use rialto_proto::v1::{
 use rialto_server::base::config::{Config, NamespaceConfig};
 use rialto_tests::{
     eventually,
-    node::TestNode,
-    over_both_shapes, reason,
+    node::{TestNode, end_with_streams},
+    over_both_shapes, over_both_shapes_with, reason,
     talker::{Shape, emit_in, everyone, rooms, users},
 };
 use tonic::Code;
@@ -70,7 +70,7 @@ async fn leaving_one_namespace_keeps_the_others() {
 /// Assertion 28: the end of a session, whoever brings it about, is the end in all its namespaces.
 #[tokio::test]
 async fn the_end_of_a_session_ends_it_in_all_namespaces() {
-    over_both_shapes(async |node, shape| {
+    over_both_shapes_with(end_with_streams, async |node, shape| {
         let mut operator = node.operator().await;
         for forced in [true, false] {
             let mut ann = node.greet(shape, "ann").await;

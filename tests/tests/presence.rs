@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rialto_proto::v1::{Hello, Join, Member, Then, server_frame::Frame};
 use rialto_tests::{
-    node::TestNode,
-    over_both_shapes,
+    node::{TestNode, end_with_streams},
+    over_both_shapes, over_both_shapes_with,
     talker::{Shape, Talker, everyone, users},
 };
 
@@ -51,7 +51,7 @@ async fn a_join_with_presence_names_the_members() {
 /// Those who asked are told of everyone who comes and goes, in whatever way; those who did not are told nothing.
 #[tokio::test]
 async fn members_who_asked_are_told_who_comes_and_goes() {
-    over_both_shapes(async |node, shape| {
+    over_both_shapes_with(end_with_streams, async |node, shape| {
         let mut operator = node.operator().await;
         let mut watching = greet(node, shape, "ann").await;
         watching.try_join("chat", &["red"], true).await.unwrap();
@@ -189,7 +189,11 @@ async fn presence_can_be_asked_for_with_the_greeting() {
 /// Large rooms count their members and do not name them.
 #[tokio::test]
 async fn a_room_of_more_than_256_members_is_counted_and_not_named() {
-    let node = TestNode::with(|config| config.limits.node.sessions_per_user_max = 1000).await;
+    let node = TestNode::with(|config| {
+        end_with_streams(config);
+        config.limits.node.sessions_per_user_max = 1000;
+    })
+    .await;
     let mut watching = greet(&node, Shape::Attach, "ann").await;
     watching.try_join("chat", &["red"], true).await.unwrap();
     let mut crowd = crowd(&node, 255).await;

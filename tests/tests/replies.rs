@@ -9,7 +9,7 @@ use rialto_tests::{
     PATIENCE,
     asking::{asking, numbered},
     eventually,
-    node::TestNode,
+    node::{TestNode, end_with_streams},
     talker::{emit_to, rooms, text},
 };
 use tokio::time::Instant;
@@ -94,7 +94,7 @@ async fn a_receiver_that_says_bye_is_reported_at_once() {
 /// Assertion 38: so is one whose connection breaks, over either shape of a session.
 #[tokio::test]
 async fn a_receiver_whose_connection_breaks_is_reported_at_once() {
-    let node = TestNode::start().await;
+    let node = TestNode::with(end_with_streams).await;
     let bob = node.member("bob", "general").await;
     let mut eve = node.listen("eve").await;
     eve.join("chat", &["general"]).await;
@@ -402,7 +402,7 @@ async fn the_asker_hears_itself_only_when_it_wants_to() {
 /// Assertion 38, from the other side: who asked and has gone does not keep the wait alive.
 #[tokio::test]
 async fn the_waits_of_an_asker_that_has_gone_are_given_up() {
-    let node = TestNode::start().await;
+    let node = TestNode::with(end_with_streams).await;
     let mut bob = node.member("bob", "general").await;
     let mut ann = node.member("ann", "general").await;
 

@@ -261,6 +261,7 @@ async fn a_key_of_a_service_opens_sessions_and_publishes() {
             assert_eq!(status.code(), code);
         }
         service.expect_nothing().await;
+        service.bye().await;
     }
 }
 

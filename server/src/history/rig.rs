@@ -99,6 +99,11 @@ impl Log for RigLog {
         Durability::Fsync
     }
 
+    fn flush(&self) -> Result<Position, LogError> {
+        self.sync(usize::MAX);
+        Ok(self.progress().borrow().durable)
+    }
+
     fn append(&self, record: &[u8]) -> Result<Position, LogError> {
         let mut stored = self.stored.lock();
         if stored.full {

@@ -55,6 +55,7 @@ impl Question {
 
     /// Tells the session that its event was taken, and then what came early. Returns the session if it fell behind.
     pub(super) fn take(&self, accepted: Frame) -> Option<Arc<Session>> {
+        self.session.note_answer(&accepted);
         let mut early = self.early.lock();
         let frames = std::iter::once(accepted).chain(early.take().unwrap_or_default());
         // All are handed over: once it fell behind, the rest is not taken.
@@ -133,10 +134,11 @@ mod tests {
     use crate::{
         auth::Identity,
         base::{
+            clock,
             ids::{NodeId, SessionId},
             limits::SessionLimits,
         },
-        session::outbox::Outbox,
+        session::outbox::{Next, Outbox},
     };
 
     #[test]
@@ -155,7 +157,8 @@ mod tests {
         assert!(question.take(Frame::answer(7, Body::Accepted(Accepted::default()))).is_none());
 
         let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Some(burst)) = outbox.poll_burst(&mut context) else { panic!("nothing waits") };
+        let next = outbox.poll_next(0, clock::now(), &mut context);
+        let Poll::Ready(Next::Burst(burst)) = next else { panic!("nothing waits: {next:?}") };
         let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
         let [accepted, replies, done] = response.frames.as_slice() else { panic!("{response:?}") };
         assert!(matches!(accepted.frame, Some(Body::Accepted(_))));

@@ -227,7 +227,7 @@ fn once_only(frame: &ClientFrame) -> Option<u64> {
         Wire::Emit(emit) => {
             let content = emit.content.as_ref();
             let name = content.map(|content| (&content.event, &content.key, &content.content_type));
-            (&emit.namespace, name).hash(&mut hasher);
+            (&emit.namespace, &emit.target, name).hash(&mut hasher);
             match content.and_then(|content| content.body.as_ref()) {
                 Some(content::Body::Text(text)) => text.hash(&mut hasher),
                 Some(content::Body::Binary(binary)) => binary.hash(&mut hasher),

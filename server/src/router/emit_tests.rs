@@ -1,14 +1,25 @@
 //! What an emit owes to others even when it is refused. Sessions whose outboxes nobody reads, so that they can be
 //! filled to the last frame.
 
+use std::{
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
 use rialto_proto::v1::{self, ClientFrame, client_frame::Command};
 
 use super::*;
 use crate::{
     auth::Authenticator,
-    base::{config::Config, metrics::Metrics, tasks::Tasks},
-    router::life::Peer,
-    session::outbox::{Bounds, Outbox},
+    base::{
+        config::{Config, HistoryKind},
+        metrics::Metrics,
+        tasks::Tasks,
+    },
+    history::{Histories, SettingsOf, Tuning},
+    hub::Namespaces,
+    router::{Kept, life::Peer},
+    session::outbox::Next,
     wire::command::Hello,
 };
 
@@ -17,13 +28,28 @@ const OUTBOX_FRAMES: u32 = 16;
 const ROOM_BURST: usize = 100;
 
 fn router() -> Arc<Router> {
+    router_with(Duration::from_secs(120))
+}
+
+fn router_with(resume_window: Duration) -> Arc<Router> {
     let mut config = Config::default();
+    config.limits.session.resume_window = resume_window;
     config.limits.session.emits_per_second = 0;
     config.limits.session.outbox_frames_max = OUTBOX_FRAMES;
     config.limits.node.sessions_per_user_max = 1000;
     config.namespaces[0].settings.room_emits_per_second = 1;
-    config.namespaces[0].settings.delivery_window = std::time::Duration::from_secs(1);
-    Router::new(&config, Authenticator::open(), Arc::new(Metrics::default()), Tasks::default())
+    config.namespaces[0].settings.delivery_window = Duration::from_secs(1);
+    config.namespaces[0].settings.history = HistoryKind::Off;
+    let metrics = Arc::new(Metrics::default());
+    Router::new(&config, Authenticator::open(), nothing_kept(&config), metrics, Tasks::default())
+}
+
+/// Namespaces whose rooms have kept nothing.
+fn nothing_kept(config: &Config) -> Kept {
+    let namespaces = Arc::new(Namespaces::new(&config.namespaces, 1, Default::default()));
+    let settings: SettingsOf = Arc::new(|_| None);
+    let histories = Histories::open(None, settings, clock::wall(), Tuning::default()).unwrap();
+    Kept { namespaces, histories: Arc::new(histories) }
 }
 
 fn member_of(router: &Router, room: &str) -> Arc<Session> {
@@ -37,8 +63,7 @@ fn member_of(router: &Router, room: &str) -> Arc<Session> {
         ..v1::Hello::default()
     };
     let hello = Hello::parse(hello, &router.limits.session).unwrap();
-    let outbox = Arc::new(Outbox::new(Bounds::from(&router.limits.session)));
-    router.greet(hello, Peer::default(), outbox).unwrap()
+    router.greet(hello, Peer::default()).unwrap().0
 }
 
 /// Emits without an answer, unless it is refused.
@@ -58,9 +83,12 @@ fn room(name: &str) -> v1::Target {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_who_falls_behind_by_a_window_is_closed_though_the_emit_that_closed_it_is_refused() {
-    for refused in [room("other"), v1::Target { except_rooms: vec!["none".into()], ..room("other") }] {
-        let router = router();
+async fn a_member_who_falls_behind_by_a_window_is_cut_though_the_emit_that_cut_it_is_refused() {
+    let beside = || v1::Target { except_rooms: vec!["none".into()], ..room("other") };
+    let window = Duration::from_secs(120);
+    let cases = [(room("other"), window), (beside(), window), (beside(), Duration::ZERO)];
+    for (refused, resume_window) in cases {
+        let router = router_with(resume_window);
         let sender = member_of(&router, "busy");
         let victim = member_of(&router, "busy");
         let _crowd: Vec<_> = (0..64).map(|_| member_of(&router, "busy")).collect();
@@ -74,10 +102,21 @@ async fn a_member_who_falls_behind_by_a_window_is_closed_though_the_emit_that_cl
             say(&router, &other, to_victim());
         }
         assert!(victim.closing().is_none(), "what was gathered has not been handed out");
+        assert_eq!(router.metrics.sessions_behind.get(), 0);
+        let cut = || {
+            let mut context = Context::from_waker(Waker::noop());
+            let next = victim.outbox.poll_next(0, clock::now(), &mut context);
+            matches!(next, Poll::Ready(Next::Cut(Some(_))))
+        };
 
         say(&router, &sender, refused);
-        let closing = victim.closing().expect("it fell behind, so it is closed");
-        assert_eq!(closing.code, v1::CloseCode::FellBehind);
+        match victim.closing() {
+            None => assert!(!resume_window.is_zero() && cut(), "it fell behind, so its stream ends"),
+            Some(closing) => {
+                assert!(resume_window.is_zero());
+                assert_eq!(closing.code, v1::CloseCode::FellBehind);
+            }
+        }
     }
 }
 

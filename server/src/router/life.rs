@@ -142,9 +142,7 @@ impl Router {
             let code = code.as_str_name().trim_start_matches("CLOSE_CODE_");
             self.metrics.sessions_closed.get_or_create(&CodeLabel { code }).inc();
             self.expiries.lock().remove(session.id.key);
-            if self.windows.lock().remove(session.id.key) {
-                self.metrics.sessions_away.dec();
-            }
+            self.change_windows(|windows| windows.remove(session.id.key));
             self.party_gone(session.id.key);
             if self.hub.sessions.is_empty() {
                 self.emptied.notify_waiters();
@@ -161,7 +159,7 @@ impl Router {
         let (sessions, away): (Vec<_>, Vec<_>) =
             self.hub.sessions.all().into_iter().partition(|session| session.outbox.attached());
         // Nobody will come back here any more.
-        away.iter().for_each(|session| self.end(session));
+        away.iter().for_each(|session| self.abandon(session));
         for session in &sessions {
             let drain = v1::Drain {
                 reconnect_within: prost_types::Duration::try_from(stop.drain).ok(),

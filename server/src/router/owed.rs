@@ -83,7 +83,7 @@ fn state(histories: &Histories, after: StateAfter) -> Read {
         complete: page.complete,
     };
     let (revision, known) = (page.next.revision(), page.next.known());
-    let rest = (!page.complete).then(|| Owed::State(StateAfter { epoch, revision, known, ..after }));
+    let rest = (!page.complete).then_some(Owed::State(StateAfter { epoch, revision, known, ..after }));
     (vec![Frame::answer(0, Body::StateChanges(changes))], rest)
 }
 

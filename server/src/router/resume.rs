@@ -7,6 +7,7 @@ use rialto_proto::v1::{self, CloseCode, RefusalCode, server_frame::Frame as Body
 use super::{
     Router,
     life::{Peer, fell_behind, overrun, welcome},
+    timers::Expiries,
 };
 use crate::{
     auth::{Identity, Right},
@@ -36,7 +37,7 @@ impl Router {
             return Err(not_yours());
         }
         let Some(session) = known else {
-            return self.afresh(&resume, hello, identity, peer, late());
+            return if resume.afresh { self.afresh(hello, identity, peer) } else { Err(late()) };
         };
         if session.identity().user != identity.user {
             return Err(not_yours());
@@ -50,36 +51,23 @@ impl Router {
                 self.back(&session, identity);
                 Ok((session, stream))
             }
-            Err(lost) => {
-                if resume.afresh {
-                    let closing = Closing::new(CloseCode::SessionLost, "the client begins anew");
-                    self.close(&session, &closing);
-                }
-                self.afresh(&resume, hello, identity, peer, refused(lost))
+            Err(_) if resume.afresh => {
+                let closing = Closing::new(CloseCode::SessionLost, "the client begins anew");
+                self.close(&session, &closing);
+                self.afresh(hello, identity, peer)
             }
+            Err(lost) => Err(refused(lost)),
         }
     }
 
-    /// Opens a new session for a client whose old one is lost, or says why it cannot go on.
-    fn afresh(
-        &self,
-        resume: &Resume,
-        hello: Hello,
-        identity: Identity,
-        peer: Peer,
-        why: Refusal,
-    ) -> Result<(Arc<Session>, u32), Refusal> {
-        if !resume.afresh {
-            return Err(why);
-        }
+    /// Opens a new session for a client whose old one is lost.
+    fn afresh(&self, hello: Hello, identity: Identity, peer: Peer) -> Result<(Arc<Session>, u32), Refusal> {
         self.open(hello, identity, peer).map(|session| (session, 0))
     }
 
     /// Sees to a session that a stream has taken up.
     fn back(&self, session: &Arc<Session>, identity: Identity) {
-        if self.windows.lock().remove(session.id.key) {
-            self.metrics.sessions_away.dec();
-        }
+        self.change_windows(|windows| windows.remove(session.id.key));
         self.metrics.sessions_resumed.inc();
         session.renew(identity);
         self.schedule_expiry(session);
@@ -114,31 +102,45 @@ impl Router {
 
     /// Notes that a stream of a session is gone. The session is away from now on, unless it is over.
     pub fn detach(&self, session: &Arc<Session>, stream: u32) {
-        if !session.outbox.detach(stream) {
+        let window = self.limits.session.resume_window;
+        // Noted before another stream takes the session up, or after that not at all.
+        let away = self.change_windows(|windows| {
+            let away = session.outbox.detach(stream);
+            if away {
+                windows.set(session.id.key, clock::now() + window);
+            }
+            away
+        });
+        if !away {
             return;
         }
-        let window = self.limits.session.resume_window;
         if session.closing().is_some() || window.is_zero() || self.tasks.draining().is_cancelled() {
             return self.abandon(session);
         }
-        self.windows.lock().set(session.id.key, clock::now() + window);
-        self.metrics.sessions_away.inc();
         self.timers_changed.notify_one();
         self.close_behind(self.hub.describe(session));
     }
 
     /// Ends a session that nobody has come back to. Does nothing when somebody just has.
-    fn abandon(&self, session: &Arc<Session>) {
+    pub(super) fn abandon(&self, session: &Arc<Session>) {
         if session.outbox.give_up() {
             self.end(session);
+            self.change_windows(|windows| windows.remove(session.id.key));
         }
+    }
+
+    /// Notes who is away, and counts them.
+    pub(super) fn change_windows<T>(&self, change: impl FnOnce(&mut Expiries) -> T) -> T {
+        let mut windows = self.windows.lock();
+        let changed = change(&mut windows);
+        self.metrics.sessions_away.set(i64::try_from(windows.len()).unwrap_or(i64::MAX));
+        changed
     }
 
     /// Ends sessions that were away too long.
     pub(super) fn expire_windows(&self, now: Instant) {
-        let expired = self.windows.lock().expired(now);
+        let expired = self.change_windows(|windows| windows.expired(now));
         for session in expired.into_iter().filter_map(|key| self.hub.sessions.get(key)) {
-            self.metrics.sessions_away.dec();
             self.abandon(&session);
         }
     }
@@ -149,9 +151,8 @@ impl Router {
             self.close(session, &overrun());
         } else if self.limits.session.resume_window.is_zero() {
             self.close(session, &fell_behind());
-        } else {
+        } else if session.outbox.suspend(Frame::close(&fell_behind())) {
             self.metrics.sessions_behind.inc();
-            session.outbox.suspend(Frame::close(&fell_behind()));
             self.cut_later(session);
         }
     }

@@ -42,6 +42,11 @@ impl Expiries {
         self.order.iter().map(|(_, session)| *session).collect()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
     }

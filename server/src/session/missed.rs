@@ -9,6 +9,9 @@ const TARGETS_MAX: usize = 128;
 /// Holes that are told one by one for one target; more only by their number.
 const HOLES_MAX: usize = 64;
 
+/// What a `Missed` has at most beside its names, in bytes.
+const TOLD_BYTES: u32 = 128;
+
 /// Where an event was sent to.
 type Target = (String, Vec<String>);
 
@@ -16,6 +19,8 @@ type Target = (String, Vec<String>);
 #[derive(Debug, Default)]
 pub(super) struct Misses {
     targets: BTreeMap<Target, Vec<Hole>>,
+    frames: u32,
+    bytes: u32,
 }
 
 /// Events of one target that are missing, one after the other.
@@ -39,6 +44,7 @@ impl Misses {
         if self.targets.len() >= TARGETS_MAX && !self.targets.contains_key(&target) {
             target = Target::default();
         }
+        let bytes = told_bytes(&target.0, &target.1);
         let holes = self.targets.entry(target).or_default();
         let hole = Hole { count: 1, epoch, range: offset.map(|offset| (offset, offset)) };
         if holes.len() >= HOLES_MAX {
@@ -48,11 +54,19 @@ impl Misses {
             }
         } else if !holes.last_mut().is_some_and(|last| last.extend(&hole)) {
             holes.push(hole);
+            self.frames += 1;
+            self.bytes = self.bytes.saturating_add(bytes);
         }
+    }
+
+    /// How many frames will tell of it, and their bytes at most.
+    pub(super) fn waiting(&self) -> (u32, u32) {
+        (self.frames, self.bytes)
     }
 
     /// Everything that is to be told, by target.
     pub(super) fn take(&mut self) -> Vec<Missed> {
+        (self.frames, self.bytes) = (0, 0);
         let targets = std::mem::take(&mut self.targets).into_iter();
         targets
             .flat_map(|((namespace, rooms), holes)| {
@@ -66,6 +80,7 @@ impl Misses {
     pub(super) fn check(&self) {
         assert!(self.targets.len() <= TARGETS_MAX + 1);
         assert!(self.targets.values().all(|holes| !holes.is_empty() && holes.len() <= HOLES_MAX));
+        assert_eq!(self.frames as usize, self.targets.values().map(Vec::len).sum::<usize>());
     }
 }
 
@@ -84,6 +99,12 @@ impl Hole {
         }
         follows
     }
+}
+
+/// What a `Missed` of these rooms has at most, in bytes.
+pub(super) fn told_bytes(namespace: &str, rooms: &[String]) -> u32 {
+    let names = rooms.iter().map(|room| room.len() + 4).sum::<usize>() + namespace.len();
+    TOLD_BYTES.saturating_add(u32::try_from(names).unwrap_or(u32::MAX))
 }
 
 fn missed(namespace: &str, rooms: &[String], hole: Hole) -> Missed {

@@ -11,6 +11,9 @@ mod queue;
 pub mod replay;
 pub mod replies;
 
+#[cfg(all(test, not(feature = "loom")))]
+mod outbox_model;
+
 use std::{
     collections::BTreeMap,
     fmt,

@@ -104,6 +104,8 @@ struct State {
     /// Which stream reads: the number of those that have taken it up.
     stream: u32,
     attached: bool,
+    /// What waited before the stream came has not been handed over yet.
+    catching_up: bool,
     /// What the stream sends first: its greeting, without a number, and what was sent before and lost.
     preface: Option<Frame>,
     again: Option<Burst>,
@@ -156,7 +158,11 @@ impl Outbox {
                 return Put::Closed;
             }
             let bounds = self.bounds_of(&state);
-            let put = put(&mut state.queue, bounds);
+            let put = match put(&mut state.queue, bounds) {
+                // Nobody reads, so nobody is waited for.
+                Put::Waits { displaced, .. } if !state.attached => Put::Waits { displaced, pressed: false },
+                put => put,
+            };
             state.overran |= put == Put::Overrun;
             (put, state.waker_after(put))
         };
@@ -164,9 +170,10 @@ impl Outbox {
         put
     }
 
-    /// While nobody reads, what waits may take the place of what is held as well.
+    /// While nobody reads, what waits may take the place of what is held as well, and until that has been read: who
+    /// comes back is not behind.
     fn bounds_of(&self, state: &State) -> Bounds {
-        if state.attached {
+        if state.attached && !state.catching_up {
             return self.bounds;
         }
         Bounds {
@@ -215,17 +222,18 @@ impl Outbox {
     }
 
     /// Ends the stream that reads now, at once and with `last`; what waits is for the next one. From now on what does
-    /// not fit is dropped and told.
-    pub fn suspend(&self, last: Frame) {
-        let waker = {
+    /// not fit is dropped and told. False when no stream reads.
+    pub fn suspend(&self, last: Frame) -> bool {
+        let (attached, waker) = {
             let mut state = self.state.lock();
             state.queue.fall_behind();
             if state.attached {
                 state.cut = Some(last);
             }
-            state.waker.take()
+            (state.attached, state.waker.take())
         };
         wake(waker);
+        attached
     }
 
     /// Makes another stream the one that reads, beginning after `seq`; `greeting` makes its first frame. Returns the
@@ -241,7 +249,7 @@ impl Outbox {
             state.preface = Some(greeting());
             state.cut = None;
             state.queue.catch_up();
-            state.attached = true;
+            (state.attached, state.catching_up) = (true, true);
             state.stream += 1;
             (state.stream, state.waker.take())
         };
@@ -332,10 +340,16 @@ impl Outbox {
     /// Panics when the counters and the queue disagree or a bound is passed. For tests, after each step.
     #[cfg(test)]
     pub fn check(&self) {
+        self.check_beside(Bounds { frames: 0, bytes: 0 });
+    }
+
+    /// The same when so much was read from a history and waits beside what was put in.
+    #[cfg(test)]
+    pub fn check_beside(&self, read: Bounds) {
         let state = self.state.lock();
         let widest = Bounds {
-            frames: self.bounds.frames.max(self.held.frames),
-            bytes: self.bounds.bytes.max(self.held.bytes),
+            frames: self.bounds.frames.max(self.held.frames) + read.frames,
+            bytes: self.bounds.bytes.max(self.held.bytes) + read.bytes,
         };
         state.queue.check(widest);
         state.replay.check();
@@ -359,7 +373,9 @@ impl State {
         if let Some(again) = self.again.take() {
             return Some(Next::Burst(again));
         }
-        match self.queue.take() {
+        let front = self.queue.take();
+        self.catching_up &= matches!(front, Front::Owed(_));
+        match front {
             Front::Frame(frame) => Some(Next::Burst(self.sent_one(frame, now, held))),
             Front::Frames(frames) => Some(Next::Burst(self.sent(frames, now, held))),
             // Nothing is read any more for a session that is closed.
@@ -403,10 +419,6 @@ impl State {
         if readable { self.waker.take() } else { None }
     }
 }
-
-#[cfg(all(test, not(feature = "loom")))]
-#[path = "outbox_model.rs"]
-mod outbox_model;
 
 #[cfg(all(test, feature = "loom"))]
 #[path = "outbox_loom.rs"]

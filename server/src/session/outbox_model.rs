@@ -1,184 +1,69 @@
 //! The outbox against a naive model of it: a list that is searched and summed up anew at each step. Random steps, and
 //! after each of them the same answer, the same wake-ups and a consistent outbox; what is read must be the same frames
-//! in the same order.
+//! in the same order. The steps are in [`bench`], what must come of them in [`oracle`].
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
 
+mod bench;
+mod oracle;
+mod reader;
+
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Wake,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use proptest::prelude::*;
 use prost::Message;
-use rialto_proto::v1::{AttachResponse, Content, Event, Pong, content::Body as Payload};
+use rialto_proto::v1::{
+    AttachResponse, Content, Event, Missed, ServerFrame, content::Body as Payload,
+    server_frame::Frame as Body,
+};
 
-use super::*;
-use crate::base::refusal::Closing;
+use super::{
+    outbox::{Bounds, Next, Outbox, Put},
+    owed::{Owed, Stretch},
+    replay::ReplayBounds,
+};
+use crate::{
+    base::{clock, config::BehindPolicy},
+    wire::{Burst, Class, Frame},
+};
+use bench::{Pair, Step, step};
+use reader::{Story, chance};
 
 const BOUNDS: Bounds = Bounds { frames: 12, bytes: 1_200 };
+const HELD: ReplayBounds = ReplayBounds { frames: 20, bytes: 2_000, age: Duration::from_secs(100) };
+const NOTHING_HELD: ReplayBounds = ReplayBounds { frames: 0, bytes: 0, age: Duration::ZERO };
 
-#[derive(Debug, Clone)]
-enum Step {
-    Put { class: Class, room: u8, name: u8, bytes: usize, together: u8, policy: BehindPolicy },
-    Answer { bytes: usize },
-    Ping,
-    Poll,
-    Close,
-    Abandon,
-}
+/// What is read from a history at once, at most.
+const PAGE: Bounds = Bounds { frames: 3, bytes: 3 * 1_500 };
 
-fn step() -> impl Strategy<Value = Step> {
-    let class = prop_oneof![3 => Just(Class::Reliable), 1 => Just(Class::Volatile), 1 => Just(Class::Latest)];
-    let policy = prop_oneof![
-        4 => Just(BehindPolicy::Drop),
-        4 => Just(BehindPolicy::Latest),
-        1 => Just(BehindPolicy::Close),
-    ];
-    let bytes = prop_oneof![12 => 0..80_usize, 3 => 80..500_usize, 1 => 1_000..1_400_usize];
-    let together = prop_oneof![6 => Just(1_u8), 1 => 2..4_u8];
-    let put = (class, 0..2_u8, 0..2_u8, bytes, together, policy).prop_map(
-        |(class, room, name, bytes, together, policy)| Step::Put {
-            class,
-            room,
-            name,
-            bytes,
-            together,
-            policy,
-        },
-    );
-    prop_oneof![
-        40 => put,
-        6 => (0..200_usize).prop_map(|bytes| Step::Answer { bytes }),
-        1 => Just(Step::Ping),
-        6 => Just(Step::Poll),
-        1 => Just(Step::Close),
-        1 => Just(Step::Abandon),
-    ]
-}
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-/// A frame that waits, with the words by which it is recognised when it is read.
-#[derive(Debug, Clone)]
-struct Waiting {
-    frame: Frame,
-    words: Vec<String>,
-}
-
-#[derive(Debug, Default)]
-struct Model {
-    queue: Vec<Waiting>,
-    missed: BTreeMap<String, u32>,
-    behind: bool,
-    closed: bool,
-}
-
-impl Model {
-    fn fits(&self, frame: &Frame, share: u32) -> bool {
-        let waiting = self.queue.iter().map(|waiting| &waiting.frame).chain([frame]);
-        let bytes: usize = waiting.clone().map(Frame::bytes).sum();
-        let frames: u32 = waiting.map(Frame::count).sum();
-        frames <= BOUNDS.frames * share / 4 && bytes as u32 <= BOUNDS.bytes * share / 4
+    #[test]
+    fn the_outbox_does_what_its_model_does(held in any::<bool>(), steps in prop::collection::vec(step(), 1..150)) {
+        let mut pair = Pair::new(if held { HELD } else { NOTHING_HELD });
+        for step in steps {
+            pair.step(step);
+        }
+        pair.read_all();
+        pair.step(Step::Close);
+        pair.read_all();
     }
 
-    fn find(&self, wanted: impl Fn(&Frame) -> bool) -> Option<usize> {
-        self.queue.iter().position(|waiting| wanted(&waiting.frame))
+    /// Whatever is dropped, displaced, owed, sent and lost: without volatile and `latest` events nothing vanishes
+    /// unsaid, nothing comes twice, and everything comes in order.
+    #[test]
+    fn what_is_put_in_is_read_once_or_told_as_missed(chances in prop::collection::vec(chance(), 1..150)) {
+        let mut story = Story::new();
+        for chance in chances {
+            story.take(chance);
+        }
+        story.finish();
     }
-
-    fn miss(&mut self, room: &str, count: u32) {
-        *self.missed.entry(room.to_owned()).or_default() += count;
-    }
-
-    fn put(&mut self, new: &Waiting, policy: BehindPolicy) -> Put {
-        let frame = &new.frame;
-        let mut displaced = 0;
-        if self.behind || self.closed {
-            return Put::Closed;
-        }
-        if frame.class() == Class::Volatile {
-            if self.fits(frame, 1) || (self.queue.is_empty() && self.fits(frame, 4)) {
-                self.queue.push(new.clone());
-                return Put::Waits { displaced, pressed: false };
-            }
-            return Put::Dropped;
-        }
-        let twin = |old: &Frame| old.class() == Class::Latest && old.topic() == frame.topic();
-        if frame.class() == Class::Latest
-            && let Some(at) = self.find(twin)
-        {
-            self.queue.remove(at);
-        }
-        while !self.fits(frame, 4)
-            && let Some(at) = self.find(|old| old.class() == Class::Volatile)
-        {
-            displaced += self.queue.remove(at).frame.count();
-        }
-        if policy == BehindPolicy::Latest {
-            let same = |old: &Frame| old.topic() == frame.topic() && frame.topic() != 0;
-            while !self.fits(frame, 4)
-                && let Some(at) = self.find(same).or_else(|| self.find(|old| old.class() != Class::Answer))
-            {
-                let old = self.queue.remove(at).frame;
-                displaced += old.count();
-                self.miss(&room_of(&old), old.count());
-            }
-        }
-        if self.fits(frame, 4) {
-            self.queue.push(new.clone());
-            Put::Waits { displaced, pressed: false }
-        } else if policy == BehindPolicy::Close {
-            self.behind = true;
-            Put::Behind
-        } else {
-            self.miss(&room_of(frame), frame.count());
-            Put::Dropped
-        }
-    }
-
-    fn answer(&mut self, new: Waiting) -> Put {
-        if self.behind || self.closed {
-            return Put::Closed;
-        }
-        if !self.fits(&new.frame, 8) {
-            self.behind = true;
-            return Put::Behind;
-        }
-        self.queue.push(new);
-        Put::Waits { displaced: 0, pressed: false }
-    }
-
-    fn close(&mut self) {
-        if !self.closed {
-            self.closed = true;
-            self.tell_missed();
-            self.queue.push(Waiting { frame: closing(), words: vec!["close".to_owned()] });
-        }
-    }
-
-    fn tell_missed(&mut self) {
-        for (room, count) in std::mem::take(&mut self.missed) {
-            self.queue.push(Waiting {
-                frame: Frame::answer(0, Body::Pong(Pong {})),
-                words: vec![format!("missed {count} of {room}")],
-            });
-        }
-    }
-
-    /// What a poll hands over; `None` at the end, nothing while there is nothing.
-    fn read(&mut self) -> Poll<Option<Vec<String>>> {
-        self.tell_missed();
-        if self.queue.is_empty() {
-            return if self.closed { Poll::Ready(None) } else { Poll::Pending };
-        }
-        Poll::Ready(Some(self.queue.drain(..).flat_map(|waiting| waiting.words).collect()))
-    }
-}
-
-fn room_of(frame: &Frame) -> String {
-    frame.events().remove(0).rooms.remove(0)
-}
-
-fn closing() -> Frame {
-    Frame::close(&Closing::new(CloseCode::Bye, "bye"))
 }
 
 fn event(id: &str, room: u8, name: u8, bytes: usize) -> Event {
@@ -195,189 +80,99 @@ fn event(id: &str, room: u8, name: u8, bytes: usize) -> Event {
     }
 }
 
+/// The same, kept in the history of its room.
+fn kept(event: Event, offset: u64) -> Event {
+    Event { offset: Some(offset), epoch: "e".to_owned(), ..event }
+}
+
+fn stretch(room: u8, from: u64, to: u64) -> Stretch {
+    Stretch { namespace: "".into(), room: format!("r{room}").into(), epoch: "e".to_owned(), from, to }
+}
+
+fn decoded(burst: &Burst) -> AttachResponse {
+    AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap()
+}
+
 /// The words of a burst, and its first sequence number.
 fn words(burst: &Burst) -> (u32, Vec<String>) {
-    let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
-    let word = |frame: rialto_proto::v1::ServerFrame| match frame.frame.unwrap() {
+    let AttachResponse { first_seq, frames } = decoded(burst);
+    (first_seq, frames.into_iter().map(word).collect())
+}
+
+fn word(frame: ServerFrame) -> String {
+    match frame.frame.unwrap() {
         Body::Event(event) => event.event_id,
-        Body::Missed(missed) => format!("missed {} of {}", missed.count, missed.rooms[0]),
+        Body::Missed(missed) => missed_word(&missed),
         Body::Welcome(welcome) => welcome.node,
         Body::Ping(_) => "ping".to_owned(),
         Body::Close(_) => "close".to_owned(),
         other => panic!("{other:?}"),
-    };
-    (response.first_seq, response.frames.into_iter().map(word).collect())
-}
-
-#[derive(Debug, Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Both of them, driven side by side.
-struct Pair {
-    outbox: Outbox,
-    model: Model,
-    bell: Arc<Bell>,
-    next_seq: u32,
-    /// The reader found nothing and sleeps since then.
-    asleep: bool,
-    id: u32,
+fn missed_word(missed: &Missed) -> String {
+    let range = missed.from_offset.zip(missed.to_offset);
+    let range = range.map(|(from, to)| format!(", from {from} to {to}")).unwrap_or_default();
+    format!("missed {} of {}{range}", missed.count, missed.rooms.join(" "))
 }
 
-impl Pair {
-    fn new() -> Self {
-        let (outbox, model) = (Outbox::new(BOUNDS), Model::default());
-        Self { outbox, model, bell: Arc::default(), next_seq: 1, asleep: false, id: 0 }
+/// What the stream `stream` is told now, in words.
+fn told(outbox: &Outbox, stream: u32) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Poll::Ready(Next::Burst(burst)) =
+        outbox.poll_next(stream, clock::now(), &mut Context::from_waker(Waker::noop()))
+    {
+        told.extend(words(&burst).1);
     }
-
-    fn step(&mut self, step: Step) {
-        self.id += 1;
-        let id = self.id;
-        match step {
-            Step::Put { class, room, name, bytes, together, policy } => {
-                let words: Vec<String> = (0..together).map(|part| format!("{id}.{part}")).collect();
-                let frame = |word: &String| Frame::event(event(word, room, name, bytes), class);
-                let mut frames: Vec<Frame> = words.iter().map(frame).collect();
-                // What is gathered has no topic, so only reliable events are.
-                let (frame, words) = if together > 1 && class == Class::Reliable {
-                    (Frame::gathered(&frames), words)
-                } else {
-                    (frames.remove(0), words[..1].to_vec())
-                };
-                let expected = self.model.put(&Waiting { frame: frame.clone(), words }, policy);
-                assert_eq!(unpressed(self.outbox.put(&frame, policy)), expected);
-            }
-            Step::Answer { bytes } => {
-                let word = format!("{id}{}", "-".repeat(bytes));
-                let welcome = rialto_proto::v1::Welcome { node: word.clone(), ..Default::default() };
-                let frame = Frame::answer(1, Body::Welcome(welcome));
-                let expected = self.model.answer(Waiting { frame: frame.clone(), words: vec![word] });
-                assert_eq!(self.outbox.answer(frame), expected);
-            }
-            Step::Ping => {
-                if self.model.queue.is_empty() {
-                    let frame = Frame::answer(0, Body::Ping(Ping {}));
-                    self.model.answer(Waiting { frame, words: vec!["ping".to_owned()] });
-                }
-                self.outbox.ping();
-            }
-            Step::Poll => self.poll(),
-            Step::Close => {
-                self.model.close();
-                self.outbox.close(CloseCode::Bye, closing());
-            }
-            Step::Abandon => {
-                self.model = Model { closed: true, behind: self.model.behind, ..Model::default() };
-                self.outbox.abandon();
-                // Whoever polled it is gone.
-                self.asleep = false;
-            }
-        }
-        self.outbox.check();
-        let readable = !self.model.queue.is_empty() || !self.model.missed.is_empty();
-        if self.asleep && readable {
-            assert!(self.bell.0.load(Ordering::Relaxed) > 0, "the reader sleeps on");
-        }
-    }
-
-    fn poll(&mut self) {
-        let waker = Waker::from(Arc::clone(&self.bell));
-        let read = self.outbox.poll_burst(&mut Context::from_waker(&waker));
-        self.bell.0.store(0, Ordering::Relaxed);
-        self.asleep = read.is_pending();
-        let read = read.map(|burst| {
-            burst.as_ref().map(words).map(|(first_seq, words)| {
-                assert_eq!(first_seq, self.next_seq, "frames are numbered without a gap");
-                self.next_seq += words.len() as u32;
-                words
-            })
-        });
-        assert_eq!(read, self.model.read());
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_outbox_does_what_its_model_does(steps in prop::collection::vec(step(), 1..120)) {
-        let mut pair = Pair::new();
-        for step in steps {
-            pair.step(step);
-        }
-        pair.poll();
-        pair.step(Step::Close);
-        pair.poll();
-        pair.poll();
-    }
-
-    /// Without volatile and `latest` events nothing vanishes unsaid, whatever is dropped or displaced.
-    #[test]
-    fn what_is_put_in_is_read_or_told_as_missed(steps in prop::collection::vec(step(), 1..120)) {
-        let outbox = Outbox::new(BOUNDS);
-        let (mut put, mut told) = (0, 0);
-        let mut read = |outbox: &Outbox| {
-            while let Poll::Ready(Some(burst)) = outbox.poll_burst(&mut Context::from_waker(Waker::noop())) {
-                for word in words(&burst).1 {
-                    let count = word.strip_prefix("missed ").and_then(|rest| rest.split(' ').next());
-                    told += count.map_or(1, |count| count.parse::<u32>().unwrap());
-                }
-            }
-        };
-        for (id, step) in steps.into_iter().enumerate() {
-            match step {
-                Step::Put { room, name, bytes, policy, .. } if policy != BehindPolicy::Close => {
-                    let frame = Frame::event(event(&id.to_string(), room, name, bytes), Class::Reliable);
-                    outbox.put(&frame, policy);
-                    put += 1;
-                }
-                Step::Poll => read(&outbox),
-                _ => {}
-            }
-            outbox.check();
-        }
-        read(&outbox);
-        prop_assert_eq!(put, told);
-    }
+    told
 }
 
 #[test]
 fn drops_for_very_many_targets_are_told_together() {
-    let outbox = Outbox::new(Bounds { frames: 1, bytes: 10_000 });
+    let outbox = Outbox::new(Bounds { frames: 1, bytes: 10_000 }, NOTHING_HELD);
     for number in 0..300_u32 {
         let event = Event { rooms: vec![format!("r{number}")], ..Event::default() };
         outbox.put(&Frame::event(event, Class::Reliable), BehindPolicy::Drop);
         outbox.check();
     }
-    let Poll::Ready(Some(burst)) = outbox.poll_burst(&mut Context::from_waker(Waker::noop())) else {
-        panic!("nothing waits")
-    };
-    let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
-    let missed = response.frames.into_iter().filter_map(|frame| match frame.frame {
-        Some(Body::Missed(missed)) => Some((missed.rooms, missed.count)),
-        _ => None,
-    });
-    let missed: BTreeMap<_, _> = missed.collect();
-    assert_eq!(missed.len(), MISSED_TARGETS_MAX + 1);
-    assert_eq!(missed[&Vec::new()], 299 - MISSED_TARGETS_MAX as u32);
+    let told = told(&outbox, 0);
+    assert_eq!(told.len(), 1 + 128 + 1, "one event, 128 rooms by name, and the rest");
+    assert!(told.contains(&format!("missed {} of ", 299 - 128)), "{told:?}");
 }
 
-/// The same without the wish that the sender pause, which has a test of its own.
-fn unpressed(put: Put) -> Put {
-    match put {
-        Put::Waits { displaced, .. } => Put::Waits { displaced, pressed: false },
-        other => other,
+#[test]
+fn holes_are_told_exactly_and_where_they_are() {
+    let outbox = Outbox::new(Bounds { frames: 10, bytes: 1_000 }, NOTHING_HELD);
+    let mut offset = 0;
+    let mut say = |bytes: usize| {
+        offset += 1;
+        let event = kept(event(&offset.to_string(), 0, 0, bytes), offset);
+        outbox.put(&Frame::event(event, Class::Reliable), BehindPolicy::Drop);
+        outbox.check();
+    };
+    [1, 1_000, 1_000, 1, 1_000, 1].into_iter().for_each(&mut say);
+    let whole = ["1", "missed 2 of r0, from 2 to 3", "4", "missed 1 of r0, from 5 to 5", "6"];
+    assert_eq!(told(&outbox, 0), whole);
+    // One that is too large for an empty outbox is told of though nothing comes after it.
+    say(1_001);
+    assert_eq!(told(&outbox, 0), ["missed 1 of r0, from 7 to 7"]);
+}
+
+#[test]
+fn what_is_displaced_is_told_before_what_has_taken_its_place() {
+    let outbox = Outbox::new(Bounds { frames: 3, bytes: 10_000 }, NOTHING_HELD);
+    for offset in 1..=100 {
+        let event = kept(event(&offset.to_string(), 0, 0, 1), offset);
+        let put = outbox.put(&Frame::event(event, Class::Reliable), BehindPolicy::Latest);
+        assert!(matches!(put, Put::Waits { .. }), "the newest is always taken");
+        outbox.check();
     }
+    assert_eq!(told(&outbox, 0), ["missed 97 of r0, from 1 to 97", "98", "99", "100"]);
 }
 
 #[test]
 fn a_receiver_asks_its_senders_to_pause_so_often_and_again_after_it_has_read() {
-    let outbox = Outbox::new(Bounds { frames: 100, bytes: 1 << 20 });
+    let outbox = Outbox::new(Bounds { frames: 100, bytes: 1 << 20 }, NOTHING_HELD);
     let event = || Frame::event(Default::default(), Class::Reliable);
     let pressed = |outbox: &Outbox| {
         let put = outbox.put(&event(), BehindPolicy::Close);
@@ -387,7 +182,65 @@ fn a_receiver_asks_its_senders_to_pause_so_often_and_again_after_it_has_read() {
 
     let first = asked(&outbox);
     assert!(!first[..50].contains(&true) && !first[50..70].contains(&false) && !first[70..].contains(&true));
-    let burst = outbox.poll_burst(&mut Context::from_waker(Waker::noop()));
-    assert!(burst.is_ready());
+    assert_eq!(told(&outbox, 0).len(), 100);
     assert_eq!(asked(&outbox), first);
+}
+
+#[test]
+fn nobody_pauses_for_a_receiver_that_is_away() {
+    let outbox = Outbox::new(BOUNDS, HELD);
+    assert!(outbox.detach(0));
+    for _ in 0..HELD.frames {
+        let put = outbox.put(&Frame::event(Default::default(), Class::Reliable), BehindPolicy::Close);
+        assert_eq!(put, Put::Waits { displaced: 0, pressed: false });
+    }
+}
+
+#[test]
+fn who_comes_back_to_more_than_usually_waits_is_not_behind() {
+    let outbox = Outbox::new(BOUNDS, HELD);
+    let say = |number: u32| {
+        outbox.put(&Frame::event(event(&number.to_string(), 0, 0, 1), Class::Reliable), BehindPolicy::Close)
+    };
+    outbox.detach(0);
+    assert!((0..BOUNDS.frames + 2).all(|number| matches!(say(number), Put::Waits { .. })));
+    let stream = outbox.attach(0, || Frame::answer(0, Body::Ping(Default::default()))).unwrap();
+    assert!(matches!(say(BOUNDS.frames + 2), Put::Waits { .. }), "it has not had a chance to read");
+    assert_eq!(told(&outbox, stream).len() as u32, 1 + BOUNDS.frames + 3);
+
+    assert!((0..BOUNDS.frames).all(|number| matches!(say(number), Put::Waits { .. })));
+    assert_eq!(say(BOUNDS.frames), Put::Behind, "the bounds are the usual ones again");
+}
+
+/// A page of the history of a room.
+fn page(room: u8, from: u64, to: u64) -> Vec<Frame> {
+    (from..=to)
+        .map(|offset| Frame::event(kept(event(&offset.to_string(), room, 0, 1), offset), Class::Reliable))
+        .collect()
+}
+
+#[test]
+fn what_is_owed_may_grow_while_it_is_read() {
+    let outbox = Outbox::new(Bounds { frames: 1, bytes: 1_000 }, HELD);
+    let put = |offset: u64| {
+        let event = kept(event(&offset.to_string(), 0, 0, 1), offset);
+        outbox.put(&Frame::event(event, Class::Reliable), BehindPolicy::Close)
+    };
+    assert!(matches!(put(1), Put::Waits { .. }));
+    assert_eq!([put(2), put(3)], [Put::Lags; 2]);
+    assert_eq!(told(&outbox, 0), ["1"]);
+    let read = stretch(0, 2, 3);
+    // The place in the outbox is free, but what is owed comes first.
+    assert!(matches!(put(4), Put::Waits { .. }));
+    assert_eq!(put(5), Put::Lags);
+    outbox.settle(&Owed::Events(read.clone()), page(0, 2, 3), None);
+    outbox.check_beside(PAGE);
+    assert_eq!(told(&outbox, 0), ["2", "3", "4"]);
+    // It was settled, so a stream that was slower settles it in vain.
+    outbox.settle(&Owed::Events(read), page(0, 2, 3), None);
+    assert_eq!(told(&outbox, 0), [""; 0]);
+    assert_eq!(put(6), Put::Waits { displaced: 0, pressed: true });
+    let grown = Owed::Events(stretch(0, 5, 5));
+    outbox.settle(&grown, page(0, 5, 5), None);
+    assert_eq!(told(&outbox, 0), ["5", "6"]);
 }

@@ -34,7 +34,10 @@ pub(super) struct Queue {
     bytes: u32,
     droppable: u32,
     owed: usize,
+    /// What is missing after all that waits.
     misses: Misses,
+    /// What is missing among what waits: told before it.
+    displaced: Misses,
     asked: u32,
     behind: bool,
 }
@@ -66,7 +69,7 @@ impl Queue {
 
     /// True when something must be told that nobody has put in: that an event too large for an empty outbox is missing.
     pub(super) fn misses(&self) -> bool {
-        !self.misses.is_empty()
+        !self.misses.is_empty() || !self.displaced.is_empty()
     }
 
     /// From now on what does not fit is dropped and told, whatever the policy: the stream is ending or has ended.
@@ -118,7 +121,7 @@ impl Queue {
             frames: bounds.frames.saturating_mul(ANSWERS_FACTOR),
             bytes: bounds.bytes.saturating_mul(ANSWERS_FACTOR),
         };
-        if !self.fits(&frame, bounds) {
+        if !fits((self.frames, self.bytes), &frame, bounds) {
             return Put::Overrun;
         }
         self.append(frame);
@@ -148,6 +151,11 @@ impl Queue {
 
     /// What comes next, taken out but for what must be read first.
     pub(super) fn take(&mut self) -> Front {
+        for missed in self.displaced.take().into_iter().rev() {
+            let frame = Frame::missed(missed);
+            self.count_in(&frame);
+            self.entries.push_front(Entry::Frame(frame));
+        }
         if let Some(Entry::Owed(owed)) = self.entries.front() {
             return Front::Owed((**owed).clone());
         }
@@ -217,7 +225,7 @@ impl Queue {
                 return Put::Dropped;
             };
             displaced += removed.count();
-            self.miss(&removed);
+            removed.events().into_iter().for_each(|event| self.displaced.add(event));
         }
         self.waits(frame.clone(), displaced, bounds)
     }
@@ -252,10 +260,10 @@ impl Queue {
         true
     }
 
+    /// Whether an event has a place after what must be said of those before it.
     fn fits(&self, frame: &Frame, bounds: Bounds) -> bool {
-        let frames = self.frames.saturating_add(frame.count());
-        let bytes = self.bytes.saturating_add(size(frame));
-        frames <= bounds.frames && bytes <= bounds.bytes
+        let (frames, bytes) = self.misses.waiting();
+        fits((self.frames.saturating_add(frames), self.bytes.saturating_add(bytes)), frame, bounds)
     }
 
     /// Takes out volatile events, oldest first, until `frame` fits or none is left.
@@ -288,7 +296,7 @@ impl Queue {
     }
 
     fn append(&mut self, frame: Frame) {
-        if self.misses() {
+        if !self.misses.is_empty() {
             self.note_missed();
         }
         self.count_in(&frame);
@@ -341,7 +349,13 @@ impl Queue {
         assert!(bytes <= bounds.bytes as usize, "events fill {bytes} bytes");
         assert!(events().map(Frame::count).sum::<u32>() <= bounds.frames);
         self.misses.check();
+        self.displaced.check();
     }
+}
+
+/// Whether a frame has a place beside so many frames and bytes.
+fn fits((frames, bytes): (u32, u32), frame: &Frame, bounds: Bounds) -> bool {
+    frames.saturating_add(frame.count()) <= bounds.frames && bytes.saturating_add(size(frame)) <= bounds.bytes
 }
 
 /// Whether a frame may be taken out again for another one.

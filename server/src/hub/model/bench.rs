@@ -26,10 +26,10 @@ use crate::{
         limits::Limits,
         metrics::Metrics,
     },
-    hub::{Emission, Hub, Joining},
+    hub::{Emission, Hub, Joining, Namespaces, Told, What, Wishes},
     session::{
         Session,
-        outbox::{Bounds, Outbox},
+        outbox::{Next, Outbox},
     },
     wire::{
         Class, Frame,
@@ -71,7 +71,9 @@ impl Bench {
         };
         let namespaces = ["chat", "tenant-*"]
             .map(|name| NamespaceConfig { name: name.to_owned(), settings: settings.clone() });
-        let hub = Hub::new(&limits, &namespaces, Arc::new(Metrics::default()));
+        let metrics = Arc::new(Metrics::default());
+        let namespaces = Namespaces::new(&namespaces, limits.node.namespaces_max, metrics.namespaces.clone());
+        let hub = Hub::new(&limits, Arc::new(namespaces), metrics);
         Self { hub, limits, settings, clients: Vec::new(), now: clock::now() }
     }
 
@@ -102,7 +104,7 @@ impl Bench {
         let open = self.clients.iter().filter(|client| !client.gone);
         let of_user = open.clone().filter(|client| user.is_some() && client.user == user).count();
         let fits = of_user < SESSIONS_PER_USER && open.count() < SESSIONS_PER_ADDRESS;
-        let outbox = Arc::new(Outbox::new(Bounds::from(&self.limits.session)));
+        let outbox = Arc::new(Outbox::of(&self.limits.session));
         let identity = Identity::open(user.map(|user| user.parse().unwrap()));
         let id = SessionId::random(NodeId::random());
         let session = Arc::new(Session::new(id, identity, outbox, &self.limits.session));
@@ -118,12 +120,14 @@ impl Bench {
         let expected = self.expect_join(who, namespace, rooms, presence);
         let session = Arc::clone(&self.clients[who].session);
         let names = room_names(rooms);
-        let joining = Joining { session: &session, namespace, rooms: &names, presence, now: self.now };
-        let joined = self.hub.join(joining, |rooms, _| {
+        let wishes = Wishes { presence, ..Wishes::default() };
+        let joining = Joining { session: &session, namespace, rooms: &names, wishes, now: self.now };
+        let joined = self.hub.join(joining, |found, _| {
+            let rooms: Vec<_> = found.into_iter().map(|found| found.state).collect();
             let namespace = namespace.to_owned();
             let entered = Body::Entered(Entered { namespace: namespace.clone() });
             let body = if rooms.is_empty() { entered } else { Body::Joined(Joined { namespace, rooms }) };
-            Some(Frame::answer(1, body))
+            Some(Told { frames: vec![Frame::answer(1, body)], owed: Vec::new() })
         });
         let outcome = joined.map(|changed| changed.changed).map_err(|refusal| refusal.code);
         assert_eq!(outcome, expected);
@@ -204,7 +208,8 @@ impl Bench {
             settings: &self.settings,
             target: &target,
             sender: Some(&self.clients[who].session),
-            frame: &Frame::event(event.clone(), Class::Reliable),
+            what: What::Frame(&Frame::event(event.clone(), Class::Reliable)),
+            charged: false,
             now: self.now,
         });
         let delivered = fan_out.unwrap().delivered as usize;
@@ -256,7 +261,7 @@ fn sort_members(body: &mut Body) {
 fn drain(outbox: &Outbox) -> Vec<Body> {
     let mut context = Context::from_waker(futures_util::task::noop_waker_ref());
     let mut bodies = Vec::new();
-    while let Poll::Ready(Some(burst)) = outbox.poll_burst(&mut context) {
+    while let Poll::Ready(Next::Burst(burst)) = outbox.poll_next(0, clock::now(), &mut context) {
         let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
         bodies.extend(response.frames.into_iter().filter_map(|frame| frame.frame));
     }

@@ -105,8 +105,16 @@ impl Bench {
         let mut members = self.members(namespace, room);
         members.extend((!members.contains(&who)).then_some(who));
         let member_count = u32::try_from(members.len()).unwrap();
+        let user_count = self.user_count(&members);
         let members = members.into_iter().filter(|_| presence).map(|who| self.info(who)).collect();
-        RoomState { room: room.to_owned(), member_count, members, ..Default::default() }
+        RoomState { room: room.to_owned(), member_count, user_count, members, ..Default::default() }
+    }
+
+    /// Sessions of one user count once, sessions without a user each.
+    fn user_count(&self, members: &[usize]) -> u32 {
+        let users: BTreeSet<_> = members.iter().filter_map(|who| self.clients[*who].user).collect();
+        let nameless = members.iter().filter(|who| self.clients[**who].user.is_none()).count();
+        u32::try_from(users.len() + nameless).unwrap()
     }
 
     pub(super) fn expect_gone(&mut self, who: usize, namespace: &str, room: &str) {
@@ -124,6 +132,7 @@ impl Bench {
         let members = self.members(namespace, room);
         let (namespace, room) = (namespace.to_owned(), room.to_owned());
         let member_count = u32::try_from(members.len()).unwrap();
+        let user_count = self.user_count(&members);
         for who in members.into_iter().filter(|who| Some(*who) != except) {
             let client = &mut self.clients[who];
             if client.places[namespace.as_str()][room.as_str()] {
@@ -135,7 +144,7 @@ impl Bench {
                     joined,
                     left,
                     member_count,
-                    ..Default::default()
+                    user_count,
                 }));
             }
         }
