@@ -4,6 +4,7 @@
 pub mod access;
 pub mod asking;
 pub mod checks;
+pub mod histories;
 pub mod inspect;
 pub mod node;
 pub mod operator;

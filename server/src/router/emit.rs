@@ -101,7 +101,7 @@ impl Router {
         let settings = self.allow(&session.identity(), &emit)?;
         check_membership(session, &emit, &settings)?;
         if emit.replies.is_some() {
-            return self.emit_for_replies(session, reference, emit, &settings);
+            return self.emit_for_replies(session, reference, emit, settings);
         }
         if !emit.idempotency_key.is_empty() || is_kept(&settings, &emit.target, emit.class) {
             self.emit_kept(session, reference, emit, settings);
@@ -123,7 +123,7 @@ impl Router {
         emit: Emit,
         settings: Arc<NamespaceSettings>,
     ) {
-        let keeping = self.keeping(Origin::Session(session), emit, settings);
+        let keeping = self.keeping(self.next_event_id(), Origin::Session(session), emit, settings);
         let session = Arc::clone(session);
         session.pipeline.write();
         self.keep(
@@ -149,7 +149,7 @@ impl Router {
         let settings = self.allow(identity, &emit)?;
         if !emit.idempotency_key.is_empty() || is_kept(&settings, &emit.target, emit.class) {
             let (tells, hears) = oneshot::channel();
-            let keeping = self.keeping(Origin::Identity(identity), emit, settings);
+            let keeping = self.keeping(self.next_event_id(), Origin::Identity(identity), emit, settings);
             self.keep(
                 keeping,
                 Box::new(move |router, outcome| {
@@ -170,13 +170,20 @@ impl Router {
         Published { accepted, pressed }
     }
 
-    fn keeping(&self, origin: Origin<'_>, emit: Emit, settings: Arc<NamespaceSettings>) -> Keeping {
-        let Emit { namespace, target, content, class, idempotency_key, .. } = emit;
+    pub(super) fn keeping(
+        &self,
+        id: EventId,
+        origin: Origin<'_>,
+        emit: Emit,
+        settings: Arc<NamespaceSettings>,
+    ) -> Keeping {
+        let Emit { namespace, target, content, class, idempotency_key, replies } = emit;
+        let asks = replies.is_some();
         let (namespace, sender) = (namespace.into_string(), origin.sender());
         let user = sender.user.clone();
-        let event = event(&namespace, &target, content, (self.next_event_id(), sender));
+        let event = event(&namespace, &target, content, (id, sender));
         let sender = origin.session().cloned();
-        Keeping { namespace, settings, target, sender, user, event, class, idempotency_key }
+        Keeping { namespace, settings, target, sender, user, event, class, idempotency_key, asks }
     }
 
     /// Whether an identity may send this, and what holds in the namespace.
@@ -225,9 +232,8 @@ impl Router {
         origin: Origin<'_>,
         emit: Emit,
         settings: &NamespaceSettings,
-        asker: Asker,
-    ) -> Result<(EventId, FanOut), Refusal> {
-        let id = self.next_event_id();
+        (id, asker): (EventId, Asker),
+    ) -> Result<FanOut, Refusal> {
         let deadline = clock::now() + emit.replies.unwrap_or_default();
         let (target, namespace, frame) = encode(origin, emit, id, id.to_string());
         let emission = Emission {
@@ -241,7 +247,7 @@ impl Router {
         };
         let sent =
             self.hub.emit_asking(emission, |receivers| self.wait_for_replies(id, asker, receivers, deadline));
-        Ok((id, sent.map_err(|held| self.let_go(held))?))
+        sent.map_err(|held| self.let_go(held))
     }
 
     /// Tells a session that its event was taken, and sees to those who fell behind by it.
@@ -288,7 +294,7 @@ impl Router {
         });
     }
 
-    fn next_event_id(&self) -> EventId {
+    pub(super) fn next_event_id(&self) -> EventId {
         EventId { node: self.node, number: self.next_event.fetch_add(1, Ordering::Relaxed) }
     }
 }

@@ -46,12 +46,15 @@ pub(super) struct Keeping {
     pub(super) event: Event,
     pub(super) class: Class,
     pub(super) idempotency_key: String,
+    /// It asks for replies, so it is kept in no history.
+    pub(super) asks: bool,
 }
 
 impl Keeping {
     /// The histories that it belongs in.
     fn rooms(&self) -> &[RoomName] {
-        if is_kept(&self.settings, &self.target, self.class) { self.target.rooms() } else { &[] }
+        let kept = !self.asks && is_kept(&self.settings, &self.target, self.class);
+        if kept { self.target.rooms() } else { &[] }
     }
 
     fn durable(&self) -> bool {
@@ -213,13 +216,23 @@ impl Router {
                 let accepted = Accepted { duplicate: true, ..accepted };
                 done(self, Ok(Taken { accepted, fan_out: FanOut::default() }));
             }
-            Seen::Conflict => {
-                let refusal =
-                    Refusal::new(RefusalCode::RefReused, "the idempotency key was used for something else");
-                done(self, Err(Refusal { field: "idempotency_key", ..refusal }));
-            }
+            Seen::Conflict => done(self, Err(conflict())),
             // Behind the first one: then its answer is known.
             Seen::Pending(_) => self.lane.then(Box::new(move |router, _| router.look_again(&keeping, done))),
+        }
+    }
+
+    /// Names an event for ever that is kept nowhere; gives the answer instead when one of that name was taken before.
+    pub(super) fn name(&self, keeping: &Keeping) -> Result<Result<Staged, Accepted>, Refusal> {
+        let digest = keeping.digest();
+        match self.histories.stage(self.draft(keeping, &digest))? {
+            Outcome::Staged(staged) => {
+                self.histories.publish(&staged);
+                Ok(Ok(staged))
+            }
+            Outcome::Seen(Seen::Answered(accepted)) => Ok(Err(Accepted { duplicate: true, ..accepted })),
+            Outcome::Seen(Seen::Pending(_)) => Err(twice()),
+            Outcome::Seen(Seen::Conflict) => Err(conflict()),
         }
     }
 
@@ -264,6 +277,11 @@ fn hand_out(keeping: Keeping, staged: Staged, done: Done) -> Deed {
             Err(held) => done(router, Err(router.let_go(held))),
         }
     })
+}
+
+fn conflict() -> Refusal {
+    let refusal = Refusal::new(RefusalCode::RefReused, "the idempotency key was used for something else");
+    Refusal { field: "idempotency_key", ..refusal }
 }
 
 /// The same event is on its way at this very moment.

@@ -54,22 +54,57 @@ impl Router {
         session: &Arc<Session>,
         reference: u32,
         emit: Emit,
-        settings: &NamespaceSettings,
+        settings: Arc<NamespaceSettings>,
     ) -> Result<(), Refusal> {
         if reference == 0 {
             return Err(Refusal::invalid("ref", "is 0, so replies would have no place to go"));
         }
+        let (id, origin) = (self.next_event_id(), Origin::Session(session));
+        let named = if emit.idempotency_key.is_empty() {
+            None
+        } else {
+            match self.name(&self.keeping(id, origin, emit.clone(), Arc::clone(&settings)))? {
+                Ok(named) => Some(named),
+                Err(accepted) => {
+                    self.answer(session, Frame::answer(reference, Body::Accepted(accepted)));
+                    return Ok(());
+                }
+            }
+        };
+        match (self.ask(session, reference, (id, emit), &settings), named) {
+            (Ok(delivered), Some(named)) => {
+                self.histories.answered(&named, delivered);
+            }
+            (Ok(_), None) => {}
+            (Err(refusal), named) => {
+                named.iter().for_each(|named| self.histories.withdraw(named));
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a question of a session. Returns how many were asked.
+    fn ask(
+        &self,
+        session: &Arc<Session>,
+        reference: u32,
+        (id, emit): (EventId, Emit),
+        settings: &NamespaceSettings,
+    ) -> Result<u32, Refusal> {
         session.await_replies(self.limits.session.replies_outstanding_max)?;
         let question = Question::new(session, reference);
         let asker = Asker::session(&question, settings.payload_bytes_max);
-        let sent = self.send_asking(Origin::Session(session), emit, settings, asker);
-        let (id, fan_out) = sent.inspect_err(|_| session.replies_done())?;
-        let taken = Body::Accepted(accepted(id, fan_out.delivered));
-        self.close_behind(question.take(Frame::answer(reference, taken)).into_iter().collect());
+        let sent = self.send_asking(Origin::Session(session), emit, settings, (id, asker));
+        let fan_out = sent.inspect_err(|_| session.replies_done())?;
+        let delivered = fan_out.delivered;
+        let taken = Frame::answer(reference, Body::Accepted(accepted(id, delivered)));
+        session.note_answer(&taken);
+        self.close_behind(question.take(taken).into_iter().collect());
         let unreached = fan_out.unreached.clone();
         self.settle_fan_out(fan_out);
         self.account_for(id, &unreached);
-        Ok(())
+        Ok(delivered)
     }
 
     /// Asks one session without being one, and waits for its answer.
@@ -78,7 +113,8 @@ impl Router {
     pub async fn call(&self, identity: &Identity, emit: Emit) -> Result<CallResponse, Refusal> {
         let settings = self.allow(identity, &emit)?;
         let (asker, hears) = Asker::call(settings.payload_bytes_max);
-        let (id, fan_out) = self.send_asking(Origin::Identity(identity), emit, &settings, asker)?;
+        let id = self.next_event_id();
+        let fan_out = self.send_asking(Origin::Identity(identity), emit, &settings, (id, asker))?;
         let give_up = GiveUp { router: self, id };
         let (reached, unreached) = (fan_out.delivered > 0, fan_out.unreached.clone());
         self.settle_fan_out(fan_out);

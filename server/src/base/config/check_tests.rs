@@ -43,7 +43,15 @@ fn each_rule_names_the_key_that_breaks_it() {
         ("[limits.connection]\nstreams_max = 0", "limits.connection.streams_max is 0"),
         ("[limits.node]\nhellos_per_second = 0", "limits.node.hellos_per_second is 0"),
         ("[stop]\ndrain = \"1h\"", "stop.drain is 1h, but must be at most 10m"),
-        ("data = \"\"", "data is empty"),
+        ("data = \"\"", "namespace \"chat\" has a durable history, but `data` is empty"),
+        ("[limits.session]\nresume_window = \"2h\"", "resume_window is 2h, but must be at most 1h"),
+        ("[limits.node]\nresumes_per_second = 0", "limits.node.resumes_per_second is 0"),
+        (
+            "[[namespace]]\nname = \"a\"\nhistory_events_max = 0",
+            "history_events_max is 0, but must be at least 1",
+        ),
+        ("[[namespace]]\nname = \"a\"\nhistory_bytes_max = 0", "history_bytes_max is 0"),
+        ("[[namespace]]\nname = \"a\"\nhistory_age_max = \"0s\"", "history_age_max is 0"),
     ] {
         let said = refusal_of(toml);
         assert!(said.contains(says), "{toml}\nsaid: {said}");
