@@ -12,7 +12,10 @@ use super::{
     record::{EventRecord, Kind, PlaceRecord, SealRecord, StateRecord},
     share,
 };
-use crate::log::{Log, LogError, Position};
+use crate::{
+    base::limits::LOG_CLEAN_WRITE_BYTES,
+    log::{Log, LogError, Position},
+};
 
 /// What is on its way, and where the last snapshot is.
 #[derive(Debug, Default)]
@@ -31,6 +34,7 @@ pub(super) struct Upkeep {
 struct Moved {
     from: Position,
     to: Position,
+    bytes: u64,
     share: u32,
     kind: Kind,
 }
@@ -97,16 +101,19 @@ impl Histories {
             upkeep.snapshot = Some(self.write_snapshot(log)?);
         }
         let until = upkeep.snapshot.unwrap_or(from);
-        let (mut seen, mut to, mut failed) = (0_u64, until, None);
+        let (mut seen, mut written, mut to, mut failed) = (0_u64, 0_u64, until, None);
         let moved = &mut upkeep.moved;
         log.replay(from, &mut |at, bytes| {
-            if at >= until || seen >= self.tuning.clean_step_bytes {
+            if at >= until || seen >= self.tuning.clean_step_bytes || written >= LOG_CLEAN_WRITE_BYTES {
                 to = at;
                 return false;
             }
             seen += bytes.len() as u64;
             match self.rewrite(log, at, bytes) {
-                Ok(again) => moved.extend(again),
+                Ok(again) => {
+                    written += again.as_ref().map_or(0, |again| again.bytes);
+                    moved.extend(again);
+                }
                 Err(error) => {
                     to = at;
                     failed = Some(error);
@@ -201,7 +208,7 @@ impl Histories {
         let record = kind.clone().into_bytes();
         let to = log.append(&record)?;
         self.books.appended.fetch_add(record.len() as u64, Ordering::Relaxed);
-        Ok(Moved { from, to, share: share(record.len(), count), kind })
+        Ok(Moved { from, to, bytes: record.len() as u64, share: share(record.len(), count), kind })
     }
 
     /// Lets the index point to where a record is now.
