@@ -171,7 +171,6 @@ impl Histories {
             tracing::debug!(reason = %refusal, "an empty state is forgotten later");
             return;
         }
-        self.books.live.fetch_sub(state.live(), Ordering::Relaxed);
         room.state = None;
     }
 

@@ -302,7 +302,7 @@ impl Histories {
                     live += freed.live;
                     cached += freed.cached;
                 }
-                live += room.state.as_ref().map_or(0, super::state::State::check);
+                room.state.iter().for_each(super::state::State::check);
             }
         }
         assert_eq!(live, self.books.live.load(Relaxed), "bytes that are live");

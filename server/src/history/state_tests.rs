@@ -116,7 +116,7 @@ fn a_reader_that_was_away_for_too_long_begins_anew_also_after_a_crash() {
         assert_eq!(follow(&rig, Some(cursor.clone()), 1), (1, vec![("n".to_owned(), true)]));
         rig.crash();
         // Until no record of the key is left.
-        for _ in 0..20 {
+        for _ in 0..60 {
             set(&rig, "n", Some("1"));
             rig.histories.maintain().unwrap();
             rig.log.sync(usize::MAX);
