@@ -48,6 +48,8 @@ pub const HISTORY_CACHE_BYTES: usize = 64 << 20;
 pub const LOG_CLEAN_FLOOR_BYTES: u64 = 64 << 20;
 /// Bytes of the log that are looked through in one step of cleaning.
 pub const LOG_CLEAN_STEP_BYTES: u64 = 16 << 20;
+/// Bytes that such a step writes again: little beside what may wait to be written, which is for events.
+pub const LOG_CLEAN_WRITE_BYTES: u64 = 1 << 20;
 /// Bytes that are appended to the log of histories from one snapshot of its index to the next.
 pub const LOG_SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
 /// Bytes of one file of a log. A record is never longer.

@@ -1,6 +1,7 @@
-//! Cleaning the log, off the path of events: what is still needed of its oldest part is written again at its end, and
-//! when that is durable and the index points there, the part is cut off. At every moment the log holds a record of
-//! everything that is needed, and a snapshot never falls between a record that was written again and the index.
+//! Cleaning the log, off the path of events: events of its oldest part that are still kept are written again at its end,
+//! and when that is durable and the index points there, the part is cut off. Only what is before the snapshot is cut, and
+//! the snapshot has everything else that the part says. A snapshot never falls between an event that was written again and
+//! the index.
 
 use std::{mem, sync::atomic::Ordering};
 
@@ -9,10 +10,13 @@ use bytes::Bytes;
 use super::{
     Histories, OpenError,
     epoch::Epoch,
-    record::{EventRecord, Kind, PlaceRecord, SealRecord, StateRecord},
+    record::{EventRecord, Kind},
     share,
 };
-use crate::log::{Log, LogError, Position};
+use crate::{
+    base::limits::LOG_CLEAN_WRITE_BYTES,
+    log::{Log, LogError, Position},
+};
 
 /// What is on its way, and where the last snapshot is.
 #[derive(Debug, Default)]
@@ -31,8 +35,9 @@ pub(super) struct Upkeep {
 struct Moved {
     from: Position,
     to: Position,
+    bytes: u64,
     share: u32,
-    kind: Kind,
+    event: EventRecord,
 }
 
 /// Why the log could not be kept in order.
@@ -97,16 +102,19 @@ impl Histories {
             upkeep.snapshot = Some(self.write_snapshot(log)?);
         }
         let until = upkeep.snapshot.unwrap_or(from);
-        let (mut seen, mut to, mut failed) = (0_u64, until, None);
+        let (mut seen, mut written, mut to, mut failed) = (0_u64, 0_u64, until, None);
         let moved = &mut upkeep.moved;
         log.replay(from, &mut |at, bytes| {
-            if at >= until || seen >= self.tuning.clean_step_bytes {
+            if at >= until || seen >= self.tuning.clean_step_bytes || written >= LOG_CLEAN_WRITE_BYTES {
                 to = at;
                 return false;
             }
             seen += bytes.len() as u64;
             match self.rewrite(log, at, bytes) {
-                Ok(again) => moved.extend(again),
+                Ok(again) => {
+                    written += again.as_ref().map_or(0, |again| again.bytes);
+                    moved.extend(again);
+                }
                 Err(error) => {
                     to = at;
                     failed = Some(error);
@@ -125,121 +133,40 @@ impl Histories {
         }
     }
 
-    /// Appends a record again if it is needed: only what is needed of it. The locks are held meanwhile, so that nothing that
+    /// Appends an event again if it is kept, for the rooms that keep it. The locks are held meanwhile, so that nothing that
     /// ends a life comes between.
     fn rewrite(&self, log: &dyn Log, from: Position, bytes: Bytes) -> Result<Option<Moved>, MaintainError> {
-        match Kind::parse(from, bytes)? {
-            Kind::Event(event) => self.rewrite_event(log, from, event),
-            Kind::State(record) => self.rewrite_state(log, from, record),
-            Kind::Seal(seal) => self.rewrite_seal(log, from, seal),
-            // It counts for what is before it, and that is cut off too.
-            Kind::Forgotten(_) => Ok(None),
-        }
-    }
-
-    fn rewrite_event(
-        &self,
-        log: &dyn Log,
-        from: Position,
-        mut event: EventRecord,
-    ) -> Result<Option<Moved>, MaintainError> {
+        let Kind::Event(mut event) = Kind::parse(from, bytes)? else { return Ok(None) };
         let EventRecord { namespace, places, .. } = &mut event;
         let rooms: Vec<String> = places.iter().map(|place| place.room.clone()).collect();
         let mut locked = self.shards.lock_all(namespace, rooms.iter().map(String::as_str));
-        let mut needed = |place: &PlaceRecord| {
+        places.retain(|place| {
             let life = locked.get(namespace, &place.room).and_then(|room| room.life.as_ref());
             let life = life.filter(|life| life.epoch == Epoch(place.epoch));
             life.and_then(|life| life.entry(place.offset)).is_some_and(|entry| entry.position == from)
-        };
-        places.retain(&mut needed);
-        if event.places.is_empty() {
+        });
+        if places.is_empty() {
             return Ok(None);
         }
-        let count = event.places.len();
-        let moved = self.again(log, from, Kind::Event(event), count);
-        drop(locked);
-        moved.map(Some)
-    }
-
-    fn rewrite_state(
-        &self,
-        log: &dyn Log,
-        from: Position,
-        mut record: StateRecord,
-    ) -> Result<Option<Moved>, MaintainError> {
-        let shard = self.shards.lock(&record.namespace, &record.room);
-        let state = shard.get(&record.namespace, &record.room).and_then(|room| room.state.as_ref());
-        let Some(state) = state.filter(|state| state.epoch == Epoch(record.epoch)) else { return Ok(None) };
-        record.entries.retain(|entry| state.needs(&entry.key, entry.revision, from));
-        if record.entries.is_empty() {
-            return Ok(None);
-        }
-        let count = record.entries.len();
-        let moved = self.again(log, from, Kind::State(record), count);
-        drop(shard);
-        moved.map(Some)
-    }
-
-    fn rewrite_seal(
-        &self,
-        log: &dyn Log,
-        from: Position,
-        seal: SealRecord,
-    ) -> Result<Option<Moved>, MaintainError> {
-        let mut shard = self.shards.lock(&seal.namespace, &seal.room);
-        let life = shard.get_mut(&seal.namespace, &seal.room).and_then(|room| room.life.as_mut());
-        let life = life.filter(|life| life.epoch == Epoch(seal.epoch));
-        if life.and_then(|life| life.seal_mut(from)).is_none() {
-            return Ok(None);
-        }
-        let moved = self.again(log, from, Kind::Seal(seal), 1);
-        drop(shard);
-        moved.map(Some)
-    }
-
-    fn again(&self, log: &dyn Log, from: Position, kind: Kind, count: usize) -> Result<Moved, MaintainError> {
-        let record = kind.clone().into_bytes();
+        // The snapshot has it.
+        event.key = None;
+        let record = Kind::Event(event.clone()).into_bytes();
         let to = log.append(&record)?;
-        self.books.appended.fetch_add(record.len() as u64, Ordering::Relaxed);
-        Ok(Moved { from, to, share: share(record.len(), count), kind })
+        drop(locked);
+        let bytes = record.len() as u64;
+        self.books.appended.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Some(Moved { from, to, bytes, share: share(record.len(), event.places.len()), event }))
     }
 
-    /// Lets the index point to where a record is now.
+    /// Lets the index point to where an event is now.
     fn point(&self, moved: &Moved) {
+        let Moved { from, to, share, event, .. } = moved;
         let mut change = 0;
-        match &moved.kind {
-            Kind::Event(event) => {
-                for place in &event.places {
-                    let mut shard = self.shards.lock(&event.namespace, &place.room);
-                    let life =
-                        shard.get_mut(&event.namespace, &place.room).and_then(|room| room.life.as_mut());
-                    let life = life.filter(|life| life.epoch == Epoch(place.epoch));
-                    let to = (moved.from, moved.to);
-                    change += life.map_or(0, |life| life.moved(place.offset, to.0, to.1, moved.share));
-                }
-            }
-            Kind::State(record) => {
-                let mut shard = self.shards.lock(&record.namespace, &record.room);
-                let state =
-                    shard.get_mut(&record.namespace, &record.room).and_then(|room| room.state.as_mut());
-                let state = state.filter(|state| state.epoch == Epoch(record.epoch));
-                change += state.map_or(0, |state| {
-                    let entries = record.entries.iter();
-                    let moves = entries.map(|entry| {
-                        state.moved((&entry.key, entry.revision), moved.from, moved.to, moved.share)
-                    });
-                    moves.sum()
-                });
-            }
-            Kind::Seal(record) => {
-                let mut shard = self.shards.lock(&record.namespace, &record.room);
-                let life = shard.get_mut(&record.namespace, &record.room).and_then(|room| room.life.as_mut());
-                let life = life.filter(|life| life.epoch == Epoch(record.epoch));
-                if let Some(seal) = life.and_then(|life| life.seal_mut(moved.from)) {
-                    seal.position = moved.to;
-                }
-            }
-            Kind::Forgotten(_) => {}
+        for place in &event.places {
+            let mut shard = self.shards.lock(&event.namespace, &place.room);
+            let life = shard.get_mut(&event.namespace, &place.room).and_then(|room| room.life.as_mut());
+            let life = life.filter(|life| life.epoch == Epoch(place.epoch));
+            change += life.map_or(0, |life| life.moved(place.offset, *from, *to, *share));
         }
         let live = &self.books.live;
         if change >= 0 {

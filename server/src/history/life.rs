@@ -188,11 +188,6 @@ impl Life {
         self.seals.iter().rfind(|seal| seal.position < position).copied()
     }
 
-    /// The seal in a record, while it is needed.
-    pub(super) fn seal_mut(&mut self, position: Position) -> Option<&mut Seal> {
-        self.seals.iter_mut().find(|seal| seal.position == position)
-    }
-
     /// Takes an event, which is shown later. Returns the bytes that are at hand and on disk by that.
     pub(super) fn take(&mut self, mut entry: Entry, kept: Kept) -> usize {
         if let Some(before) = self.entries.back() {

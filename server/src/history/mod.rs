@@ -253,4 +253,10 @@ mod model;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod state_model;
+#[cfg(test)]
+mod state_tests;
+#[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;

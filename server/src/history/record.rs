@@ -151,7 +151,7 @@ pub(super) struct LifePart {
     pub(super) bytes: Vec<u32>,
     #[prost(uint32, repeated, tag = "8")]
     pub(super) shares: Vec<u32>,
-    /// Position of the seal, when there is one, and the offset in it.
+    /// The position of the seal, when there is one, and the offset in it.
     #[prost(uint64, optional, tag = "9")]
     pub(super) seal_position: Option<u64>,
     #[prost(uint64, tag = "10")]
@@ -171,10 +171,6 @@ pub(super) struct StatePart {
     pub(super) floor: u64,
     #[prost(message, repeated, tag = "5")]
     pub(super) entries: Vec<v1::StateEntry>,
-    #[prost(uint64, repeated, tag = "6")]
-    pub(super) positions: Vec<u64>,
-    #[prost(uint32, repeated, tag = "7")]
-    pub(super) shares: Vec<u32>,
 }
 
 /// Idempotency keys and what was answered.

@@ -114,7 +114,7 @@ impl Replay<'_> {
         let length = bytes.len();
         match Kind::parse(at, bytes)? {
             Kind::Event(event) => self.event(at, length, &event),
-            Kind::State(state) => self.change(at, length, state),
+            Kind::State(state) => self.change(at, state),
             Kind::Seal(SealRecord { namespace, room, epoch, offset }) => {
                 self.life(&namespace, &room, epoch).seal(Seal { position: at, offset });
             }
@@ -146,27 +146,23 @@ impl Replay<'_> {
         }
     }
 
-    fn change(&mut self, at: Position, length: usize, record: StateRecord) {
+    fn change(&mut self, at: Position, record: StateRecord) {
         let StateRecord { namespace, room, epoch, floor, entries } = record;
-        let share = share(length, entries.len());
         let state = self.state(&namespace, &room, epoch);
         state.floor = state.floor.max(floor);
         for entry in entries {
-            state.put(entry, at, share);
+            state.put(entry, at);
         }
     }
 
     fn part(&mut self, part: Part) -> Result<(), OpenError> {
         match part {
             Part::Life(life) => self.life_part(&life)?,
-            Part::State(StatePart { namespace, room, epoch, floor, entries, positions, shares }) => {
-                if positions.len() != entries.len() || shares.len() != entries.len() {
-                    return Err(OpenError::Snapshot("holds a state that is not whole".to_owned()));
-                }
+            Part::State(StatePart { namespace, room, epoch, floor, entries }) => {
                 let state = self.state(&namespace, &room, epoch);
                 state.floor = state.floor.max(floor);
-                for ((entry, position), share) in entries.into_iter().zip(positions).zip(shares) {
-                    state.put(entry, Position(position), share);
+                for entry in entries {
+                    state.put(entry, Position(0));
                 }
             }
             Part::Keys(part) => {
@@ -211,11 +207,11 @@ impl Replay<'_> {
                 settings.as_deref().map_or_else(|| Bounds::from(&NamespaceSettings::default()), Bounds::from);
             for (name, found) in rooms {
                 let life = found.life.and_then(|life| life.finish(bounds, first));
-                let state = found.state.and_then(|state| state.finish(first));
+                let state = found.state.and_then(FoundState::finish);
                 if life.is_none() && state.is_none() {
                     continue;
                 }
-                let live = life.as_ref().map_or(0, Life::live) + state.as_ref().map_or(0, State::live);
+                let live = life.as_ref().map_or(0, Life::live);
                 histories.books.live.fetch_add(live, Ordering::Relaxed);
                 let mut shard = histories.shards.lock(&namespace, &name);
                 for (at_ms, key) in state.iter().flat_map(State::expiries) {
@@ -272,17 +268,16 @@ impl FoundLife {
 }
 
 impl FoundState {
-    fn put(&mut self, entry: StateEntry, position: Position, share: u32) {
-        let newer = |item: &Item| (item.entry.revision, item.position) <= (entry.revision, position);
+    fn put(&mut self, entry: StateEntry, position: Position) {
+        let newer = |item: &Item| item.entry.revision <= entry.revision;
         if self.items.get(&entry.key).is_none_or(newer) {
             let key = entry.key.clone();
-            self.items.insert(key, Item { entry: Arc::new(entry), position, share });
+            self.items.insert(key, Item { entry: Arc::new(entry), position });
         }
     }
 
-    fn finish(self, first: Position) -> Option<State> {
-        let items = self.items.into_values().filter(|item| item.position >= first);
-        let state = State::restored(Epoch(self.epoch), self.floor, items);
+    fn finish(self) -> Option<State> {
+        let state = State::restored(Epoch(self.epoch), self.floor, self.items.into_values());
         (state.shown() > 0).then_some(state)
     }
 }

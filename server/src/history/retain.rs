@@ -147,11 +147,16 @@ impl Histories {
         let Some(life) = room.life.as_mut() else { return };
         self.books.give_back(life.age(now_ms));
         self.books.give_back(life.shrink());
-        if let Some(over) = room.life.take_if(|life| life.is_over(now_ms))
-            && let Err(refusal) = self.forget(namespace, name, &mut room.life, over)
-        {
-            tracing::debug!(reason = %refusal, "an old history is forgotten later");
+        if !life.is_over(now_ms) {
+            return;
         }
+        // A life that the log cannot be told of stays.
+        if let Err(refusal) = self.append_end(namespace, name, life) {
+            tracing::debug!(reason = %refusal, "an old history is forgotten later");
+            return;
+        }
+        self.books.give_back(life.end());
+        room.life = None;
     }
 
     fn sweep_state(&self, namespace: &str, name: &str, room: &mut Room, now_ms: u64) {
@@ -166,27 +171,12 @@ impl Histories {
             tracing::debug!(reason = %refusal, "an empty state is forgotten later");
             return;
         }
-        self.books.live.fetch_sub(state.live(), Ordering::Relaxed);
         room.state = None;
     }
 
-    /// Ends a life. The log must know that, or what is left of it there would come back; when it cannot be told, the life
-    /// stays.
-    pub(super) fn forget(
-        &self,
-        namespace: &str,
-        room: &str,
-        place: &mut Option<Life>,
-        mut life: Life,
-    ) -> Result<(), Refusal> {
-        if life.in_log()
-            && let Err(refusal) = self.append_forgotten(namespace, room, life.epoch)
-        {
-            *place = Some(life);
-            return Err(refusal);
-        }
-        self.books.give_back(life.end());
-        Ok(())
+    /// Tells the log that a life is over, if the log knows of it: what is left of it there would come back.
+    pub(super) fn append_end(&self, namespace: &str, room: &str, life: &Life) -> Result<(), Refusal> {
+        if life.in_log() { self.append_forgotten(namespace, room, life.epoch) } else { Ok(()) }
     }
 
     fn append_forgotten(&self, namespace: &str, room: &str, epoch: Epoch) -> Result<(), Refusal> {

@@ -35,6 +35,7 @@ pub(super) struct Stored {
     next: u64,
     snapshot: Option<(Position, Vec<Bytes>)>,
     full: bool,
+    reads: usize,
 }
 
 /// A log in memory.
@@ -71,6 +72,11 @@ impl RigLog {
         let later = stored.records.range(durable..).nth(records);
         let durable = later.map_or(stored.next, |(at, _)| *at);
         self.progress.send_modify(|progress| progress.durable = Position(durable));
+    }
+
+    /// How often a record was read by itself.
+    pub(super) fn reads(&self) -> usize {
+        self.stored.lock().reads
     }
 
     pub(super) fn set_full(&self, full: bool) {
@@ -131,7 +137,9 @@ impl Log for RigLog {
 
     fn read(&self, at: Position) -> Result<Bytes, LogError> {
         let durable = self.durable();
-        let record = self.stored.lock().records.get(&at.0).filter(|_| at < durable).cloned();
+        let mut stored = self.stored.lock();
+        stored.reads += 1;
+        let record = stored.records.get(&at.0).filter(|_| at < durable).cloned();
         record.ok_or(LogError::Gone(at))
     }
 
@@ -173,7 +181,7 @@ impl Log for RigLog {
 #[derive(Debug)]
 pub(super) struct Rig {
     pub(super) log: Arc<RigLog>,
-    pub(super) histories: Histories,
+    pub(super) histories: Arc<Histories>,
     pub(super) settings: Arc<Mutex<NamespaceSettings>>,
     pub(super) now: SystemTime,
     tuning: Tuning,
@@ -185,7 +193,7 @@ impl Rig {
         let settings = Arc::new(Mutex::new(settings));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let log = RigLog::new(Stored::default());
-        let histories = open(&log, &settings, now, &tuning).unwrap();
+        let histories = Arc::new(open(&log, &settings, now, &tuning).unwrap());
         Self { log, histories, settings, now, tuning, events: 0 }
     }
 
@@ -197,6 +205,10 @@ impl Rig {
         self.now += Duration::from_millis(ms);
     }
 
+    pub(super) fn shared(&self) -> Arc<Histories> {
+        Arc::clone(&self.histories)
+    }
+
     pub(super) fn keep(&self, kind: HistoryKind) {
         self.settings.lock().history = kind;
     }
@@ -204,7 +216,7 @@ impl Rig {
     /// Starts anew with what was durable.
     pub(super) fn crash(&mut self) {
         self.log = RigLog::new(self.log.crashed());
-        self.histories = self.reopen().unwrap();
+        self.histories = Arc::new(self.reopen().unwrap());
     }
 
     pub(super) fn reopen(&self) -> Result<Histories, OpenError> {
@@ -295,7 +307,7 @@ impl Histories {
                     live += freed.live;
                     cached += freed.cached;
                 }
-                live += room.state.as_ref().map_or(0, super::state::State::check);
+                room.state.iter().for_each(super::state::State::check);
             }
         }
         assert_eq!(live, self.books.live.load(Relaxed), "bytes that are live");

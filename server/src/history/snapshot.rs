@@ -101,8 +101,6 @@ fn state_chunks(namespace: &str, room: &str, state: &State, at: Position, chunks
             epoch: state.epoch.0,
             floor,
             entries: items.iter().map(|item| (*item.entry).clone()).collect(),
-            positions: items.iter().map(|item| item.position.0).collect(),
-            shares: items.iter().map(|item| item.share).collect(),
         };
         chunks.push(Part::State(part).into_bytes());
     }

@@ -131,11 +131,13 @@ impl Histories {
     ) -> Result<Option<Position>, Refusal> {
         let mut wait_for = None;
         for room in draft.rooms {
-            let Some(kept) = locked.get(draft.namespace, room.as_str()) else { continue };
-            if !end && let Some(ended) = kept.life.take_if(|life| life.ended) {
-                self.forget(draft.namespace, room.as_str(), &mut kept.life, ended)?;
+            let life = locked.get(draft.namespace, room.as_str()).and_then(|room| room.life.as_mut());
+            let Some(life) = life else { continue };
+            if life.ended && !end {
+                // A new life takes its place, and no record says so.
+                self.append_end(draft.namespace, room.as_str(), life)?;
+                continue;
             }
-            let Some(life) = &mut kept.life else { continue };
             if let Some(offset) = life.unsealed() {
                 let record = SealRecord {
                     namespace: draft.namespace.to_owned(),

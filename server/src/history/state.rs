@@ -17,18 +17,12 @@ pub(super) struct Item {
     pub(super) entry: Arc<StateEntry>,
     /// Its record, or [`NOWHERE`].
     pub(super) position: Position,
-    /// Bytes of its record.
-    pub(super) share: u32,
 }
 
 impl Item {
     /// Whether the key was taken away.
     pub(super) fn is_tombstone(&self) -> bool {
         self.entry.body.is_none()
-    }
-
-    fn live(&self) -> u64 {
-        if self.position == NOWHERE { 0 } else { self.share.into() }
     }
 }
 
@@ -53,8 +47,6 @@ pub(super) struct Present {
 /// What showing a change led to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Shown {
-    /// Bytes of the log that are not needed any more.
-    pub(super) freed: u64,
     /// Keys whose values expired at these times and were replaced.
     pub(super) ended: Vec<(u64, Arc<str>)>,
     /// Keys whose values expire at these times.
@@ -86,8 +78,6 @@ pub(super) struct State {
     /// Keys, and bytes of keys and values, with all that was taken.
     keys: usize,
     bytes: usize,
-    /// Bytes of records that are needed.
-    live: u64,
     /// What must be durable before the last change may be shown.
     pub(super) wait_for: Option<Position>,
 }
@@ -109,7 +99,6 @@ impl State {
             latest: HashMap::new(),
             keys: 0,
             bytes: 0,
-            live: 0,
             wait_for: None,
         }
     }
@@ -130,7 +119,6 @@ impl State {
                 state.bytes += entry_bytes(&item.entry);
             }
             state.revision = state.revision.max(revision);
-            state.live += item.live();
             let key: Arc<str> = item.entry.key.as_str().into();
             state.by_revision.insert(revision, Arc::clone(&key));
             state.items.insert(key, item);
@@ -189,7 +177,6 @@ impl State {
         self.graves = self.graves.split_off(&(floor + 1));
         self.floor_taken = floor;
         self.revision = revision;
-        self.live += item.live();
         if item.position != NOWHERE {
             self.wait_for = Some(item.position);
         }
@@ -226,16 +213,15 @@ impl State {
         if let Some(before) = self.items.insert(Arc::clone(&key), item) {
             self.by_revision.remove(&before.entry.revision);
             self.buried.remove(&before.entry.revision);
-            shown.freed += before.live();
             shown.ended.extend(expires_ms(&before.entry).map(|at_ms| (at_ms, key)));
         }
         self.floor = floor;
         while let Some(grave) = self.buried.first().copied().filter(|grave| *grave <= floor) {
             self.buried.remove(&grave);
-            let item = self.by_revision.remove(&grave).and_then(|key| self.items.remove(&key));
-            shown.freed += item.map_or(0, |item| item.live());
+            if let Some(key) = self.by_revision.remove(&grave) {
+                self.items.remove(&key);
+            }
         }
-        self.live -= shown.freed;
     }
 
     /// The last revision that was shown.
@@ -282,11 +268,6 @@ impl State {
         Some(item.and_then(|item| item.entry.set_at).map_or(0, timestamp_ms))
     }
 
-    /// Bytes of records that are needed.
-    pub(super) fn live(&self) -> u64 {
-        self.live
-    }
-
     /// The items that amount to all that was taken in records before `before`, and their floor.
     pub(super) fn before(&self, before: Position) -> (u64, Vec<&Item>) {
         let mut items: BTreeMap<&str, &Item> = BTreeMap::new();
@@ -309,39 +290,12 @@ impl State {
     }
 
     /// All that had no record is in this one.
-    pub(super) fn record(&mut self, position: Position, share: u32) {
+    pub(super) fn record(&mut self, position: Position) {
         let changes = self.changes.values_mut().map(|change| &mut change.item);
         for item in self.items.values_mut().chain(changes).filter(|item| item.position == NOWHERE) {
             item.position = position;
-            item.share = share;
-            self.live += u64::from(share);
         }
         self.durable = true;
-    }
-
-    /// The record of a change was written again elsewhere. Returns by how much this changes the bytes that are live.
-    pub(super) fn moved(&mut self, entry: (&str, u64), from: Position, to: Position, share: u32) -> i64 {
-        let Some(item) = self.find_mut(entry.0, entry.1).filter(|item| item.position == from) else {
-            return 0;
-        };
-        let change = i64::from(share) - i64::from(item.share);
-        item.position = to;
-        item.share = share;
-        self.live = self.live.saturating_add_signed(change);
-        change
-    }
-
-    /// Whether the record of a change is needed.
-    pub(super) fn needs(&self, key: &str, revision: u64, position: Position) -> bool {
-        let shown = self.items.get(key).filter(|item| item.entry.revision == revision);
-        let item = shown.or_else(|| self.changes.get(&revision).map(|change| &change.item));
-        item.is_some_and(|item| item.position == position)
-    }
-
-    /// The item of a revision of a key, shown or not.
-    fn find_mut(&mut self, key: &str, revision: u64) -> Option<&mut Item> {
-        let shown = self.items.get_mut(key).filter(|item| item.entry.revision == revision);
-        shown.or_else(|| self.changes.get_mut(&revision).map(|change| &mut change.item))
     }
 
     /// Shown values that expire: when, and which.
@@ -351,7 +305,7 @@ impl State {
 
     /// Panics when the books disagree.
     #[cfg(test)]
-    pub(super) fn check(&self) -> u64 {
+    pub(super) fn check(&self) {
         assert_eq!(self.by_revision.len(), self.items.len());
         for (revision, key) in &self.by_revision {
             assert_eq!(self.items[key].entry.revision, *revision);
@@ -364,16 +318,13 @@ impl State {
         assert_eq!(self.revision, self.shown + self.changes.len() as u64);
         let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
         let changes = self.changes.values().map(|change| &change.item);
-        for item in self.items.values().chain(changes.clone()) {
+        for item in self.items.values().chain(changes) {
             keys.remove(item.entry.key.as_str());
             if !item.is_tombstone() {
                 keys.insert(&item.entry.key, entry_bytes(&item.entry));
             }
         }
         assert_eq!((keys.len(), keys.values().sum::<usize>()), (self.keys, self.bytes));
-        let live: u64 = self.items.values().chain(changes).map(Item::live).sum();
-        assert_eq!(live, self.live);
-        live
     }
 }
 

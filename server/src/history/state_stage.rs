@@ -2,7 +2,7 @@
 //! change as it does an event.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +14,6 @@ use super::{
     life::NOWHERE,
     record::{Kind, StateRecord},
     shard::{Expiry, Shard},
-    share,
     state::{Item, Present, State, body, entry_bytes},
 };
 use crate::{
@@ -156,25 +155,22 @@ impl Histories {
         let (revision, floor) =
             state.as_ref().map_or((1, 0), |s| s.next(&entry.key, deletes, tombstones_max));
         entry.revision = revision;
-        let (mut position, mut bytes) = (NOWHERE, 0);
+        let mut position = NOWHERE;
         if durable {
             let before = state.as_ref().filter(|state| !state.durable);
             let mut entries = before.map(|state| state.unrecorded()).unwrap_or_default();
             entries.push(entry.clone());
-            let count = entries.len();
             let (namespace, room) = (namespace.to_owned(), room.to_owned());
             let record =
                 Kind::State(StateRecord { namespace, room, epoch: epoch.0, floor, entries }).into_bytes();
             position = self.append(&record)?;
-            bytes = share(record.len(), count);
-            self.books.live.fetch_add(u64::from(bytes) * count as u64, Ordering::Relaxed);
             if let Some(state) = state.filter(|state| !state.durable) {
-                state.record(position, bytes);
+                state.record(position);
             }
         }
         let entry = Arc::new(entry);
         let state = shard.room(namespace, room).state.get_or_insert_with(|| State::new(epoch, durable));
-        state.take(Item { entry: Arc::clone(&entry), position, share: bytes }, floor);
+        state.take(Item { entry: Arc::clone(&entry), position }, floor);
         let durability = if durable { self.durability() } else { Durability::Memory };
         Ok(StagedState {
             position: durable.then_some(position),
@@ -194,7 +190,6 @@ impl Histories {
         let state = shard.get_mut(namespace, name).and_then(|room| room.state.as_mut());
         let Some(state) = state.filter(|state| state.epoch == staged.epoch) else { return };
         let shown = state.show(entry.revision);
-        self.books.live.fetch_sub(shown.freed, Ordering::Relaxed);
         for (at_ms, key) in shown.begun {
             shard.expiries.insert((at_ms, Arc::clone(namespace), Arc::clone(name), key));
         }

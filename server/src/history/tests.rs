@@ -252,6 +252,32 @@ fn a_history_that_has_missed_events_does_not_go_on() {
 }
 
 #[test]
+fn that_a_history_went_on_in_memory_is_known_however_often_the_log_was_cleaned() {
+    let bounded = NamespaceSettings { history_events_max: 5, ..settings(HistoryKind::Durable) };
+    let tuning = Tuning {
+        clean_floor_bytes: 0,
+        clean_step_bytes: 500,
+        snapshot_every_bytes: u64::MAX,
+        ..Tuning::default()
+    };
+    let mut rig = Rig::new(bounded, tuning);
+    let durable = rig.say("a");
+    rig.keep(HistoryKind::Memory);
+    rig.say("a");
+    rig.keep(HistoryKind::Durable);
+    for _ in 0..2 {
+        for _ in 0..100 {
+            rig.say("busy");
+            rig.histories.maintain().unwrap();
+        }
+        assert!(rig.log.bounds().0 > Position(5_000));
+        rig.crash();
+    }
+    assert_eq!(rig.ids("a"), ["event-1"]);
+    assert_ne!(rig.say("a").accepted.epoch, durable.accepted.epoch);
+}
+
+#[test]
 fn records_that_are_not_known_are_refused() {
     let log = RigLog::new(Stored::default());
     log.append_raw(&[0x7a, 1, 0]);
@@ -264,6 +290,6 @@ fn records_that_are_not_known_are_refused() {
 fn what_is_durable_is_refused_without_a_log() {
     let open = || Histories::open(None, Arc::new(|_| None), SystemTime::UNIX_EPOCH, Tuning::default());
     let mut rig = Rig::durable();
-    rig.histories = open().unwrap();
+    rig.histories = Arc::new(open().unwrap());
     assert_eq!(rig.stage(&["a"], 1, None).unwrap_err().code, RefusalCode::StorageFailed);
 }
