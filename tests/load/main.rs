@@ -1,11 +1,13 @@
 //! `rialto-load`: the fan-out benchmark. One sender, many members, one room; Rialto, nats-server and Socket.IO get the
 //! same load one after the other, each from a fresh process on loopback. What counts is the server's own CPU per
-//! delivery, because the load generator shares the machine. This file reads the arguments and walks the grid.
+//! delivery, because the load generator shares the machine. This file reads the arguments and walks the grid;
+//! `rialto-load log` measures the log alone.
 
 mod cell;
 mod dialect;
 mod grid;
 mod http2;
+mod log;
 mod member;
 mod process;
 mod report;
@@ -26,6 +28,10 @@ const DESCRIPTORS_SPARE: u64 = 1024;
 
 fn main() -> Result<(), Failure> {
     let arguments = arguments().get_matches();
+    if let Some(("log", arguments)) = arguments.subcommand() {
+        let folder = arguments.get_one::<PathBuf>("folder").cloned().unwrap_or_else(|| "target".into());
+        return log::run(&folder, *arguments.get_one::<u64>("seconds").unwrap_or(&5));
+    }
     let full = arguments.get_flag("full");
     let sessions = *arguments.get_one::<usize>("idle").unwrap_or(&5_000);
     let seconds = *arguments.get_one::<u64>("seconds").unwrap_or(&8);
@@ -86,6 +92,24 @@ fn arguments() -> Command {
                 .long("json")
                 .value_parser(value_parser!(PathBuf))
                 .help("Where to write the figures"),
+        )
+        .subcommand(log_arguments())
+}
+
+fn log_arguments() -> Command {
+    Command::new("log")
+        .about("Records that the durable log takes a second, beside what a sync of the disk costs")
+        .arg(
+            Arg::new("folder")
+                .long("folder")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where to write, on the disk to measure [default: target]"),
+        )
+        .arg(
+            Arg::new("seconds")
+                .long("seconds")
+                .value_parser(value_parser!(u64))
+                .help("Seconds for each number of appenders [default: 5]"),
         )
 }
 

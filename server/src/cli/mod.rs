@@ -4,6 +4,7 @@
 mod call;
 mod completions;
 mod connection;
+mod data;
 mod emit;
 mod failure;
 mod listen;
@@ -47,6 +48,7 @@ enum Command {
     Rooms(rooms::RoomsArgs),
     Members(members::MembersArgs),
     Token(token::TokenArgs),
+    Data(data::DataArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
             client(&args.connection.server.clone(), async |output| members::run(args, output).await)
         }
         Command::Token(args) => token::run(args),
+        Command::Data(args) => data::run(&args, &Output::new()).conclude(),
         Command::Completions(args) => completions::run(args, &Output::new()).conclude(),
     }
 }
@@ -139,6 +142,8 @@ mod tests {
             "rialto rooms --namespace n --watch",
             "rialto members --namespace n --room r",
             "rialto completions bash",
+            "rialto data check folder --json",
+            "rialto data dump folder --from 528 --json",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap();
         }

@@ -11,6 +11,9 @@ pub enum OpenError {
     /// Somebody else has it open.
     #[error("the log is in use by another process")]
     InUse,
+    /// There is none, and none was to be made.
+    #[error("there is no log here")]
+    Absent,
     /// It cannot work with these options.
     #[error("{0}")]
     Options(&'static str),

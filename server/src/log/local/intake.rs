@@ -13,8 +13,8 @@ pub(super) enum Next {
     Ready(Extent),
     /// It is to be made, or being made.
     Wanted,
-    /// There is no space for it. `again`: somebody has asked since.
-    Full { again: bool },
+    /// There was no space for it.
+    Full,
 }
 
 /// What becomes durable with one write and one sync.
@@ -36,6 +36,8 @@ pub(super) struct Intake {
     pub(super) pending_bytes_max: usize,
     pub(super) record_bytes_max: usize,
     pub(super) next: Next,
+    /// Whether a record was refused for want of the next segment.
+    pub(super) asked: bool,
     /// Why nothing is taken any more.
     pub(super) failed: Option<LogError>,
     /// Whether nothing more will be appended.
@@ -56,6 +58,7 @@ impl Intake {
             pending_bytes_max: 0,
             record_bytes_max: 0,
             next: Next::Wanted,
+            asked: false,
             failed: None,
             closing: false,
             groups: VecDeque::new(),
@@ -112,11 +115,23 @@ impl Intake {
         !self.groups.is_empty()
     }
 
-    /// Whether the writer should try to make the next segment.
+    /// Whether the writer should make the next segment when it has time.
     pub(super) fn wants_segment(&self) -> bool {
-        self.failed.is_none()
-            && !self.closing
-            && matches!(self.next, Next::Wanted | Next::Full { again: true })
+        self.is_open() && (self.asked || self.next == Next::Wanted)
+    }
+
+    /// Whether it should do so at once.
+    pub(super) fn needs_segment(&self) -> bool {
+        self.is_open() && self.asked
+    }
+
+    /// Bytes of the segment that records go to, as far as it was taken.
+    pub(super) fn segment_bytes_taken(&self) -> u64 {
+        self.position().0 - self.extent.base
+    }
+
+    fn is_open(&self) -> bool {
+        self.failed.is_none() && !self.closing
     }
 
     /// Takes nothing any more, and forgets what waits.
@@ -134,10 +149,9 @@ impl Intake {
     fn cross(&mut self) -> Result<(), LogError> {
         let next = match self.next {
             Next::Ready(next) => next,
-            Next::Wanted => return Err(LogError::Busy),
-            Next::Full { .. } => {
-                self.next = Next::Full { again: true };
-                return Err(LogError::Full);
+            Next::Wanted | Next::Full => {
+                self.asked = true;
+                return Err(if self.next == Next::Full { LogError::Full } else { LogError::Busy });
             }
         };
         let (id, at) = (self.id, self.position());

@@ -2,10 +2,12 @@
 //! The format, what is cut and what is refused are told in `docs/storage.md`. It never repairs what it did not tear.
 //!
 //! `layout` says how bytes lie; `intake` takes records; `writer` makes them durable; `reader` shows them; `opening` finds
-//! the end with `scan`; `disk` is all that is known of files.
+//! the end with `scan`; `disk` is all that is known of files; `inspection` looks at a log and leaves
+//! it as it is.
 
 mod disk;
 mod error;
+mod inspection;
 mod intake;
 mod layout;
 mod manifest;
@@ -31,11 +33,13 @@ use tokio::sync::watch;
 pub use self::{
     disk::{Disk, DiskFile, DiskLock, RealDisk},
     error::OpenError,
+    inspection::{Inspection, Summary, Torn},
 };
 use self::{
     intake::{Intake, Next},
     layout::{Extent, LogId, SECTOR},
     manifest::Manifest,
+    opening::Depth,
     reader::View,
     segment::{BYTES_MAX, BYTES_MIN, Segment},
     writer::{Shared, Writer},
@@ -143,7 +147,7 @@ impl LocalLog {
 }
 
 fn open_shared(disk: Arc<dyn Disk>, options: &LocalOptions) -> Result<Shared, OpenError> {
-    let (survey, tail) = match opening::survey(&*disk)? {
+    let (survey, tail) = match opening::survey(&*disk, Depth::AfterSnapshot)? {
         Some(mut survey) => {
             let tail = opening::repair(&*disk, &mut survey, options.segment_bytes)?;
             (survey, tail)

@@ -51,8 +51,17 @@ impl Names {
     }
 }
 
-/// Looks at everything and changes nothing. `None` when there is no log yet.
-pub(super) fn survey(disk: &dyn Disk) -> Result<Option<Survey>, OpenError> {
+/// Which records are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Those that the last snapshot does not cover: those before are checked when they are read.
+    AfterSnapshot,
+    /// All.
+    Everything,
+}
+
+/// Looks and changes nothing. `None` when there is no log yet.
+pub(super) fn survey(disk: &dyn Disk, depth: Depth) -> Result<Option<Survey>, OpenError> {
     let names = Names::read(disk)?;
     let Some(mut manifest) = Manifest::read(disk)? else {
         return if is_begun(disk, &names)? {
@@ -73,7 +82,8 @@ pub(super) fn survey(disk: &dyn Disk) -> Result<Option<Survey>, OpenError> {
         names.snapshots.iter().filter(|at| manifest.snapshot != Some(**at)).map(|at| snapshot::name(*at)),
     );
     let segments = open_segments(disk, &manifest, names.segments.range(manifest.first..))?;
-    let needed = manifest.snapshot.map_or(manifest.first, |at| at.0);
+    let covered = manifest.snapshot.filter(|_| depth == Depth::AfterSnapshot);
+    let needed = covered.map_or(manifest.first, |at| at.0);
     let from = segments.range(..=needed).next_back().map_or(manifest.first, |(base, _)| *base);
     let end = scan::find_end(&segments, manifest.id, (from, manifest.durable))?;
     if let Some(at) = manifest.snapshot {
@@ -155,25 +165,36 @@ pub(super) fn repair(disk: &dyn Disk, survey: &mut Survey, segment_bytes: u64) -
     Ok(tail)
 }
 
+/// The tail of a segment, as it is after the repair.
+pub(super) fn tail_of(segment: &Segment, id: LogId, ending: &Ending) -> Result<Tail, OpenError> {
+    let mut tail = Tail::new(id, segment.extent).at(ending.offset);
+    if ending.offset.is_multiple_of(BODY as u64) {
+        return Ok(tail);
+    }
+    let mut sector = [0; SECTOR];
+    segment.read(tail.number(), &mut sector)?;
+    match look(&sector, id, segment.extent.base + tail.number() * SECTOR as u64) {
+        Sector::Written(filled) => tail.keep(&sector, filled),
+        Sector::Blank | Sector::Damaged => {
+            let byte = tail.number() * SECTOR as u64;
+            return Err(OpenError::damaged(&segment.name, "a damaged sector begins", byte));
+        }
+    }
+    Ok(tail)
+}
+
 /// Writes again what may not have reached the disk, up to the end, and zeros after it.
 fn rewrite_end(segment: &Segment, id: LogId, ending: &Ending) -> Result<Tail, OpenError> {
-    let extent = segment.extent;
-    let last = Extent::sector_of(ending.offset);
-    let used = (ending.offset % BODY as u64) as usize;
-    let first = ((ending.synced.0 - extent.base) / SECTOR as u64).clamp(1, last);
-    let until = ending.torn_until.unwrap_or(0).max(last + u64::from(used > 0));
-    let mut tail = Tail::new(id, extent).at(ending.offset);
-    let mut sectors = vec![0; (until - first.min(until)) as usize * SECTOR];
+    let tail = tail_of(segment, id, ending)?;
+    let last = tail.number();
+    let used = !ending.offset.is_multiple_of(BODY as u64);
+    let first = ((ending.synced.0 - segment.extent.base) / SECTOR as u64).clamp(1, last);
+    let until = ending.torn_until.unwrap_or(0).max(last + u64::from(used));
+    let mut sectors = vec![0; (until - first) as usize * SECTOR];
     segment.read(first, &mut sectors)?;
-    let kept = ((last - first) as usize * SECTOR).min(sectors.len());
-    let end = sectors[kept..].first_chunk::<SECTOR>().filter(|_| used > 0);
-    if let Some(end) = end
-        && let Sector::Written(filled) = look(end, id, extent.base + last * SECTOR as u64)
-    {
-        tail.keep(end, filled);
-    }
-    sectors[kept..].fill(0);
-    if let Some(end) = sectors[kept..].first_chunk_mut::<SECTOR>().filter(|_| used > 0) {
+    let end = &mut sectors[(last - first) as usize * SECTOR..];
+    end.fill(0);
+    if let Some(end) = end.first_chunk_mut::<SECTOR>().filter(|_| used) {
         *end = tail.sector;
     }
     segment.write(first, &sectors)?;

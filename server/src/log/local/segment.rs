@@ -115,6 +115,11 @@ impl Preparation {
         Ok(Self { file, extent, zeroed: 0 })
     }
 
+    /// Bytes that are zeroed.
+    pub(super) fn zeroed(&self) -> u64 {
+        self.zeroed
+    }
+
     /// Whether only [`Preparation::finish`] is left.
     pub(super) fn is_zeroed(&self) -> bool {
         self.zeroed == self.extent.bytes

@@ -4,7 +4,7 @@
 //! While a group is written and synced the next one gathers. After a write or a sync that failed nothing is written
 //! again: what is on the disk is known only after opening.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
@@ -20,12 +20,13 @@ use super::{
 };
 use crate::log::{LogError, Position, Progress};
 
-/// Bytes that are zeroed at once for the next segment while nothing waits.
-const IDLE_SLICE_BYTES: u64 = 1 << 20;
-/// While something waits it is twice the group that was written: so the segment is ready when this one is half full.
-const BUSY_SLICE_FACTOR: u64 = 2;
-/// And not less than this.
-const BUSY_SLICE_BYTES_MIN: u64 = 64 << 10;
+/// Bytes that are zeroed at once for the next segment. A record that comes meanwhile waits so long.
+const SLICE_BYTES: u64 = 256 << 10;
+/// While records come, so many bytes are zeroed for each that was taken: the next segment is ready when this one is half
+/// full.
+const ZEROED_PER_TAKEN: u64 = 2;
+/// After so long without a record the writer has time.
+const IDLE: Duration = Duration::from_millis(20);
 /// Memory that the writer keeps between groups.
 const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
@@ -60,14 +61,11 @@ pub(super) struct Writer {
 }
 
 impl Shared {
-    /// Writes one group, or prepares a piece of the next segment, or both; `false` when there was nothing to do.
+    /// Writes one group, or prepares a piece of the next segment, or both; `false` when there was nothing to do. When
+    /// there is a group, only what must be prepared by now.
     pub(super) fn step(&self) -> bool {
         let mut writer = self.writer.lock();
-        let (group, wants_segment) = {
-            let mut intake = self.intake.lock();
-            (intake.take(), intake.wants_segment())
-        };
-        let mut slice = IDLE_SLICE_BYTES;
+        let group = self.intake.lock().take();
         if let Some(group) = &group {
             let written = self.write(&mut writer, group);
             // Under the lock that who flushes holds while looking.
@@ -80,12 +78,23 @@ impl Shared {
                 Err(error) => self.fail(&mut intake, &error),
             }
             self.done.notify_all();
-            slice = (group.stream.len() as u64 * BUSY_SLICE_FACTOR).max(BUSY_SLICE_BYTES_MIN);
         }
-        if wants_segment && self.intake.lock().failed.is_none() {
+        let slice = self.slice(writer.preparation.as_ref().map_or(0, Preparation::zeroed), group.is_some());
+        if slice > 0 {
             self.prepare(&mut writer, slice);
         }
-        group.is_some() || wants_segment
+        group.is_some() || slice > 0
+    }
+
+    /// How many bytes of the next segment to zero now, when so many are.
+    fn slice(&self, zeroed: u64, busy: bool) -> u64 {
+        let intake = self.intake.lock();
+        if !intake.wants_segment() {
+            return 0;
+        }
+        let owed = (intake.segment_bytes_taken() * ZEROED_PER_TAKEN).saturating_sub(zeroed);
+        let may_wait = busy && !intake.needs_segment() && owed < SLICE_BYTES;
+        if may_wait { 0 } else { owed.max(SLICE_BYTES) }
     }
 
     /// Waits until all is durable that was appended before.
@@ -119,8 +128,12 @@ impl Shared {
         loop {
             {
                 let mut intake = self.intake.lock();
-                while !intake.has_groups() && !intake.wants_segment() && !intake.closing {
-                    self.work.wait(&mut intake);
+                while !intake.has_groups() && !intake.needs_segment() && !intake.closing {
+                    if !intake.wants_segment() {
+                        self.work.wait(&mut intake);
+                    } else if self.work.wait_for(&mut intake, IDLE).timed_out() {
+                        break;
+                    }
                 }
                 if intake.closing && !intake.has_groups() {
                     return;
@@ -173,6 +186,8 @@ impl Shared {
     fn prepare(&self, writer: &mut Writer, bytes: u64) {
         let prepared = self.prepare_piece(writer, bytes);
         let mut intake = self.intake.lock();
+        // Who asks while it is under way asks again.
+        intake.asked &= matches!(prepared, Ok(None));
         match prepared {
             Ok(None) => {}
             Ok(Some(extent)) => intake.next = Next::Ready(extent),
@@ -180,7 +195,7 @@ impl Shared {
                 writer.preparation = None;
                 // What was zeroed so far would only keep others from the space. If it stays, the next attempt takes it.
                 self.disk.remove(segment::UNFINISHED).ok();
-                intake.next = Next::Full { again: false };
+                intake.next = Next::Full;
             }
             Err(error) => self.fail(&mut intake, &error),
         }

@@ -3,6 +3,8 @@
 mod crash;
 mod damage;
 mod faults;
+mod hostile;
+mod inspection;
 mod model;
 mod threads;
 
