@@ -61,6 +61,11 @@ pub fn token(user: &str, lifetime: Duration, grants: Vec<GrantConfig>) -> String
     signed(user, since.as_secs(), grants, SECRET)
 }
 
+/// A token that has ended long ago.
+pub fn ended_token(user: &str, grants: Vec<GrantConfig>) -> String {
+    signed(user, 1_000_000_000, grants, SECRET)
+}
+
 /// A token that has everything but the right signature.
 pub fn forged_token(user: &str, grants: Vec<GrantConfig>) -> String {
     signed(user, u64::from(u32::MAX), grants, "a secret of somebody else, long enough as well")

@@ -10,6 +10,7 @@ use rialto_proto::v1::{
 use tonic::Status;
 
 use crate::{
+    eventually,
     node::TestNode,
     talker::{Shape, Talker},
     within,
@@ -65,6 +66,17 @@ impl Talker {
     }
 }
 
+impl TestNode {
+    /// Waits until the node has noticed that a session has lost its stream.
+    pub async fn misses(&self, lost: &Lost) {
+        let away = async || {
+            let member = self.session(lost.id()).await.expect("it outlives its stream").member;
+            member.expect("a member").away
+        };
+        eventually("an end of the stream", away).await;
+    }
+}
+
 impl Lost {
     /// The session.
     pub fn id(&self) -> &str {
@@ -88,6 +100,16 @@ impl Lost {
         self
     }
 
+    /// The same, of a client that pushes its frames from this number on.
+    pub fn pushing_from(self, next_push: u32) -> Self {
+        Self { next_push, ..self }
+    }
+
+    /// The same over another shape.
+    pub fn over(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
     /// The same with a token.
     pub fn with_token(mut self, token: &str) -> Self {
         (self.hello.token, self.hello.user) = (token.to_owned(), String::new());
@@ -106,7 +128,9 @@ impl Lost {
             assert_eq!(talker.welcome.session_id, self.id());
             let heard = std::mem::take(&mut talker.waiting);
             talker.waiting = self.waiting.iter().cloned().chain(heard).collect();
-            (talker.next_ref, talker.next_push) = (self.next_ref, self.next_push);
+            // What the node has taken is not numbered anew, whatever the client remembers of it.
+            talker.next_ref = self.next_ref.max(talker.welcome.last_ref + 1);
+            talker.next_push = talker.welcome.pushed_seq + 1;
         }
         Ok(talker)
     }

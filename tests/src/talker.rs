@@ -164,6 +164,12 @@ impl Talker {
         }
     }
 
+    /// Says frames on a stream that may have ended. False when nobody takes them any more. (Only on `Attach`.)
+    pub async fn try_say(&mut self, frames: Vec<ClientFrame>) -> bool {
+        let Up::Attach(sender) = &self.up else { panic!("there is no stream upwards") };
+        within("room on the stream", sender.send(AttachRequest { frames })).await.is_ok()
+    }
+
     /// Says a frame with the next ref, which is returned.
     pub async fn ask(&mut self, command: Command) -> u32 {
         let reference = self.next_ref;
