@@ -1,11 +1,14 @@
 //! Taking events: their offsets, their one encoding, their record; and showing them. Called by the router for each emit.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
+};
 
 use rialto_proto::v1::{Accepted, Durability, Event, RoomPosition};
 
 use super::{
-    Histories,
+    Histories, Tuning,
     epoch::Epoch,
     keys::{Idempotency, KeyId, Seen},
     life::{Bounds, Entry, Kept, Life, NOWHERE, Seal},
@@ -214,7 +217,6 @@ impl Histories {
         (entry, kept): (Entry, Kept),
         settings: &NamespaceSettings,
     ) {
-        use std::sync::atomic::Ordering::Relaxed;
         let Some(shard) = locked.shard(namespace, place.room) else { return };
         let life = &mut shard.room(namespace, place.room).life;
         let bounds = Bounds::from(settings);
@@ -238,7 +240,7 @@ impl Histories {
             let Some(life) = life.filter(|life| life.epoch == *epoch) else { continue };
             self.books.give_back(life.show(*offset));
             let cooled = life.cool(self.cache_room_bytes());
-            self.books.cached.fetch_sub(cooled, std::sync::atomic::Ordering::Relaxed);
+            self.books.cached.fetch_sub(cooled, Relaxed);
         }
         if let Some(id) = staged.key {
             self.keys.lock().answer(id, 0);
@@ -265,10 +267,15 @@ impl Histories {
         self.keys.lock().seen(KeyId::new(namespace, named.user, named.key), named.digest)
     }
 
-    /// Bytes that one room may have at hand: little once all rooms together have much.
+    /// Bytes that one room may have at hand: less the more all rooms together have, so that each keeps some.
     pub(super) fn cache_room_bytes(&self) -> usize {
-        let cached = self.books.cached.load(std::sync::atomic::Ordering::Relaxed);
-        if cached <= self.tuning.cache_bytes { self.tuning.cache_room_bytes } else { 0 }
+        let cached = self.books.cached.load(Relaxed);
+        let Tuning { cache_bytes, cache_room_bytes, .. } = self.tuning;
+        match cached {
+            cached if cached <= cache_bytes / 2 => cache_room_bytes,
+            cached if cached <= cache_bytes => cache_room_bytes / 8,
+            _ => 0,
+        }
     }
 }
 
