@@ -12,6 +12,7 @@ pub mod program;
 pub mod proxy;
 pub mod raw;
 pub mod resuming;
+pub mod simulation;
 pub mod talker;
 pub mod tools;
 pub mod unread;

@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -49,4 +49,13 @@ impl Tasks {
         self.inner.tracker.close();
         self.inner.tracker.wait().await;
     }
+}
+
+/// Carries out what may have to wait for a disk, beside the threads that serve.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    #[cfg(feature = "simulation")]
+    if super::clock::simulated::is_begun() {
+        return Ok(super::clock::simulated::blocking(work).await);
+    }
+    tokio::task::spawn_blocking(work).await
 }

@@ -3,7 +3,7 @@
 //! gathered first, sorted by their offsets, and what hangs together up to the newest is the history.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, atomic::Ordering},
     time::SystemTime,
 };
@@ -21,7 +21,7 @@ use super::{
     state::{Item, State},
 };
 use crate::{
-    base::{clock, config::NamespaceSettings},
+    base::{clock, config::NamespaceSettings, hash::HashMap},
     log::{Log, Position},
     wire::Frame,
 };
@@ -61,7 +61,8 @@ impl Histories {
     /// Takes up what the log holds.
     pub(super) fn replay(&self, now: SystemTime) -> Result<(), OpenError> {
         let Some(log) = self.log.as_deref() else { return Ok(()) };
-        let mut replay = Replay { histories: self, log, rooms: HashMap::new(), now_ms: clock::unix_ms(now) };
+        let mut replay =
+            Replay { histories: self, log, rooms: HashMap::default(), now_ms: clock::unix_ms(now) };
         let mut result: Result<(), OpenError> = Ok(());
         let snapshot = log.last_snapshot(&mut |chunk| {
             if result.is_ok() {
@@ -88,7 +89,7 @@ impl Histories {
 impl Replay<'_> {
     fn found(&mut self, namespace: &str, room: &str) -> &mut Found {
         if !self.rooms.contains_key(namespace) {
-            self.rooms.insert(namespace.into(), HashMap::new());
+            self.rooms.insert(namespace.into(), HashMap::default());
         }
         let rooms = self.rooms.entry(namespace.into()).or_default();
         if !rooms.contains_key(room) {

@@ -2,15 +2,12 @@
 //! an operation begins, so that others see it whole and nobody waits in a circle. Locks are leaves: under them only the
 //! log is appended to and the table of keys is locked.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{life::Life, state::State};
+use crate::base::hash::{HashMap, Hashing};
 
 /// As many as the hub has: the work under a lock is of the same length.
 const SHARDS: usize = 64;
@@ -45,7 +42,7 @@ impl Shard {
     /// The room, made when it is not there.
     pub(super) fn room(&mut self, namespace: &str, room: &str) -> &mut Room {
         if !self.namespaces.contains_key(namespace) {
-            self.namespaces.insert(namespace.into(), HashMap::new());
+            self.namespaces.insert(namespace.into(), HashMap::default());
         }
         let rooms = self.namespaces.entry(namespace.into()).or_default();
         rooms.entry(room.into()).or_default()
@@ -62,19 +59,19 @@ impl Shard {
 #[derive(Debug)]
 pub(super) struct Shards {
     shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
+    hasher: Hashing,
 }
 
 /// Some shards, locked.
 pub(super) struct Locked<'a> {
-    hasher: &'a RandomState,
+    hasher: &'a Hashing,
     guards: Vec<(usize, MutexGuard<'a, Shard>)>,
 }
 
 impl Shards {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new() }
+        Self { shards, hasher: Hashing::default() }
     }
 
     /// Locks the shard of one room.
@@ -116,6 +113,6 @@ impl Locked<'_> {
     }
 }
 
-fn index(hasher: &RandomState, namespace: &str, room: &str) -> usize {
+fn index(hasher: &Hashing, namespace: &str, room: &str) -> usize {
     (hasher.hash_one((namespace, room)) % SHARDS as u64) as usize
 }

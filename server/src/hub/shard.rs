@@ -1,10 +1,7 @@
 //! The rooms of a node, spread over shards with one lock each. An operation on several addresses takes their locks in
 //! ascending order, all before it begins, so that others see it whole and nobody waits in a circle.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::{hash::BuildHasher, sync::Arc};
 
 use indexmap::IndexMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -13,6 +10,7 @@ use super::{
     address::{Address, Key},
     room::Room,
 };
+use crate::base::hash::Hashing;
 
 /// More shards than cores that contend: fan-out holds a lock for the length of a member list.
 const SHARDS: usize = 64;
@@ -23,19 +21,19 @@ type Rooms = IndexMap<Key, Room>;
 #[derive(Debug)]
 pub(super) struct Shards {
     shards: Box<[Mutex<Rooms>]>,
-    hasher: RandomState,
+    hasher: Hashing,
 }
 
 /// Some shards, locked.
 pub(super) struct Locked<'a> {
-    hasher: &'a RandomState,
+    hasher: &'a Hashing,
     guards: Vec<(usize, MutexGuard<'a, Rooms>)>,
 }
 
 impl Shards {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new() }
+        Self { shards, hasher: Hashing::default() }
     }
 
     /// Locks the shard of one address.
@@ -60,7 +58,7 @@ impl Shards {
     }
 }
 
-fn index(hasher: &RandomState, address: &Address<'_>) -> usize {
+fn index(hasher: &Hashing, address: &Address<'_>) -> usize {
     // The remainder is below SHARDS.
     (hasher.hash_one(address) % SHARDS as u64) as usize
 }

@@ -6,6 +6,7 @@ use rialto_proto::v1::{Missed, StateChanges, server_frame::Frame as Body};
 
 use super::Router;
 use crate::{
+    base::tasks,
     history::{Histories, ReadError, StateCursor},
     session::{
         Session,
@@ -29,7 +30,7 @@ impl Router {
     pub async fn read_owed(&self, session: &Arc<Session>, owed: Owed) {
         let (histories, asked, id) = (Arc::clone(&self.histories), owed.clone(), session.id);
         // The disk may have to be waited for.
-        let read = tokio::task::spawn_blocking(move || match asked {
+        let read = tasks::blocking(move || match asked {
             Owed::Events(stretch) => events(&histories, stretch, |excluded| excluded == Some(id)),
             Owed::State(after) => state(&histories, after),
         });

@@ -19,6 +19,7 @@ use crate::{
         config::NamespaceSettings,
         limits::{EVENTS_PER_PAGE_MAX, PAGE_ENTRIES_MAX, ROOMS_PER_COMMAND_MAX},
         refusal::{Refusal, Retry},
+        tasks,
     },
     history::{Histories, Page, ReadError, StagedState},
     hub::{self, info},
@@ -80,7 +81,7 @@ impl Router {
         let wanted = Wanted::of(request, size as usize)?;
         let histories = Arc::clone(&self.histories);
         // The disk may have to be waited for.
-        let read = tokio::task::spawn_blocking(move || wanted.read(&histories, &room));
+        let read = tasks::blocking(move || wanted.read(&histories, &room));
         read.await.map_err(|_| Refusal::draining())?
     }
 
@@ -255,7 +256,7 @@ impl Router {
             self.expire_state();
             let histories = Arc::clone(&self.histories);
             // The disk has to be waited for.
-            let done = tokio::task::spawn_blocking(move || {
+            let done = tasks::blocking(move || {
                 histories.sweep(clock::wall());
                 histories.maintain()
             });

@@ -1,0 +1,135 @@
+//! What a simulation writes down beside the record for the checkers: chance, trace, counts, and the values of keys that
+//! were acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rialto_proto::v1::{Durability, GetStateResponse, StateSet, state_entry};
+
+use super::{chance::Chance, trace::Trace};
+use crate::checks::{Recorder, Room, Seen};
+
+/// How much has happened.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counts {
+    /// Events that were acknowledged.
+    pub accepted: u64,
+    /// Of these, again.
+    pub duplicates: u64,
+    /// Commands that were refused.
+    pub refused: u64,
+    /// Values that were set.
+    pub sets: u64,
+    /// Sessions that were taken up again.
+    pub resumed: u64,
+    /// Times that something was missing, and told.
+    pub missed: u64,
+    /// Times that the node ended.
+    pub crashes: u64,
+}
+
+impl Counts {
+    /// Counts another run.
+    pub fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.duplicates += other.duplicates;
+        self.refused += other.refused;
+        self.sets += other.sets;
+        self.resumed += other.resumed;
+        self.missed += other.missed;
+        self.crashes += other.crashes;
+    }
+}
+
+/// What everybody in a simulation writes to.
+#[derive(Debug)]
+pub(super) struct Notes {
+    /// What the seed decides.
+    pub chance: Chance,
+    /// Everything that happens.
+    pub trace: Trace,
+    /// For the checkers.
+    pub recorder: Recorder,
+    /// How much of it there was.
+    pub counts: Counts,
+    /// Values that were acknowledged.
+    pub sets: Sets,
+    /// The rooms.
+    pub rooms: Vec<Room>,
+}
+
+impl Notes {
+    /// The number of a room. One that nobody has joined is no room of the simulation.
+    pub fn room(&self, namespace: &str, name: &str) -> usize {
+        let found = self.rooms.iter().position(|room| *room.namespace == *namespace && *room.name == *name);
+        found.unwrap_or_else(|| panic!("there is no room {namespace}/{name}"))
+    }
+
+    /// `receiver` has seen something.
+    pub fn seen(&mut self, receiver: &str, seen: Seen) {
+        self.counts.missed += u64::from(matches!(seen, Seen::Missed { .. }));
+        self.trace.note(format_args!("{receiver} saw {seen:?}"));
+        self.recorder.seen(receiver, seen);
+    }
+}
+
+/// A value that was acknowledged.
+#[derive(Debug, Clone)]
+struct Set {
+    revision: u64,
+    epoch: String,
+    value: Option<String>,
+    durable: bool,
+}
+
+/// Values of keys that were acknowledged, and whose revision they replaced.
+#[derive(Debug, Default)]
+pub(super) struct Sets {
+    newest: BTreeMap<(usize, String), Set>,
+    replaced: BTreeSet<(usize, String, String, u64)>,
+}
+
+impl Sets {
+    /// A value was acknowledged. Two that replace the same revision are a breach.
+    pub fn take(
+        &mut self,
+        (room, key, set): (usize, String, &StateSet),
+        value: Option<String>,
+        expected: Option<u64>,
+    ) -> Result<(), String> {
+        let durable = set.durability() != Durability::Memory;
+        let new = Set { revision: set.revision, epoch: set.epoch.clone(), value, durable };
+        let known = self.newest.get(&(room, key.clone()));
+        if known.is_none_or(|known| known.epoch != new.epoch || known.revision < new.revision) {
+            self.newest.insert((room, key.clone()), new);
+        }
+        let Some(expected) = expected.filter(|expected| *expected > 0) else { return Ok(()) };
+        if self.replaced.insert((room, set.epoch.clone(), key.clone(), expected)) {
+            return Ok(());
+        }
+        Err(format!("two values of {key} have replaced revision {expected}"))
+    }
+
+    /// A node was lost, and with it what was in its memory.
+    pub fn crashed(&mut self) {
+        self.newest.retain(|_, set| set.durable);
+    }
+
+    /// What of the values that stay (their keys begin with `k`) is not in the state of a room.
+    pub fn lost(&self, room: usize, state: &GetStateResponse) -> Vec<String> {
+        let of_room = self.newest.iter().filter(|((of, key), _)| *of == room && key.starts_with('k'));
+        let lost = of_room.filter_map(|((_, key), set)| {
+            let entry = state.entries.iter().find(|entry| entry.key == *key);
+            let Some(entry) =
+                entry.filter(|entry| entry.revision >= set.revision && set.epoch == state.epoch)
+            else {
+                return Some(format!("{key} was set to {set:?} and is {entry:?}"));
+            };
+            let Some(state_entry::Body::Text(text)) = &entry.body else {
+                return Some(format!("{key} has no text: {entry:?}"));
+            };
+            let same = entry.revision > set.revision || Some(text) == set.value.as_ref();
+            (!same).then(|| format!("{key} was set to {set:?} and is {text}"))
+        });
+        lost.collect()
+    }
+}
