@@ -126,6 +126,7 @@ impl Node {
         tracing::info!(all_gone = gone, settled, closed, within = ?stop.flush, "closing");
         let flushed = timeout(stop.flush, &mut served).await.is_ok();
 
+        router.close_histories().await;
         tasks.stopping().cancel();
         let ended = timeout(END_TIMEOUT, tasks.ended()).await.is_ok();
         tracing::info!(flushed, ended, "stopped");

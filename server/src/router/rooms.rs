@@ -244,6 +244,17 @@ impl Router {
         });
     }
 
+    /// Writes down what the histories amount to, so that the next start is quick.
+    pub async fn close_histories(&self) {
+        let histories = Arc::clone(&self.histories);
+        // The disk has to be waited for.
+        let closed = tokio::task::spawn_blocking(move || histories.close());
+        if let Ok(Err(error)) = closed.await {
+            // Nothing is lost by that: the log itself is read instead.
+            tracing::warn!(%error, "no snapshot of the histories was written");
+        }
+    }
+
     /// Lets go what is too old, and cleans the log, until the node stops.
     pub async fn run_upkeep(self: Arc<Self>) {
         let mut ticks = interval(UPKEEP_EVERY);
