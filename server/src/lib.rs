@@ -9,7 +9,7 @@
 //! | 5 | [`grpc`] | the edge: connections, HTTP, gRPC services, status codes |
 //! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
 //! | 3 | [`hub`], [`history`] | who is where on this node, local fan-out; what rooms keep |
-//! | 2 | [`session`] | one client's side of the conversation: identity, memberships, outbox, replies |
+//! | 2 | [`session`] | one client's side, with or without a stream: identity, memberships, outbox, replies |
 //! | 1 | [`wire`], [`auth`], [`log`] | bytes ⇄ meaning, encoded once; who may do what; records that survive |
 //! | 0 | [`base`] | words and bounds: names, limits, time, refusals, configuration, metrics, tasks |
 //!
@@ -18,6 +18,10 @@
 //! session's identity and encodes the event once (`wire::frame`) → `hub::emit` puts the shared frame in the
 //! `session::outbox` of everyone it is for → `grpc::conversation`, which is the response stream, takes all that waits as
 //! one `wire::codec::Burst`.
+//!
+//! An event that rooms keep has its place first: `router::keep` → `history::stage` gives it its offset and appends it to
+//! the `log` → `router::lane` hands it out when it is durable, in the order of the log. What a client has missed is read
+//! when its stream comes to it: `router::owed`. A session whose stream is lost is taken up by `router::resume`.
 
 #![recursion_limit = "256"]
 

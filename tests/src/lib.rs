@@ -4,13 +4,16 @@
 pub mod access;
 pub mod asking;
 pub mod checks;
+pub mod deltas;
 pub mod histories;
 pub mod inspect;
 pub mod node;
 pub mod operator;
 pub mod program;
+pub mod proxied;
 pub mod proxy;
 pub mod raw;
+pub mod reliability;
 pub mod resuming;
 pub mod simulation;
 pub mod talker;

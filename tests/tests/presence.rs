@@ -2,12 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use rialto_proto::v1::{Hello, Join, Member, Then, server_frame::Frame};
-use rialto_tests::{
-    node::{TestNode, end_with_streams},
-    over_both_shapes, over_both_shapes_with,
-    talker::{Shape, Talker, everyone, users},
+use rialto_proto::v1::{
+    GetPresenceRequest, GetPresenceResponse, Hello, Join, Member, PresenceBy, Then, server_frame::Frame,
 };
+use rialto_server::auth::Right;
+use rialto_tests::{
+    access::{AN_HOUR, demand_tokens, grant, token},
+    node::{TestNode, end_with_streams},
+    over_both_shapes, over_both_shapes_with, reason,
+    talker::{Shape, Talker, everyone, users},
+    within,
+};
+use tokio::time::Instant;
+use tonic::{Code, Request};
 
 fn names(members: &[Member]) -> Vec<&str> {
     let mut names: Vec<&str> =
@@ -186,14 +193,10 @@ async fn presence_can_be_asked_for_with_the_greeting() {
     .await;
 }
 
-/// Large rooms count their members and do not name them.
+/// Large rooms count their members and do not name them; when they are small again, all of them are named again.
 #[tokio::test]
-async fn a_room_of_more_than_256_members_is_counted_and_not_named() {
-    let node = TestNode::with(|config| {
-        end_with_streams(config);
-        config.limits.node.sessions_per_user_max = 1000;
-    })
-    .await;
+async fn a_room_of_more_than_256_members_is_counted_and_named_again_when_it_has_shrunk() {
+    let node = large().await;
     let mut watching = greet(&node, Shape::Attach, "ann").await;
     watching.try_join("chat", &["red"], true).await.unwrap();
     let mut crowd = crowd(&node, 255).await;
@@ -205,10 +208,189 @@ async fn a_room_of_more_than_256_members_is_counted_and_not_named() {
     let joined = bob.try_join("chat", &["red"], true).await.unwrap();
     assert_eq!((joined.rooms[0].member_count, joined.rooms[0].members.len()), (257, 0));
     let presence = watching.expect_presence("red").await;
-    assert_eq!((presence.member_count, presence.joined.len()), (257, 0));
-    crowd.pop();
+    assert_eq!((presence.member_count, presence.user_count, presence.joined.len()), (257, 3, 0));
+
+    drop(crowd.pop());
+    for member in [&mut watching, &mut bob] {
+        let presence = member.expect_presence("red").await;
+        assert_eq!((presence.member_count, presence.joined.len(), presence.left.len()), (256, 256, 0));
+        assert!(names(&presence.joined).starts_with(&["ann", "bob", "crowd"]));
+    }
+    drop(crowd.pop());
     let presence = watching.expect_presence("red").await;
-    assert_eq!((presence.member_count, presence.left.len()), (256, 1));
+    assert_eq!((presence.member_count, presence.joined.len(), presence.left.len()), (255, 0, 1));
+}
+
+/// Whoever comes and goes, a large room tells its number at most once a second, and the last one in any case.
+#[tokio::test]
+async fn a_large_room_tells_its_number_once_a_second_and_always_the_last_one() {
+    let node = large().await;
+    let _crowd = crowd(&node, 256).await;
+    let mut watching = greet(&node, Shape::Attach, "ann").await;
+    watching.try_join("chat", &["red"], true).await.unwrap();
+    let mut bob = greet(&node, Shape::Attach, "bob").await;
+
+    let begin = Instant::now();
+    for _ in 0..20 {
+        bob.join("chat", &["red"]).await;
+        bob.part("chat", &["red"]).await;
+    }
+    bob.join("chat", &["red"]).await;
+    let mut told = vec![watching.expect_presence("red").await];
+    assert_eq!(told[0].member_count, 258, "the first change is told at once");
+    // 257 is what it was, and what is told last whenever a second ends between a part and a join.
+    bob.part("chat", &["red"]).await;
+    drop(bob);
+    let mut eve = greet(&node, Shape::Attach, "eve").await;
+    eve.join("chat", &["red", "blue"]).await;
+    let mut dora = greet(&node, Shape::Attach, "dora").await;
+    dora.join("chat", &["red"]).await;
+    while told.last().is_none_or(|last| last.member_count != 259) {
+        told.push(watching.expect_presence("red").await);
+    }
+    let seconds = begin.elapsed().as_secs() as usize;
+    assert!(told.len() <= seconds + 2, "{} numbers were told in {seconds} s", told.len());
+    assert!(told.iter().all(|presence| presence.joined.is_empty() && presence.left.is_empty()));
+    watching.expect_nothing().await;
+}
+
+/// Nothing changes in a number by new attributes, or by being away.
+#[tokio::test]
+async fn attributes_of_the_members_of_a_large_room_are_told_to_nobody() {
+    let node = large().await;
+    let _crowd = crowd(&node, 256).await;
+    let mut watching = greet(&node, Shape::Attach, "ann").await;
+    watching.try_join("chat", &["red"], true).await.unwrap();
+    let mut operator = node.operator().await;
+
+    assert_eq!(operator.describe(users(&["ann"]), &[("mood", "good")], &[]).await.unwrap(), (1, 0));
+
+    watching.expect_nothing().await;
+}
+
+async fn ask(node: &TestNode, request: GetPresenceRequest) -> GetPresenceResponse {
+    within("who is there", node.rooms().await.get_presence(request)).await.unwrap().into_inner()
+}
+
+fn about(room: &str, by: PresenceBy) -> GetPresenceRequest {
+    let (namespace, room) = ("chat".to_owned(), room.to_owned());
+    GetPresenceRequest { namespace, room, by: by.into(), ..Default::default() }
+}
+
+/// Three sessions of ann, one of bob, one without a user.
+async fn five_sessions(node: &TestNode) -> Vec<Talker> {
+    let mut members = Vec::new();
+    for user in ["ann", "bob", "ann", "", "ann"] {
+        let mut member = greet(node, Shape::Attach, user).await;
+        member.join("chat", &["red"]).await;
+        members.push(member);
+    }
+    members
+}
+
+#[tokio::test]
+async fn sessions_of_one_user_count_once_and_sessions_without_a_user_each() {
+    let node = TestNode::start().await;
+    let mut members = five_sessions(&node).await;
+    let mut eve = greet(&node, Shape::Attach, "").await;
+    let joined = eve.try_join("chat", &["red"], true).await.unwrap();
+    assert_eq!((joined.rooms[0].member_count, joined.rooms[0].user_count), (6, 4));
+
+    for (gone, left, users) in [(4, 5, 4), (2, 4, 4), (0, 3, 3), (1, 2, 2)] {
+        members[gone].part("chat", &["red"]).await;
+        let presence = eve.expect_presence("red").await;
+        assert_eq!((presence.member_count, presence.user_count), (left, users));
+    }
+    members[0].join("chat", &["red"]).await;
+    let presence = eve.expect_presence("red").await;
+    assert_eq!((presence.member_count, presence.user_count), (3, 3));
+}
+
+#[tokio::test]
+async fn who_is_in_a_room_can_be_asked_by_session_page_by_page() {
+    let node = TestNode::start().await;
+    let members = five_sessions(&node).await;
+    let mut request = GetPresenceRequest { page_size: 2, ..about("red", PresenceBy::Session) };
+    let (mut found, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let page = ask(&node, request.clone()).await;
+        assert_eq!((page.member_count, page.user_count, page.users.len()), (5, 3, 0));
+        sizes.push(page.members.len());
+        found.extend(page.members);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(sizes, [2, 2, 1]);
+    let mut ids: Vec<String> = members.iter().map(Talker::id).collect();
+    let mut listed: Vec<String> =
+        found.iter().map(|member| member.who.as_ref().unwrap().session.clone()).collect();
+    assert!(found.iter().all(|member| !member.away && member.attributes.contains_key("name")));
+    ids.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, ids);
+}
+
+#[tokio::test]
+async fn who_is_in_a_room_can_be_asked_by_user_page_by_page() {
+    let node = TestNode::start().await;
+    let _members = five_sessions(&node).await;
+    let request = GetPresenceRequest { page_size: 1, ..about("red", PresenceBy::User) };
+
+    let first = ask(&node, request.clone()).await;
+    let second = ask(&node, GetPresenceRequest { page_token: first.next_page_token, ..request }).await;
+
+    let users: Vec<_> = first.users.iter().chain(&second.users).collect();
+    let told: Vec<_> = users.iter().map(|user| (user.user.as_str(), user.session_count, user.away)).collect();
+    assert_eq!(told, [("ann", 3, false), ("bob", 1, false)]);
+    assert_eq!((second.next_page_token.as_str(), first.members.len()), ("", 0));
+}
+
+#[tokio::test]
+async fn the_counts_of_a_room_can_be_asked_for_alone_and_are_0_where_nobody_is() {
+    let node = TestNode::start().await;
+    let _members = five_sessions(&node).await;
+    for by in [PresenceBy::Session, PresenceBy::User] {
+        let counts = ask(&node, GetPresenceRequest { counts_only: true, ..about("red", by) }).await;
+        assert_eq!(counts, GetPresenceResponse { member_count: 5, user_count: 3, ..Default::default() });
+        let nobody = ask(&node, about("deserted", by)).await;
+        assert_eq!(nobody, GetPresenceResponse::default());
+    }
+}
+
+/// A room that may not be looked into is answered alike whether somebody is in it or not.
+#[tokio::test]
+async fn presence_needs_its_right_in_the_room() {
+    let node = TestNode::with(demand_tokens).await;
+    let may = vec![grant("chat", &["*"], &[Right::Join]), grant("chat", &["red"], &[Right::Presence])];
+    let ann = token("ann", AN_HOUR, may);
+    let mut member = Talker::greet_with(&node, Shape::Attach, &ann).await.unwrap();
+    member.join("chat", &["blue"]).await;
+    member.try_join("chat", &["red"], true).await.unwrap();
+    assert!(member.try_join("chat", &["blue"], true).await.is_err());
+
+    let asked = async |room: &str, token: Option<&str>| {
+        let mut request = Request::new(about(room, PresenceBy::Session));
+        let header = token.map(|token| format!("bearer {token}").parse().unwrap());
+        header.map(|header| request.metadata_mut().insert("authorization", header));
+        within("who is there", node.rooms().await.get_presence(request)).await
+    };
+    assert_eq!(asked("red", Some(&ann)).await.unwrap().into_inner().member_count, 1);
+    let occupied = asked("blue", Some(&ann)).await.unwrap_err();
+    let deserted = asked("green", Some(&ann)).await.unwrap_err();
+    assert_eq!((occupied.code(), reason(&occupied)), (Code::PermissionDenied, "FORBIDDEN".to_owned()));
+    assert_eq!(occupied.message(), deserted.message());
+    assert_eq!(asked("red", None).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+/// A node for more members of one user than most have.
+async fn large() -> TestNode {
+    TestNode::with(|config| {
+        end_with_streams(config);
+        config.limits.node.sessions_per_user_max = 1000;
+    })
+    .await
 }
 
 /// So many members of the room `red`, over few connections.

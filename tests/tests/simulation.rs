@@ -4,6 +4,7 @@
 //! `RIALTO_SIMULATION_SEEDS=1000..3000` runs others; of a single seed the whole trace is printed when it fails.
 
 use std::{
+    collections::BTreeSet,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU64, Ordering},
@@ -48,7 +49,7 @@ fn seeds() -> Vec<u64> {
             let (from, to) = range.split_once("..").expect("a range as 0..200");
             (from.parse().expect("a seed")..to.parse().expect("a seed")).collect()
         }
-        Err(_) => kept.chain(SEEDS).collect(),
+        Err(_) => kept.chain(SEEDS).collect::<BTreeSet<u64>>().into_iter().collect(),
     }
 }
 

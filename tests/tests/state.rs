@@ -184,7 +184,8 @@ async fn a_slow_member_gets_the_newest_value_of_each_key_and_is_not_closed() {
     let mut slow = watcher(&node, "memory").await;
     for round in 0..40 {
         for key in 0..5 {
-            let text = format!("{round} {}", "x".repeat(4_000));
+            // 12 MB in all: far more than the 2 MiB that the client's HTTP/2 takes in without being read.
+            let text = format!("{round} {}", "x".repeat(60_000));
             let set = SetState { namespace: "memory".to_owned(), ..value(&format!("k{key}"), &text) };
             self::set(&node, set).await.unwrap();
         }
@@ -264,17 +265,10 @@ async fn a_value_expires_and_members_are_told() {
     assert!(get(&node, "chat").await.entries.is_empty());
 }
 
-#[tokio::test]
-async fn what_is_wrong_or_beyond_a_bound_is_refused_and_changes_nothing() {
-    let folder = folder();
-    let node = TestNode::keeping_with(folder.path(), |config| {
-        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.state_keys_max = 2);
-    })
-    .await;
-    set(&node, value("a", "1")).await.unwrap();
-    set(&node, value("b", "1")).await.unwrap();
+/// What must not be set, and how it is answered.
+fn wrong_changes() -> Vec<(&'static str, SetState, Code, &'static str)> {
     let expires = |seconds, nanos| Some(prost_types::Duration { seconds, nanos });
-    let cases = [
+    vec![
         ("a third key", value("c", "1"), Code::ResourceExhausted, "LIMIT_REACHED"),
         ("a large value", value("a", &"x".repeat(65_537)), Code::ResourceExhausted, "PAYLOAD_TOO_LARGE"),
         ("no key", value("", "1"), Code::InvalidArgument, "NAME_INVALID"),
@@ -321,8 +315,19 @@ async fn what_is_wrong_or_beyond_a_bound_is_refused_and_changes_nothing() {
             Code::InvalidArgument,
             "INVALID",
         ),
-    ];
-    for (what, wrong, code, why) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn what_is_wrong_or_beyond_a_bound_is_refused_and_changes_nothing() {
+    let folder = folder();
+    let node = TestNode::keeping_with(folder.path(), |config| {
+        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.state_keys_max = 2);
+    })
+    .await;
+    set(&node, value("a", "1")).await.unwrap();
+    set(&node, value("b", "1")).await.unwrap();
+    for (what, wrong, code, why) in wrong_changes() {
         let status = set(&node, wrong).await.expect_err(what);
         assert_eq!((status.code(), reason(&status).as_str()), (code, why), "{what}: {status:?}");
     }

@@ -156,6 +156,11 @@ impl Hub {
             Ok(frame) => frame,
             Err(refusal) => return Err(Held { refusal, before: fan_out.into() }),
         };
+        for room in emission.target.rooms() {
+            if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
+                room.said_elsewhere(&frame);
+            }
+        }
         for session in &receivers {
             fan_out.put(session, &frame, emission.policy());
         }

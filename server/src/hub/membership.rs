@@ -5,12 +5,13 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use rialto_proto::v1::{Presence, RefusalCode, RoomEventKind, RoomState, Sender};
+use rialto_proto::v1::{RefusalCode, RoomEventKind, RoomState};
 
 use super::{
     Hub,
     address::{Address, Key, Kind},
     namespaces::{Namespace, unknown},
+    presence::{Change, Due, MEMBERS_NAMED_MAX},
     room::{self, Room, Wishes},
     shard::Locked,
     watch::RoomEvent,
@@ -75,6 +76,8 @@ pub struct Changed {
     pub changed: bool,
     /// Sessions that fell behind by being told.
     pub behind: Vec<Arc<Session>>,
+    /// When members are to be told how many they are, by [`Hub::tell_number`].
+    pub due: Vec<Due>,
 }
 
 impl Changed {
@@ -119,7 +122,7 @@ impl Hub {
         let scene = Scene { joining, namespace: &namespace, settings: &settings };
         self.check_room_limits(&mut locked, scene, &fresh)?;
 
-        let mut changed = Changed { changed: !fresh.is_empty() || !entered, behind: Vec::new() };
+        let mut changed = Changed { changed: !fresh.is_empty() || !entered, ..Changed::default() };
         let found = find(&mut locked, joining, &namespace.name, &memberships);
         if let Some(Told { frames, owed }) = answer(found, changed.changed) {
             frames.into_iter().for_each(|frame| changed.answer(session, Some(frame)));
@@ -138,7 +141,8 @@ impl Hub {
             let name = memberships_name(&memberships, &namespace, room);
             let fresh = memberships.join(&namespace.name, Arc::clone(&name));
             let told = self.add(&mut locked, scene, &name, fresh);
-            changed.behind.extend(told);
+            changed.behind.extend(told.behind);
+            changed.due.extend(told.due);
         }
         if let Some(pin) = pin {
             pin.keep();
@@ -229,20 +233,15 @@ impl Hub {
         self.sessions.take_rooms(joining.session, created, joining.now)
     }
 
-    /// Makes the session a member of one room and tells those who want to know. Returns who fell behind by that.
-    fn add(
-        &self,
-        locked: &mut Locked<'_>,
-        scene: Scene<'_>,
-        name: &Arc<str>,
-        fresh: bool,
-    ) -> Vec<Arc<Session>> {
+    /// Makes the session a member of one room and tells those who want to know.
+    fn add(&self, locked: &mut Locked<'_>, scene: Scene<'_>, name: &Arc<str>, fresh: bool) -> Changed {
+        let mut changed = Changed::default();
         let Scene { joining: Joining { session, wishes, now, .. }, namespace, settings } = scene;
         let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
         let key = Key::room(&namespace.name, name);
-        let Some(room) = locked.room_or_new(key, new) else { return Vec::new() };
+        let Some(room) = locked.room_or_new(key, new) else { return changed };
         let pace = Pace::new(settings.delivery_window, now, &self.limits.session);
-        let mut behind = room.close_window(settings.falling_behind, pace).behind;
+        changed.behind = room.close_window(settings.falling_behind, pace).behind;
         if room.count() == 0 {
             namespace.rooms.fetch_add(1, Ordering::Relaxed);
             self.metrics.rooms.inc();
@@ -251,13 +250,13 @@ impl Hub {
         // Joining again may ask for more; only parting takes it back.
         room.add(session, wishes);
         if !fresh {
-            return behind;
+            return changed;
         }
         let joined = change(RoomEventKind::Joined, name, room.count());
         self.announce(&namespace.name, RoomChange { who: Some(session), ..joined });
-        let joined = vec![room::info(session)];
-        behind.extend(room.report(presence_of(&namespace.name, name, joined, Vec::new()), session.id.key));
-        behind
+        let change = Change { namespace: &namespace.name, room: name, joined: Some(session), left: None };
+        room.report(&change, session.id.key, now).add_to(&mut changed, &namespace.name, name);
+        changed
     }
 
     /// Takes the session out of one room and tells those who want to know.
@@ -272,8 +271,7 @@ impl Hub {
             return;
         }
         let count = room.count();
-        let left = vec![session.sender()];
-        changed.behind.extend(room.report(presence_of(namespace, name, Vec::new(), left), session.id.key));
+        self.report_left(room, session, (namespace, name)).add_to(changed, namespace, name);
         let name: Arc<str> = name.into();
         let left = change(RoomEventKind::Left, &name, count);
         self.announce(namespace, RoomChange { who: Some(session), ..left });
@@ -329,22 +327,6 @@ impl Hub {
             member_count: change.member_count,
         });
     }
-
-    /// Tells members who asked for presence that a session's attributes have changed.
-    pub fn describe(&self, session: &Arc<Session>) -> Vec<Arc<Session>> {
-        let mut behind = Vec::new();
-        let memberships = session.memberships.lock();
-        for place in memberships.places() {
-            for name in &place.rooms {
-                let address = Address::room(&place.namespace, name);
-                let shard = self.shards.lock_one(&address);
-                let Some(room) = shard.get(&address) else { continue };
-                let joined = vec![room::info(session)];
-                behind.extend(room.report(presence_of(&place.namespace, name, joined, Vec::new()), 0));
-            }
-        }
-        behind
-    }
 }
 
 /// A room event before anybody is known to watch.
@@ -383,7 +365,7 @@ fn find(
 ) -> Vec<Found> {
     let Joining { session, rooms, wishes, .. } = joining;
     // The bound holds for the whole answer, not for each of its rooms: it must fit an outbox.
-    let mut named_max = room::MEMBERS_NAMED_MAX;
+    let mut named_max = MEMBERS_NAMED_MAX;
     let state = |name: &RoomName| {
         let fresh = !memberships.holds(namespace, name.as_str());
         let room = locked.room(&Address::room(namespace, name.as_str()));
@@ -428,16 +410,6 @@ fn add_to_namespace(
 fn memberships_name(memberships: &Memberships, namespace: &Namespace, room: &RoomName) -> Arc<str> {
     let held = memberships.rooms(&namespace.name).unwrap_or_default();
     held.iter().find(|name| ***name == *room.as_str()).cloned().unwrap_or_else(|| room.as_str().into())
-}
-
-fn presence_of(
-    namespace: &str,
-    room: &str,
-    joined: Vec<rialto_proto::v1::Member>,
-    left: Vec<Sender>,
-) -> Presence {
-    let (namespace, room) = (namespace.to_owned(), room.to_owned());
-    Presence { namespace, room, joined, left, member_count: 0, ..Default::default() }
 }
 
 /// The session is not in the namespace.

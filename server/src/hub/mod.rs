@@ -4,9 +4,11 @@
 
 mod address;
 mod census;
+mod delta;
 mod emit;
 mod membership;
 mod namespaces;
+mod presence;
 mod room;
 mod sessions;
 mod shard;
@@ -22,6 +24,7 @@ pub use census::Page;
 pub use emit::{Emission, Held, What, names};
 pub use membership::{Changed, Found, Joining, Told, not_entered};
 pub use namespaces::{Namespace, Namespaces, unknown};
+pub use presence::Due;
 pub use room::{FanOut, Wishes, info};
 pub use sessions::Sessions;
 pub use watch::{RoomEvent, Watches};

@@ -3,29 +3,33 @@
 use std::{collections::HashMap, sync::Arc};
 
 use indexmap::IndexMap;
-use rialto_proto::v1::{Member as MemberInfo, Presence};
+use rialto_proto::v1::Member as MemberInfo;
 
-use super::window::{Pace, Step, Window};
+use super::{
+    delta::{Bases, Run, Said},
+    presence::Counting,
+    window::{Pace, Step, Window},
+};
 use crate::{
     base::{clock::Instant, config::BehindPolicy, ids::UserName, rate::Bucket},
     session::{Session, outbox::Put, owed::StateAfter},
     wire::Frame,
 };
 
-/// Rooms of more members than this do not name them in `Joined` and `Presence`.
-pub(super) const MEMBERS_NAMED_MAX: usize = 256;
-
 /// The members of one address.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) members: IndexMap<u64, Member>,
     pub(super) rate: Bucket,
-    presence_wanted: u32,
+    pub(super) presence_wanted: u32,
+    pub(super) counting: Counting,
     state_wanted: u32,
     /// Sessions of each user, and of nobody in particular.
     users: HashMap<UserName, u32>,
     nameless: u32,
     window: Window,
+    pub(super) delta_wanted: u32,
+    pub(super) bases: Option<Box<Bases>>,
 }
 
 /// What a member wants to be told beside events.
@@ -54,6 +58,12 @@ impl Wishes {
 pub(super) struct Member {
     pub(super) session: Arc<Session>,
     pub(super) wishes: Wishes,
+    /// It had no room for the number of members.
+    pub(super) number_owed: bool,
+    /// It has got all events of the room from this number on, if its outbox has lost nothing more.
+    pub(super) clean_since: u64,
+    /// What its outbox had lost by then.
+    pub(super) losses: u64,
 }
 
 /// What became of an event.
@@ -90,7 +100,12 @@ impl FanOut {
 
     /// Puts `frame` in the outbox of one session.
     pub(super) fn put(&mut self, session: &Arc<Session>, frame: &Frame, policy: BehindPolicy) {
-        match session.outbox.put(frame, policy) {
+        self.note(session.outbox.put(frame, policy), frame, session);
+    }
+
+    /// Notes what became of `frame`.
+    pub(super) fn note(&mut self, put: Put, frame: &Frame, session: &Arc<Session>) {
+        match put {
             Put::Waits { displaced, pressed } => {
                 self.delivered += 1;
                 self.dropped += displaced;
@@ -119,10 +134,13 @@ impl Room {
             members: IndexMap::new(),
             rate,
             presence_wanted: 0,
+            counting: Counting::default(),
             state_wanted: 0,
             users: HashMap::new(),
             nameless: 0,
             window: Window::default(),
+            delta_wanted: 0,
+            bases: None,
         }
     }
 
@@ -131,7 +149,11 @@ impl Room {
         let before = self.members.get(&session.id.key).map(|member| member.wishes);
         let wishes = before.map_or(wishes, |before| before.and(wishes));
         self.count_wishes(before.unwrap_or_default(), wishes);
-        self.members.insert(session.id.key, Member { session: Arc::clone(session), wishes });
+        self.keep_bases();
+        // What it had before it joined, or joined again, is not built upon.
+        let (clean_since, losses) = (self.next_number(), session.outbox.losses());
+        let member = Member { session: Arc::clone(session), wishes, number_owed: false, clean_since, losses };
+        self.members.insert(session.id.key, member);
         if before.is_none() {
             match &session.identity().user {
                 Some(user) => *self.users.entry(user.clone()).or_default() += 1,
@@ -147,6 +169,7 @@ impl Room {
             return false;
         };
         self.count_wishes(member.wishes, Wishes::default());
+        self.keep_bases();
         match &member.session.identity().user {
             Some(user) => self.forget_user(user),
             None => self.nameless -= 1,
@@ -179,6 +202,8 @@ impl Room {
         self.presence_wanted -= u32::from(before.presence);
         self.state_wanted += u32::from(after.state);
         self.state_wanted -= u32::from(before.state);
+        self.delta_wanted += u32::from(after.delta);
+        self.delta_wanted -= u32::from(before.delta);
     }
 
     /// Tells the members who asked for it that the keyed state has changed.
@@ -205,7 +230,8 @@ impl Room {
         except: Option<u64>,
         pace: Pace,
     ) -> FanOut {
-        match self.window.take(frame, except, self.members.len(), pace) {
+        let said = self.said(frame, except);
+        match self.window.take(&said, self.members.len(), pace) {
             Step::Gathered(until) => {
                 let excepted = except.is_some_and(|key| self.members.contains_key(&key));
                 let delivered = self.count() - u32::from(excepted);
@@ -214,7 +240,7 @@ impl Room {
             }
             Step::AtOnce => {
                 let before = self.close_window(policy, pace);
-                let mut fan_out = self.fan_out(frame, policy, except);
+                let mut fan_out = self.fan_out(&said, policy);
                 fan_out.absorb(before);
                 fan_out
             }
@@ -233,8 +259,14 @@ impl Room {
         if self.window.is_empty() {
             return fan_out;
         }
-        let batch = self.window.close(pace.now.checked_add(pace.window));
-        for (key, member) in &self.members {
+        let next = self.next_number();
+        let mut batch = self.window.close(pace.now.checked_add(pace.window));
+        for (key, member) in &mut self.members {
+            if member.wishes.delta {
+                let runs = batch.runs_for(*key, member.clean_since);
+                fan_out.put_runs(member, &runs, policy, next);
+                continue;
+            }
             for frame in batch.frames_for(*key).iter() {
                 fan_out.put(&member.session, frame, policy);
             }
@@ -242,32 +274,22 @@ impl Room {
         fan_out
     }
 
-    fn fan_out(&self, frame: &Frame, policy: BehindPolicy, except: Option<u64>) -> FanOut {
+    fn fan_out(&mut self, said: &Said, policy: BehindPolicy) -> FanOut {
         let mut fan_out = FanOut::default();
-        for (key, member) in &self.members {
-            if Some(*key) != except {
-                fan_out.put(&member.session, frame, policy);
+        let next = self.next_number();
+        for (key, member) in &mut self.members {
+            if Some(*key) == said.except {
+                continue;
             }
+            if !member.wishes.delta {
+                fan_out.put(&member.session, &said.frame, policy);
+                continue;
+            }
+            let delta = said.delta.as_ref().filter(|delta| delta.is_for(*key, member.clean_since));
+            let run = Run { full: said.frame.clone(), delta: delta.map(|delta| delta.frame.clone()) };
+            fan_out.put_runs(member, &[run], policy, next);
         }
         fan_out
-    }
-
-    /// Tells the members who asked for it that others came or went. Returns those who fell behind by it.
-    pub(super) fn report(&self, mut presence: Presence, except: u64) -> Vec<Arc<Session>> {
-        if self.presence_wanted == 0 {
-            return Vec::new();
-        }
-        presence.member_count = self.count();
-        presence.user_count = self.user_count();
-        if self.members.len() > MEMBERS_NAMED_MAX {
-            presence.joined.clear();
-            presence.left.clear();
-        }
-        let frame = Frame::presence(presence);
-        let mut fan_out = FanOut::default();
-        let told = self.members.iter().filter(|(key, member)| member.wishes.presence && **key != except);
-        told.for_each(|(_, member)| fan_out.put(&member.session, &frame, BehindPolicy::Drop));
-        fan_out.behind
     }
 
     /// Panics when its count of those who want presence is wrong, or when nobody is there. For tests, after each step.
@@ -275,16 +297,12 @@ impl Room {
     pub(super) fn check(&self) {
         let wanted = self.members.values().filter(|member| member.wishes.presence).count();
         assert_eq!(self.presence_wanted as usize, wanted);
+        let deltas = self.members.values().filter(|member| member.wishes.delta).count();
+        assert_eq!(self.delta_wanted as usize, deltas);
+        assert_eq!(self.bases.is_some(), deltas > 0);
+        self.bases.iter().for_each(|bases| bases.check());
         assert!(!self.members.is_empty(), "a room without members exists");
         assert!(self.members.iter().all(|(key, member)| *key == member.session.id.key));
-    }
-
-    /// The members by name, if they are not too many.
-    pub(super) fn named(&self) -> Vec<MemberInfo> {
-        if self.members.len() > MEMBERS_NAMED_MAX {
-            return Vec::new();
-        }
-        self.members.values().map(|member| info(&member.session)).collect()
     }
 }
 

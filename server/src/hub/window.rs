@@ -5,8 +5,13 @@
 //! Why: the write system call is most of what a delivery costs. Measured on two cores with 1,000 members at 200
 //! events/s, a window of 20 ms halves the server's CPU per delivery (`docs/benchmarks.md`).
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
+use super::delta::{Run, Said};
 use crate::{
     base::{clock::Instant, limits::SessionLimits},
     wire::{Class, Frame},
@@ -56,20 +61,14 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Window {
     until: Option<Instant>,
-    gathered: Vec<Gathered>,
+    gathered: Vec<Said>,
     bytes: usize,
-}
-
-/// An event and the session that does not hear it.
-#[derive(Debug)]
-struct Gathered {
-    frame: Frame,
-    except: Option<u64>,
 }
 
 impl Window {
     /// Decides about an event for a room of `members`, and keeps it if it is to be gathered.
-    pub(super) fn take(&mut self, frame: &Frame, except: Option<u64>, members: usize, pace: Pace) -> Step {
+    pub(super) fn take(&mut self, said: &Said, members: usize, pace: Pace) -> Step {
+        let frame = &said.frame;
         let gatherable = matches!(frame.class(), Class::Reliable | Class::Volatile);
         let fits = self.gathered.len() < pace.frames_max
             && self.bytes.saturating_add(frame.bytes()) <= pace.bytes_max;
@@ -77,7 +76,7 @@ impl Window {
         match open {
             Some(until) if gatherable && fits && members >= MEMBERS_MIN && !pace.window.is_zero() => {
                 self.bytes += frame.bytes();
-                self.gathered.push(Gathered { frame: frame.clone(), except });
+                self.gathered.push(said.clone());
                 Step::Gathered(until)
             }
             _ => {
@@ -108,16 +107,24 @@ impl Window {
 /// What the members of a room are handed when its window closes.
 #[derive(Debug)]
 pub(super) struct Batch {
-    gathered: Vec<Gathered>,
+    gathered: Vec<Said>,
     shared: Vec<Frame>,
     differing: HashSet<u64>,
+    /// Who has not heard what the deltas are made from, and the first event that they are made from.
+    unheard: HashSet<u64>,
+    oldest: u64,
+    /// For members that take deltas: from which event on they have got everything, and what they are handed.
+    runs: HashMap<u64, Arc<[Run]>>,
 }
 
 impl Batch {
-    fn new(gathered: Vec<Gathered>) -> Self {
+    fn new(gathered: Vec<Said>) -> Self {
         let differing = gathered.iter().filter_map(|event| event.except).collect();
         let shared = joined(gathered.iter());
-        Self { gathered, shared, differing }
+        let deltas = || gathered.iter().filter_map(|event| event.delta.as_ref());
+        let unheard = deltas().filter_map(|delta| delta.unheard_by).collect();
+        let oldest = deltas().map(|delta| delta.base).min().unwrap_or(u64::MAX);
+        Self { gathered, shared, differing, unheard, oldest, runs: HashMap::new() }
     }
 
     /// The frames for one member, in order. Shared by all but those for whom something is left out.
@@ -128,16 +135,40 @@ impl Batch {
             self.shared.as_slice().into()
         }
     }
+
+    /// The same for a member that takes deltas and has got everything since the event with that number. Shared by all
+    /// who have heard the same.
+    pub(super) fn runs_for(&mut self, member: u64, since: u64) -> Arc<[Run]> {
+        if self.differing.contains(&member) || self.unheard.contains(&member) {
+            return runs(&self.gathered, member, since).into();
+        }
+        // Whoever has got all that the deltas are made from is handed the same.
+        let since = if since <= self.oldest { 0 } else { since };
+        let gathered = &self.gathered;
+        Arc::clone(self.runs.entry(since).or_insert_with(|| runs(gathered, member, since).into()))
+    }
 }
 
 /// Joins neighbours of one class to one frame: their order is kept.
-fn joined<'a>(events: impl Iterator<Item = &'a Gathered>) -> Vec<Frame> {
-    let mut runs: Vec<Vec<Frame>> = Vec::new();
-    for event in events {
-        match runs.last_mut() {
-            Some(run) if run[0].class() == event.frame.class() => run.push(event.frame.clone()),
-            _ => runs.push(vec![event.frame.clone()]),
-        }
-    }
-    runs.into_iter().map(|run| Frame::gathered(&run)).collect()
+fn joined<'a>(events: impl Iterator<Item = &'a Said>) -> Vec<Frame> {
+    let frames: Vec<&Frame> = events.map(|event| &event.frame).collect();
+    let runs = frames.chunk_by(|one, next| one.class() == next.class());
+    runs.map(|run| Frame::gathered(&run.iter().copied().cloned().collect::<Vec<_>>())).collect()
+}
+
+/// The same with and without deltas.
+fn runs(gathered: &[Said], member: u64, since: u64) -> Vec<Run> {
+    let heard: Vec<&Said> = gathered.iter().filter(|event| event.except != Some(member)).collect();
+    let runs = heard.chunk_by(|one, next| one.frame.class() == next.frame.class()).map(|run| {
+        let usable = |event: &&Said| {
+            event.delta.as_ref().filter(|delta| delta.is_for(member, since)).map(|delta| delta.frame.clone())
+        };
+        let full: Vec<Frame> = run.iter().map(|event| event.frame.clone()).collect();
+        let delta: Vec<Frame> =
+            run.iter().map(|event| usable(event).unwrap_or_else(|| event.frame.clone())).collect();
+        let full = Frame::gathered(&full);
+        let delta = Some(Frame::gathered(&delta)).filter(Frame::is_based);
+        Run { full, delta }
+    });
+    runs.collect()
 }

@@ -120,7 +120,7 @@ impl Router {
                     Some(Frame::answer(0, Body::Left(v1::Left { namespace, rooms })))
                 });
                 left += u32::from(changed.changed);
-                self.close_behind(changed.behind);
+                self.settle_change(changed);
             }
             std::thread::yield_now();
         }
@@ -228,7 +228,7 @@ impl Router {
             match joined {
                 Ok(changed) => {
                     reach.changed += u32::from(changed.changed);
-                    self.close_behind(changed.behind);
+                    self.settle_change(changed);
                 }
                 Err(_) => reach.refused += 1,
             }
@@ -251,7 +251,7 @@ impl Router {
                 (!parted.rooms.is_empty()).then(|| Frame::answer(0, Body::Parted(parted)))
             });
             reach.changed += u32::from(changed.changed);
-            self.close_behind(changed.behind);
+            self.settle_change(changed);
         }
         Ok(reach)
     }

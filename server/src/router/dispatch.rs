@@ -199,7 +199,7 @@ impl Router {
         answer: impl FnOnce(Vec<Found>) -> Told,
     ) -> Result<(), Refusal> {
         let changed = self.hub.join(joining, |states, _| Some(answer(states)))?;
-        self.close_behind(changed.behind);
+        self.settle_change(changed);
         Ok(())
     }
 
@@ -208,7 +208,7 @@ impl Router {
             let namespace = namespace.to_owned();
             Some(Frame::answer(reference, Body::Parted(v1::Parted { namespace, rooms })))
         });
-        self.close_behind(changed.behind);
+        self.settle_change(changed);
     }
 
     pub(super) fn leave(&self, session: &Arc<Session>, reference: u32, namespace: &str) {
@@ -216,7 +216,7 @@ impl Router {
             let namespace = namespace.to_owned();
             Some(Frame::answer(reference, Body::Left(v1::Left { namespace, rooms })))
         });
-        self.close_behind(changed.behind);
+        self.settle_change(changed);
     }
 }
 

@@ -157,7 +157,10 @@ impl Router {
         if let Some(seen) = seen.take() {
             return Ok(Kept::Seen(seen));
         }
-        let fan_out = fan_out?;
+        let mut fan_out = fan_out?;
+        if let Some(due) = fan_out.due.take() {
+            self.flush_at(due, keeping.namespace.clone(), keeping.target.clone());
+        }
         let staged = staged.take().ok_or_else(twice)?;
         let accepted = self.histories.answered(&staged, fan_out.delivered);
         Ok(Kept::Taken(Box::new(Taken { accepted, fan_out })))

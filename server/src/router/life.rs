@@ -151,7 +151,7 @@ impl Router {
         if !session.outbox.attached() {
             session.outbox.abandon();
         }
-        self.close_behind(changed.behind);
+        self.settle_change(changed);
     }
 
     /// Tells every session that the node will stop, each with its own delay.

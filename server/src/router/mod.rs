@@ -25,7 +25,10 @@ mod resume;
 pub mod rooms;
 pub mod timers;
 
-use std::sync::{Arc, Weak, atomic::AtomicU64};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak, atomic::AtomicU64},
+};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -43,7 +46,7 @@ use crate::{
         tasks::Tasks,
     },
     history::Histories,
-    hub::{Hub, Namespaces},
+    hub::{Due, Hub, Namespaces},
     session::{Session, replies::Replies},
 };
 use asker::Asker;
@@ -69,6 +72,7 @@ pub struct Router {
     replies: Mutex<Replies<Asker>>,
     expiries: Mutex<Expiries>,
     windows: Mutex<Expiries>,
+    numbers_due: Mutex<BTreeSet<Due>>,
     behind: Mutex<Behind>,
     timers_changed: Notify,
     emptied: Notify,
@@ -113,6 +117,7 @@ impl Router {
             replies: Mutex::default(),
             expiries: Mutex::default(),
             windows: Mutex::default(),
+            numbers_due: Mutex::default(),
             behind: Mutex::default(),
             timers_changed: Notify::new(),
             emptied: Notify::new(),

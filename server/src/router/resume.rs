@@ -199,3 +199,7 @@ fn refused(lost: Lost) -> Refusal {
     };
     Refusal { retry: Retry::AfterChange, field: "seq", ..refusal }
 }
+
+#[cfg(test)]
+#[path = "resume_tests.rs"]
+mod tests;

@@ -1,4 +1,5 @@
-//! What ends by the clock: waits for replies, tokens, and sessions that are away. One task for all of them, which sleeps until the next one.
+//! What comes by the clock: the end of waits for replies, of tokens and of sessions that are away, and the number of
+//! members of large rooms. One task for all of them, which sleeps until the next one.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,6 +14,7 @@ use crate::{
         clock::{self, Instant},
         refusal::Closing,
     },
+    hub::Changed,
     session::Session,
 };
 
@@ -68,8 +70,9 @@ impl Router {
     pub async fn run_timers(self: Arc<Self>) {
         loop {
             let changed = self.timers_changed.notified();
-            let next = [self.next_reply_deadline(), self.expiries.lock().next(), self.windows.lock().next()];
-            let next = next.into_iter().flatten().min();
+            let number = self.numbers_due.lock().first().map(|due| due.at);
+            let sessions = [self.expiries.lock().next(), self.windows.lock().next()];
+            let next = [self.next_reply_deadline(), number].into_iter().chain(sessions).flatten().min();
             tokio::select! {
                 () = self.tasks.stopping().cancelled() => return,
                 () = changed => {}
@@ -78,8 +81,33 @@ impl Router {
                     self.expire_replies(now);
                     self.expire_tokens(now);
                     self.expire_windows(now);
+                    self.tell_numbers(now);
                 }
             }
+        }
+    }
+
+    /// Sees to what a change of membership has led to, after the locks are released.
+    pub(super) fn settle_change(&self, changed: Changed) {
+        if !changed.due.is_empty() {
+            self.numbers_due.lock().extend(changed.due);
+            self.timers_changed.notify_one();
+        }
+        self.close_behind(changed.behind);
+    }
+
+    /// Tells the members of large rooms how many they are. A room is in the list once at most.
+    fn tell_numbers(&self, now: Instant) {
+        loop {
+            let due = {
+                let mut numbers_due = self.numbers_due.lock();
+                match numbers_due.first() {
+                    Some(due) if due.at <= now => numbers_due.pop_first(),
+                    _ => None,
+                }
+            };
+            let Some(due) = due else { return };
+            self.settle_change(self.hub.tell_number(&due, now));
         }
     }
 

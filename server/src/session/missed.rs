@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use rialto_proto::v1::{Event, Missed};
 
+use crate::wire::Frame;
+
 /// Targets for which drops are told one by one; more are told together.
 const TARGETS_MAX: usize = 128;
 /// Holes that are told one by one for one target; more only by their number.
 const HOLES_MAX: usize = 64;
 
+/// Frames that tell what is missing at all places together; beyond, what is missing is told by its number alone.
+const GAP_FRAMES_MAX: u32 = 8_192;
 /// What a `Missed` has at most beside its names, in bytes.
 const TOLD_BYTES: u32 = 128;
 
@@ -40,17 +44,27 @@ impl Misses {
     /// Notes that an event was dropped.
     pub(super) fn add(&mut self, event: Event) {
         let Event { namespace, rooms, offset, epoch, .. } = event;
-        let mut target = (namespace, rooms);
+        let hole = Hole { count: 1, epoch, range: offset.map(|offset| (offset, offset)) };
+        self.add_hole((namespace, rooms), hole);
+    }
+
+    /// Notes that what `next` tells of is missing as well, behind all that is noted.
+    pub(super) fn absorb(&mut self, next: Self) {
+        for (target, holes) in next.targets {
+            holes.into_iter().for_each(|hole| self.add_hole(target.clone(), hole));
+        }
+    }
+
+    fn add_hole(&mut self, mut target: Target, hole: Hole) {
         if self.targets.len() >= TARGETS_MAX && !self.targets.contains_key(&target) {
             target = Target::default();
         }
         let bytes = told_bytes(&target.0, &target.1);
         let holes = self.targets.entry(target).or_default();
-        let hole = Hole { count: 1, epoch, range: offset.map(|offset| (offset, offset)) };
         if holes.len() >= HOLES_MAX {
             // The last one stands for the rest, without positions.
             if let Some(last) = holes.last_mut() {
-                *last = Hole { count: last.count.saturating_add(1), ..Hole::default() };
+                *last = Hole { count: last.count.saturating_add(hole.count), ..Hole::default() };
             }
         } else if !holes.last_mut().is_some_and(|last| last.extend(&hole)) {
             holes.push(hole);
@@ -81,6 +95,55 @@ impl Misses {
         assert!(self.targets.len() <= TARGETS_MAX + 1);
         assert!(self.targets.values().all(|holes| !holes.is_empty() && holes.len() <= HOLES_MAX));
         assert_eq!(self.frames as usize, self.targets.values().map(Vec::len).sum::<usize>());
+    }
+}
+
+/// The places in an outbox where something is missing, all together: how many there are, and how much there is to tell.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    places: usize,
+    frames: u32,
+}
+
+impl Gaps {
+    /// True when nothing is missing anywhere.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places == 0
+    }
+
+    /// A new place.
+    pub(super) fn open(&mut self) -> Box<Misses> {
+        self.places += 1;
+        Box::default()
+    }
+
+    /// Notes that what was in `removed` is missing at a place: before what is noted there, or behind it.
+    pub(super) fn add(&mut self, place: &mut Misses, removed: &Frame, before: bool) {
+        let later = if before { std::mem::take(place) } else { Misses::default() };
+        let known = later.frames + place.frames;
+        let exact = self.frames < GAP_FRAMES_MAX;
+        for event in removed.events() {
+            place.add(if exact { event } else { Event::default() });
+        }
+        place.absorb(later);
+        self.frames = self.frames.saturating_add(place.frames).saturating_sub(known);
+    }
+
+    /// What is to be told at a place, which is none any more.
+    pub(super) fn close(&mut self, place: &mut Misses) -> Vec<Missed> {
+        self.places -= 1;
+        self.frames -= place.frames;
+        place.take()
+    }
+
+    /// Panics when these are not all places, or a bound is passed. For tests, after each step.
+    #[cfg(test)]
+    pub(super) fn check<'a>(&self, places: impl Iterator<Item = &'a Misses> + Clone) {
+        assert_eq!(self.places, places.clone().count());
+        assert_eq!(self.frames, places.clone().map(|place| place.frames).sum::<u32>());
+        // Beyond the bound each place has one frame more, for the number alone.
+        assert!(self.frames as usize <= GAP_FRAMES_MAX as usize + self.places);
+        places.for_each(Misses::check);
     }
 }
 

@@ -133,6 +133,30 @@ impl Outbox {
         self.put_with(|queue, bounds| queue.put(frame, policy, bounds))
     }
 
+    /// Puts in `based` if it has a place and if nothing was lost since `losses` were counted, else `full`. Also returns the
+    /// count of losses after that.
+    pub fn put_either(
+        &self,
+        full: &Frame,
+        based: Option<&Frame>,
+        losses: u64,
+        policy: BehindPolicy,
+    ) -> (Put, u64) {
+        let mut now = losses;
+        let put = self.put_with(|queue, bounds| {
+            let put = based.and_then(|based| queue.put_based(based, losses, bounds));
+            let put = put.unwrap_or_else(|| queue.put(full, policy, bounds));
+            now = queue.losses();
+            put
+        });
+        (put, now)
+    }
+
+    /// How often an event was dropped or owed so far.
+    pub fn losses(&self) -> u64 {
+        self.state.lock().queue.losses()
+    }
+
     /// Puts in an answer or a notice. It is never dropped, but the session of a client that does not read is ended.
     pub fn answer(&self, frame: Frame) -> Put {
         self.put_with(|queue, bounds| queue.answer(frame, bounds))

@@ -17,7 +17,7 @@ use std::{
 use proptest::prelude::*;
 use prost::Message;
 use rialto_proto::v1::{
-    AttachResponse, Content, Event, Missed, ServerFrame, content::Body as Payload,
+    AttachResponse, Content, Event, Missed, Ping, ServerFrame, content::Body as Payload,
     server_frame::Frame as Body,
 };
 
@@ -168,6 +168,38 @@ fn what_is_displaced_is_told_before_what_has_taken_its_place() {
         outbox.check();
     }
     assert_eq!(told(&outbox, 0), ["missed 97 of r0, from 1 to 97", "98", "99", "100"]);
+}
+
+#[test]
+fn what_is_displaced_is_told_in_its_order_whichever_was_displaced_first() {
+    let outbox = Outbox::new(Bounds { frames: 3, bytes: 10_000 }, NOTHING_HELD);
+    for (offset, topic) in [(1, 1), (2, 2), (3, 3), (4, 2), (5, 4)] {
+        let event = kept(event(&offset.to_string(), 0, topic, 1), offset);
+        outbox.put(&Frame::event(event, Class::Reliable), BehindPolicy::Latest);
+        outbox.check();
+    }
+    assert_eq!(told(&outbox, 0), ["missed 2 of r0, from 1 to 2", "3", "4", "5"]);
+}
+
+#[test]
+fn very_many_holes_at_several_places_are_told_by_their_number() {
+    const HOLES: u64 = 5_000;
+    let outbox = Outbox::new(Bounds { frames: 10, bytes: 100_000 }, NOTHING_HELD);
+    for place in 0..4_u64 {
+        outbox.answer(Frame::answer(0, Body::Ping(Ping::default())));
+        for number in 1..=HOLES {
+            let room = u8::try_from(number % 100).unwrap();
+            // No two of one room follow each other.
+            let event = kept(event("e", room, 0, 1), 2 * (place * HOLES + number));
+            outbox.put(&Frame::event(event, Class::Reliable), BehindPolicy::Latest);
+        }
+        outbox.check();
+    }
+    let told = told(&outbox, 0);
+    let missed: Vec<&String> = told.iter().filter(|word| word.starts_with("missed")).collect();
+    let count = |word: &&String| word.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+    assert!((8_000..8_300).contains(&missed.len()), "{}", missed.len());
+    assert_eq!(missed.iter().map(count).sum::<u64>() + 6, 4 * HOLES);
 }
 
 #[test]

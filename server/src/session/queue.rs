@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use rialto_proto::v1::Event;
 
 use super::{
-    missed::Misses,
+    missed::{Gaps, Misses},
     outbox::{Bounds, Put},
     owed::{Owed, StateAfter, Stretch},
 };
@@ -36,10 +36,12 @@ pub(super) struct Queue {
     owed: usize,
     /// What is missing after all that waits.
     misses: Misses,
-    /// What is missing among what waits: told before it.
-    displaced: Misses,
+    /// Places among what waits where something is missing.
+    gaps: Gaps,
     asked: u32,
     behind: bool,
+    /// How often an event was dropped or owed.
+    losses: u64,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ enum Entry {
     Frame(Frame),
     /// Boxed: it is rare and larger than a frame.
     Owed(Box<Owed>),
+    /// Events that were displaced from this place; rare as well.
+    Gap(Box<Misses>),
 }
 
 /// What is next in the queue.
@@ -67,9 +71,15 @@ impl Queue {
         (self.frames, self.bytes)
     }
 
+    /// How often an event was dropped, or owed, which else would have waited: who has put in others before and finds
+    /// another count cannot be sure of them.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses
+    }
+
     /// True when something must be told that nobody has put in: that an event too large for an empty outbox is missing.
     pub(super) fn misses(&self) -> bool {
-        !self.misses.is_empty() || !self.displaced.is_empty()
+        !self.misses.is_empty() || !self.gaps.is_empty()
     }
 
     /// From now on what does not fit is dropped and told, whatever the policy: the stream is ending or has ended.
@@ -116,6 +126,11 @@ impl Queue {
         }
     }
 
+    /// Puts in an event that can be read only after those before it, if there is a place and none of them was lost.
+    pub(super) fn put_based(&mut self, frame: &Frame, losses: u64, bounds: Bounds) -> Option<Put> {
+        (self.losses == losses && self.fits(frame, bounds)).then(|| self.waits(frame.clone(), 0, bounds))
+    }
+
     pub(super) fn answer(&mut self, frame: Frame, bounds: Bounds) -> Put {
         let bounds = Bounds {
             frames: bounds.frames.saturating_mul(ANSWERS_FACTOR),
@@ -151,11 +166,6 @@ impl Queue {
 
     /// What comes next, taken out but for what must be read first.
     pub(super) fn take(&mut self) -> Front {
-        for missed in self.displaced.take().into_iter().rev() {
-            let frame = Frame::missed(missed);
-            self.count_in(&frame);
-            self.entries.push_front(Entry::Frame(frame));
-        }
         if let Some(Entry::Owed(owed)) = self.entries.front() {
             return Front::Owed((**owed).clone());
         }
@@ -163,12 +173,19 @@ impl Queue {
             self.note_missed();
         }
         self.asked = 0;
-        if self.entries.len() == 1 {
+        if let (1, Some(Entry::Frame(_))) = (self.entries.len(), self.entries.front()) {
             return self.remove(0).map_or(Front::Nothing, Front::Frame);
         }
         let mut frames = Vec::with_capacity(self.entries.len());
-        while let Some(Entry::Frame(_)) = self.entries.front() {
-            frames.extend(self.remove(0));
+        loop {
+            match self.entries.front_mut() {
+                Some(Entry::Frame(_)) => frames.extend(self.remove(0)),
+                Some(Entry::Gap(misses)) => {
+                    frames.extend(self.gaps.close(misses).into_iter().map(Frame::missed));
+                    self.entries.pop_front();
+                }
+                Some(Entry::Owed(_)) | None => break,
+            }
         }
         if frames.is_empty() { Front::Nothing } else { Front::Frames(frames) }
     }
@@ -219,15 +236,48 @@ impl Queue {
         while !self.fits(frame, bounds) {
             let same = |waiting: &Frame| waiting.topic() == frame.topic() && frame.topic() != 0;
             let at = self.position(same);
-            let at = at.or_else(|| self.position(|waiting| waiting.class() != Class::Answer));
-            let Some(removed) = at.and_then(|at| self.remove(at)) else {
+            // Not a number of members, which is told to nobody again.
+            let event = |waiting: &Frame| waiting.class() != Class::Answer && !waiting.is_notice();
+            let at = at.or_else(|| self.position(event));
+            let Some((at, removed)) = at.and_then(|at| Some((at, self.remove(at)?))) else {
                 self.miss(frame);
                 return Put::Dropped;
             };
             displaced += removed.count();
-            removed.events().into_iter().for_each(|event| self.displaced.add(event));
+            self.leave_gap(at, &removed);
+            displaced += self.displace_based(at);
         }
         self.waits(frame.clone(), displaced, bounds)
+    }
+
+    /// Notes at the place of a frame that was taken out what is missing there.
+    fn leave_gap(&mut self, at: usize, removed: &Frame) {
+        self.losses += 1;
+        let is_gap = |at: &usize| matches!(self.entries.get(*at), Some(Entry::Gap(_)));
+        let gap = [at.checked_sub(1), Some(at)].into_iter().flatten().find(is_gap);
+        let gap = gap.unwrap_or_else(|| {
+            self.entries.insert(at, Entry::Gap(self.gaps.open()));
+            at
+        });
+        if let Some(Entry::Gap(misses)) = self.entries.get_mut(gap) {
+            // A gap behind it is of what came later.
+            self.gaps.add(misses, removed, gap == at);
+        }
+    }
+
+    /// Takes out what waits behind a place where an event was taken out and may need that to be read.
+    fn displace_based(&mut self, mut at: usize) -> u32 {
+        let mut displaced = 0;
+        while at < self.entries.len() {
+            let based = |entry: &Entry| matches!(entry, Entry::Frame(waiting) if waiting.is_based());
+            if !self.entries.get(at).is_some_and(based) {
+                at += 1;
+            } else if let Some(removed) = self.remove(at) {
+                displaced += removed.count();
+                self.leave_gap(at, &removed);
+            }
+        }
+        displaced
     }
 
     /// Takes an event in, and says whether its sender should pause.
@@ -248,6 +298,7 @@ impl Queue {
         if self.owed + events.len() > LAGS_MAX {
             return false;
         }
+        self.losses += 1;
         for stretch in events.into_iter().filter_map(stretch) {
             if let Some(Entry::Owed(last)) = self.entries.back_mut()
                 && let Owed::Events(last) = &mut **last
@@ -319,6 +370,7 @@ impl Queue {
 
     /// Counts the events of `frame` as missed, by target.
     fn miss(&mut self, frame: &Frame) {
+        self.losses += 1;
         frame.events().into_iter().for_each(|event| self.misses.add(event));
     }
 
@@ -337,19 +389,25 @@ impl Queue {
         let frames = || {
             self.entries.iter().filter_map(|entry| match entry {
                 Entry::Frame(frame) => Some(frame),
-                Entry::Owed(_) => None,
+                Entry::Owed(_) | Entry::Gap(_) => None,
+            })
+        };
+        let gaps = || {
+            self.entries.iter().filter_map(|entry| match entry {
+                Entry::Gap(misses) => Some(&**misses),
+                Entry::Frame(_) | Entry::Owed(_) => None,
             })
         };
         assert_eq!(self.frames, frames().map(Frame::count).sum::<u32>());
         assert_eq!(self.bytes as usize, frames().map(Frame::bytes).sum::<usize>());
         assert_eq!(self.droppable as usize, frames().filter(|frame| droppable(frame)).count());
-        assert_eq!(self.owed, self.entries.len() - frames().count());
+        self.gaps.check(gaps());
+        assert_eq!(self.owed, self.entries.len() - frames().count() - gaps().count());
         let events = || frames().filter(|frame| frame.class() != Class::Answer);
         let bytes: usize = events().map(Frame::bytes).sum();
         assert!(bytes <= bounds.bytes as usize, "events fill {bytes} bytes");
         assert!(events().map(Frame::count).sum::<u32>() <= bounds.frames);
         self.misses.check();
-        self.displaced.check();
     }
 }
 

@@ -163,3 +163,146 @@ impl Replay {
 fn size(record: &Bytes) -> u32 {
     u32::try_from(record.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use rialto_proto::v1::{AttachResponse, Event, server_frame::Frame as Body};
+
+    use super::*;
+    use crate::{
+        base::clock,
+        wire::{Class, Frame},
+    };
+
+    const BOUNDS: ReplayBounds = ReplayBounds { frames: 10, bytes: 10_000, age: Duration::from_secs(60) };
+
+    fn event(number: u32, bytes: usize) -> Frame {
+        let event =
+            Event { event_id: number.to_string(), reply_token: "x".repeat(bytes), ..Event::default() };
+        Frame::event(event, Class::Reliable)
+    }
+
+    /// Holds the frames `numbers` as one record.
+    fn keep(replay: &mut Replay, numbers: std::ops::RangeInclusive<u32>, now: Instant, bounds: ReplayBounds) {
+        let frames: Vec<Frame> = numbers.map(|number| event(number, 200 * number as usize % 700)).collect();
+        let frame = Frame::gathered(&frames);
+        replay.keep(frame.record(), frame.count(), now, bounds);
+        replay.check();
+    }
+
+    /// The numbers that come again after `seq`, each of which says itself which it is.
+    fn again(replay: &Replay, seq: u32) -> Result<Vec<u32>, Lost> {
+        let Some(burst) = replay.after(seq)? else { return Ok(Vec::new()) };
+        let response = AttachResponse::decode(burst.encode_to_vec().as_slice()).unwrap();
+        assert_eq!(response.first_seq, seq + 1);
+        let number = |frame: rialto_proto::v1::ServerFrame| match frame.frame {
+            Some(Body::Event(event)) => event.event_id.parse().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        Ok(response.frames.into_iter().map(number).collect())
+    }
+
+    fn numbers(numbers: std::ops::RangeInclusive<u32>) -> Result<Vec<u32>, Lost> {
+        Ok(numbers.collect())
+    }
+
+    #[test]
+    fn everything_after_a_number_comes_again_even_from_within_a_record() {
+        let (mut replay, now) = (Replay::default(), clock::now());
+        assert_eq!(again(&replay, 0), Ok(Vec::new()));
+        for records in [1..=1, 2..=5, 6..=6, 7..=9] {
+            keep(&mut replay, records, now, BOUNDS);
+        }
+        for seq in 0..=9 {
+            assert_eq!(again(&replay, seq), numbers(seq + 1..=9));
+        }
+        assert_eq!(again(&replay, 10), Err(Lost::Ahead));
+        assert_eq!(again(&replay, u32::MAX), Err(Lost::Ahead));
+    }
+
+    #[test]
+    fn what_was_seen_is_gone_but_for_the_rest_of_its_record() {
+        let (mut replay, now) = (Replay::default(), clock::now());
+        for records in [1..=1, 2..=5, 6..=9] {
+            keep(&mut replay, records, now, BOUNDS);
+        }
+        replay.seen(1);
+        replay.check();
+        assert_eq!(again(&replay, 0), Err(Lost::Gone));
+        replay.seen(4);
+        replay.check();
+        assert_eq!(replay.held().0, 8, "a record goes as a whole");
+        assert_eq!(again(&replay, 4), numbers(5..=9));
+        // Not even what is beyond everything does harm, nor what was seen before.
+        replay.seen(5);
+        replay.seen(2);
+        assert_eq!(again(&replay, 4), Err(Lost::Gone));
+        assert_eq!(again(&replay, 5), numbers(6..=9));
+        replay.seen(u32::MAX);
+        replay.check();
+        assert_eq!((replay.held(), replay.last_seq()), ((0, 0), 9));
+        assert_eq!(again(&replay, 9), Ok(Vec::new()));
+        assert_eq!(again(&replay, 8), Err(Lost::Gone));
+        keep(&mut replay, 10..=11, now, BOUNDS);
+        assert_eq!(again(&replay, 9), numbers(10..=11));
+    }
+
+    #[test]
+    fn only_so_many_frames_are_held() {
+        let (mut replay, now) = (Replay::default(), clock::now());
+        (1..=5).for_each(|number| keep(&mut replay, number..=number, now, BOUNDS));
+        keep(&mut replay, 6..=10, now, BOUNDS);
+        assert_eq!(again(&replay, 0), numbers(1..=10), "ten fit");
+        keep(&mut replay, 11..=11, now, BOUNDS);
+        assert_eq!(again(&replay, 0), Err(Lost::Gone));
+        assert_eq!(again(&replay, 1), numbers(2..=11));
+        // More than fit at once cannot be held at all.
+        keep(&mut replay, 12..=22, now, BOUNDS);
+        assert_eq!(replay.held(), (0, 0));
+        assert_eq!(again(&replay, 21), Err(Lost::Gone));
+        assert_eq!(again(&replay, 22), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn only_so_many_bytes_are_held() {
+        let (mut replay, now) = (Replay::default(), clock::now());
+        let bytes = event(1, 100).record().len();
+        let bounds = ReplayBounds { bytes: bytes as u32 * 2, ..BOUNDS };
+        for number in 1..=3 {
+            replay.keep(event(number, 100).record(), 1, now, bounds);
+            replay.check();
+        }
+        assert_eq!(replay.held(), (2, bounds.bytes));
+        assert_eq!(again(&replay, 0), Err(Lost::Gone));
+        assert_eq!(again(&replay, 1), numbers(2..=3));
+        replay.keep(event(4, 1_000).record(), 1, now, bounds);
+        assert_eq!(replay.held(), (0, 0), "larger than all");
+    }
+
+    #[test]
+    fn nothing_is_held_beyond_its_time() {
+        let (mut replay, start) = (Replay::default(), clock::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        keep(&mut replay, 1..=1, at(0), BOUNDS);
+        keep(&mut replay, 2..=3, at(30), BOUNDS);
+        keep(&mut replay, 4..=4, at(60), BOUNDS);
+        assert_eq!(again(&replay, 0), numbers(1..=4), "a minute is not over");
+        keep(&mut replay, 5..=5, at(61), BOUNDS);
+        assert_eq!(again(&replay, 0), Err(Lost::Gone));
+        assert_eq!(again(&replay, 1), numbers(2..=5));
+        keep(&mut replay, 6..=6, at(200), BOUNDS);
+        assert_eq!(again(&replay, 4), Err(Lost::Gone));
+        assert_eq!(again(&replay, 5), numbers(6..=6));
+    }
+
+    #[test]
+    fn a_session_that_ends_with_its_stream_holds_nothing_and_still_numbers() {
+        let limits = SessionLimits { resume_window: Duration::ZERO, ..SessionLimits::default() };
+        let (mut replay, bounds) = (Replay::default(), ReplayBounds::from(&limits));
+        keep(&mut replay, 1..=3, clock::now(), bounds);
+        assert_eq!((replay.held(), replay.last_seq()), ((0, 0), 3));
+        assert_eq!(again(&replay, 2), Err(Lost::Gone));
+        assert_eq!(again(&replay, 3), Ok(Vec::new()));
+    }
+}

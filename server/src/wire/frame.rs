@@ -36,6 +36,8 @@ pub struct Frame {
     reference: u32,
     class: Class,
     kept: bool,
+    based: bool,
+    notice: bool,
     topic: u64,
 }
 
@@ -44,20 +46,39 @@ impl Frame {
     pub fn answer(reference: u32, body: Body) -> Self {
         let frame = ServerFrame { r#ref: reference, frame: Some(body) };
         let record = record(&frame);
-        Self { record, count: 1, reference, class: Class::Answer, kept: false, topic: 0 }
+        Self {
+            record,
+            count: 1,
+            reference,
+            class: Class::Answer,
+            kept: false,
+            based: false,
+            notice: true,
+            topic: 0,
+        }
     }
 
     /// Encodes an event.
     pub fn event(event: Event, class: Class) -> Self {
         let topic = topic(&event);
         let kept = event.offset.is_some() || !event.positions.is_empty();
+        let based = event.delta.is_some();
         let frame = ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) };
-        Self { record: record(&frame), count: 1, reference: 0, class, kept, topic }
+        Self { record: record(&frame), count: 1, reference: 0, class, kept, based, notice: false, topic }
     }
 
     /// An event that was encoded before and kept since. It displaces nothing.
     pub fn kept(record: Bytes) -> Self {
-        Self { record, count: 1, reference: 0, class: Class::Reliable, kept: true, topic: 0 }
+        Self {
+            record,
+            count: 1,
+            reference: 0,
+            class: Class::Reliable,
+            kept: true,
+            based: false,
+            notice: false,
+            topic: 0,
+        }
     }
 
     /// Encodes a refusal of the command `reference`.
@@ -81,11 +102,9 @@ impl Frame {
         Self::answer(0, Body::Missed(missed))
     }
 
-    /// Encodes the notice that members came or went. In large rooms only the newest count waits.
-    pub fn presence(presence: Presence) -> Self {
-        let detailed = !presence.joined.is_empty() || !presence.left.is_empty();
+    /// Encodes the notice that members came or went. Of those that tell all there is to tell only the `latest` waits.
+    pub fn presence(presence: Presence, class: Class) -> Self {
         let topic = hash(&(&presence.namespace, &presence.room, "presence"));
-        let class = if detailed { Class::Answer } else { Class::Latest };
         Self { class, topic, ..Self::answer(0, Body::Presence(presence)) }
     }
 
@@ -102,7 +121,8 @@ impl Frame {
         }
         let class = frames.first().map_or(Class::Answer, Frame::class);
         let kept = frames.iter().all(Frame::is_kept);
-        Self { record: bytes.freeze(), count, reference: 0, class, kept, topic: 0 }
+        let based = frames.iter().any(Frame::is_based);
+        Self { record: bytes.freeze(), count, reference: 0, class, kept, based, notice: false, topic: 0 }
     }
 
     /// The encoded field records.
@@ -133,6 +153,16 @@ impl Frame {
     /// Whether the events in it are kept in a history, so that they can be had again.
     pub fn is_kept(&self) -> bool {
         self.kept
+    }
+
+    /// Whether it holds no events.
+    pub fn is_notice(&self) -> bool {
+        self.notice
+    }
+
+    /// Whether it can be read only by who has got what came before it.
+    pub fn is_based(&self) -> bool {
+        self.based
     }
 
     /// What may happen to it.

@@ -2,11 +2,13 @@
 //!
 //! * [`frame`]: what goes to clients, encoded once for all of them
 //! * [`codec`]: how encoded frames become one gRPC message
+//! * [`delta`]: a payload as the difference to an earlier one
 //! * [`command`]: what comes from clients, checked once at the edge; [`state`], [`target`], [`content`]: its parts
 
 pub mod codec;
 pub mod command;
 pub mod content;
+pub mod delta;
 pub mod frame;
 pub mod settings;
 pub mod state;

@@ -75,7 +75,7 @@ pub(super) struct Client {
     pub(super) index: usize,
     /// What it is called as a sender and receiver: another name with each session.
     pub(super) name: String,
-    sessions: u32,
+    pub(super) sessions: u32,
     pub(super) proof: Option<(String, String)>,
     pub(super) seq: u32,
     pub(super) next_ref: u32,

@@ -202,12 +202,10 @@ impl Client {
         self.answered_alike(reference, &format!("{:?}", refused.code()));
         notes.counts.refused += 1;
         let Some(Pending { what, .. }) = self.pending.remove(&reference) else {
-            return match refused.code() {
-                RefusalCode::RefReused => {
-                    self.complain(format!("ref {reference} was refused: {}", refused.reason))
-                }
-                _ => {}
-            };
+            if refused.code() == RefusalCode::RefReused {
+                self.complain(format!("ref {reference} was refused: {}", refused.reason));
+            }
+            return;
         };
         match (what, refused.code()) {
             (what @ What::Emit { .. }, RefusalCode::StorageFailed | RefusalCode::RefReused) => {

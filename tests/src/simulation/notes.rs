@@ -59,13 +59,13 @@ pub(super) struct Notes {
 
 impl Notes {
     /// The number of a room. One that nobody has joined is no room of the simulation.
-    pub fn room(&self, namespace: &str, name: &str) -> usize {
+    pub(super) fn room(&self, namespace: &str, name: &str) -> usize {
         let found = self.rooms.iter().position(|room| *room.namespace == *namespace && *room.name == *name);
         found.unwrap_or_else(|| panic!("there is no room {namespace}/{name}"))
     }
 
     /// `receiver` has seen something.
-    pub fn seen(&mut self, receiver: &str, seen: Seen) {
+    pub(super) fn seen(&mut self, receiver: &str, seen: Seen) {
         self.counts.missed += u64::from(matches!(seen, Seen::Missed { .. }));
         self.trace.note(format_args!("{receiver} saw {seen:?}"));
         self.recorder.seen(receiver, seen);
@@ -90,7 +90,7 @@ pub(super) struct Sets {
 
 impl Sets {
     /// A value was acknowledged. Two that replace the same revision are a breach.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         (room, key, set): (usize, String, &StateSet),
         value: Option<String>,
@@ -110,12 +110,12 @@ impl Sets {
     }
 
     /// A node was lost, and with it what was in its memory.
-    pub fn crashed(&mut self) {
+    pub(super) fn crashed(&mut self) {
         self.newest.retain(|_, set| set.durable);
     }
 
     /// What of the values that stay (their keys begin with `k`) is not in the state of a room.
-    pub fn lost(&self, room: usize, state: &GetStateResponse) -> Vec<String> {
+    pub(super) fn lost(&self, room: usize, state: &GetStateResponse) -> Vec<String> {
         let of_room = self.newest.iter().filter(|((of, key), _)| *of == room && key.starts_with('k'));
         let lost = of_room.filter_map(|((_, key), set)| {
             let entry = state.entries.iter().find(|entry| entry.key == *key);

@@ -166,7 +166,8 @@ impl Client {
         let n = self.said.entry(room).or_default();
         let message = Message::new(&self.name, &notes.rooms[room].name, *n);
         *n += 1;
-        let key = notes.chance.one_in(2).then(|| format!("{message}"));
+        // All that is said to a room in one session, or nothing: what is said again is then the end of it.
+        let key = (self.sessions + room as u32).is_multiple_of(2).then(|| format!("{message}"));
         self.say_message(room, message, (key, false), notes);
     }
 
@@ -184,7 +185,9 @@ impl Client {
     ) {
         let at = notes.rooms[room].clone();
         notes.recorder.done(Done::Invoked { room: at.clone(), message: message.clone() });
-        let mut content = text("say", message.to_string());
+        // Two names, so that what one displaces is not always the oldest.
+        let name = ["say", "tell"][message.n as usize % 2];
+        let mut content = text(name, message.to_string());
         let padding = "·".repeat(message.n as usize * 37 % 200);
         content.headers.insert("padding".to_owned(), padding);
         let target = Target { rooms: vec![at.name.to_string()], include_sender: again, ..Target::default() };
@@ -230,7 +233,7 @@ impl Client {
             key: key.clone(),
             body: value.clone().map(set_state::Body::Text),
             expected_revision: expected,
-            expires_in: (kind == 't').then(|| prost_types::Duration { seconds: 2, nanos: 0 }),
+            expires_in: (kind == 't').then_some(prost_types::Duration { seconds: 2, nanos: 0 }),
             ..SetState::default()
         };
         self.say(Command::SetState(set), What::Set { room, key, value, expected });

@@ -80,7 +80,9 @@ impl Stream {
         };
         let speaks = session.closing().is_none() && session.outbox.stream() == *stream;
         let room = session.outbox.waiting().0 < router.limits.session.outbox_frames_max;
-        if !speaks || !room || router.writable().now_or_never().is_none() {
+        let ready =
+            session.pipeline.ready().now_or_never().is_some() && router.writable().now_or_never().is_some();
+        if !speaks || !room || !ready {
             return false;
         }
         let Some(frame) = self.up.pop_front() else { return false };

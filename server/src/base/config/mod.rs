@@ -138,7 +138,7 @@ impl Default for NamespaceSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BehindPolicy {
-    /// The session is closed and told so.
+    /// A kept event is read from its history later; for any other the stream ends, and the session goes on.
     Close,
     /// The event is dropped, counted and told.
     Drop,

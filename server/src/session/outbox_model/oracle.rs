@@ -21,6 +21,7 @@ pub(super) struct Waiting {
 enum Entry {
     Frame(Waiting),
     Owed(Owed),
+    Gap(Vec<(String, Vec<Hole>)>),
 }
 
 /// What a stream is told to do, in words.
@@ -47,7 +48,6 @@ pub(super) struct Model {
     held: ReplayBounds,
     entries: Vec<Entry>,
     missed: Vec<(String, Vec<Hole>)>,
-    displaced: Vec<(String, Vec<Hole>)>,
     behind: bool,
     replay: Vec<Sent>,
     /// Everything that was ever sent, by number.
@@ -68,7 +68,6 @@ impl Model {
             held,
             entries: Vec::new(),
             missed: Vec::new(),
-            displaced: Vec::new(),
             behind: false,
             replay: Vec::new(),
             sent: Vec::new(),
@@ -86,7 +85,7 @@ impl Model {
     fn frames(&self) -> impl Iterator<Item = &Frame> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Frame(waiting) => Some(&waiting.frame),
-            Entry::Owed(_) => None,
+            Entry::Owed(_) | Entry::Gap(_) => None,
         })
     }
 
@@ -130,7 +129,22 @@ impl Model {
     fn remove(&mut self, at: usize) -> Frame {
         match self.entries.remove(at) {
             Entry::Frame(waiting) => waiting.frame,
-            Entry::Owed(owed) => panic!("{owed:?} is no frame"),
+            other => panic!("{other:?} is no frame"),
+        }
+    }
+
+    /// Notes where a frame was taken out what is missing there.
+    fn leave_gap(&mut self, at: usize, old: &Frame) {
+        let is_gap = |at: &usize| matches!(self.entries.get(*at), Some(Entry::Gap(_)));
+        let gap = [at.wrapping_sub(1), at].into_iter().find(is_gap).unwrap_or_else(|| {
+            self.entries.insert(at, Entry::Gap(Vec::new()));
+            at
+        });
+        let Entry::Gap(missed) = &mut self.entries[gap] else { panic!("{gap} is no gap") };
+        let later = if gap == at { std::mem::take(missed) } else { Vec::new() };
+        note(missed, old);
+        for (room, holes) in later {
+            holes.into_iter().for_each(|hole| note_hole(missed, &room, hole));
         }
     }
 
@@ -146,7 +160,8 @@ impl Model {
         }
         let frame = &new.frame;
         if frame.class() == Class::Volatile {
-            let idle = self.entries.is_empty() && self.fits(frame, (1, 1));
+            let empty = self.entries.iter().all(|entry| matches!(entry, Entry::Gap(_)));
+            let idle = empty && self.fits(frame, (1, 1));
             if self.behind || !(idle || self.fits(frame, (1, 4))) {
                 return Put::Dropped;
             }
@@ -171,7 +186,7 @@ impl Model {
             {
                 let old = self.remove(at);
                 displaced += old.count();
-                note(&mut self.displaced, &old);
+                self.leave_gap(at, &old);
             }
         }
         if self.fits(frame, (1, 1)) {
@@ -337,9 +352,6 @@ impl Model {
         if let Some(again) = self.again.take() {
             return Poll::Ready(again);
         }
-        for waiting in told_of(std::mem::take(&mut self.displaced)).into_iter().rev() {
-            self.entries.insert(0, Entry::Frame(waiting));
-        }
         let first_owed = self.entries.iter().position(|entry| matches!(entry, Entry::Owed(_)));
         if first_owed != Some(0) {
             self.catching_up = false;
@@ -349,8 +361,9 @@ impl Model {
         }
         let frames = self.entries.drain(..first_owed.unwrap_or(self.entries.len()).min(self.entries.len()));
         let frames: Vec<Waiting> = frames
-            .map(|entry| match entry {
-                Entry::Frame(waiting) => waiting,
+            .flat_map(|entry| match entry {
+                Entry::Frame(waiting) => vec![waiting],
+                Entry::Gap(missed) => told_of(missed),
                 Entry::Owed(owed) => panic!("{owed:?} is no frame"),
             })
             .collect();
@@ -395,20 +408,23 @@ impl Model {
 /// Notes the events of a frame as missing.
 fn note(missed: &mut Vec<(String, Vec<Hole>)>, frame: &Frame) {
     for event in frame.events() {
-        let room = event.rooms[0].clone();
-        if !missed.iter().any(|(known, _)| *known == room) {
-            missed.push((room.clone(), Vec::new()));
-        }
-        let holes = &mut missed.iter_mut().find(|(known, _)| *known == room).unwrap().1;
-        match (holes.last_mut(), event.offset) {
-            (Some((count, None)), None) => *count += 1,
-            (Some((count, Some((_, to)))), Some(offset)) if *to + 1 == offset => {
-                (*count, *to) = (*count + 1, offset)
-            }
-            (_, offset) => holes.push((1, offset.map(|offset| (offset, offset)))),
-        }
+        note_hole(missed, &event.rooms[0], (1, event.offset.map(|offset| (offset, offset))));
     }
-    missed.sort();
+}
+
+fn note_hole(missed: &mut Vec<(String, Vec<Hole>)>, room: &str, (count, range): Hole) {
+    if !missed.iter().any(|(known, _)| known == room) {
+        missed.push((room.to_owned(), Vec::new()));
+        missed.sort();
+    }
+    let holes = &mut missed.iter_mut().find(|(known, _)| known == room).unwrap().1;
+    match (holes.last_mut(), range) {
+        (Some((known, None)), None) => *known += count,
+        (Some((known, Some((_, last)))), Some((from, to))) if *last + 1 == from => {
+            (*known, *last) = (*known + count, to)
+        }
+        (_, range) => holes.push((count, range)),
+    }
 }
 
 fn told_of(missed: Vec<(String, Vec<Hole>)>) -> Vec<Waiting> {

@@ -508,7 +508,9 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_rialto_v1_event, 8);
 
 /**
- * A payload as the difference to that of an earlier event of the same rooms, name and key, which this receiver has got.
+ * A payload as the difference to that of the last event of the same room, name and key, which this receiver has got since
+ * it joined. The node makes deltas from payloads of 64 bytes to 256 KiB, of the 64 names and keys of a room that were
+ * said last. A session that is resumed goes on with what it has got.
  *
  * @generated from message rialto.v1.Delta
  */

@@ -366,6 +366,11 @@ export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
 /**
  * Members came or went in a room that was joined with `presence`.
  *
+ * In rooms of more than 256 members nobody is named: there is only the number of members, at most once a second, and the
+ * names that are known are not kept up. When such a room has 256 members or fewer again, all of them are named once;
+ * `joined` then has as many entries as `member_count` says, and takes the place of the names that were known.
+ * Where so many names and attributes are longer than 64 KiB, it goes on with the number.
+ *
  * @generated from message rialto.v1.Presence
  */
 export type Presence = Message<"rialto.v1.Presence"> & {
@@ -384,21 +389,22 @@ export type Presence = Message<"rialto.v1.Presence"> & {
   room: string;
 
   /**
-   * Those who came, or whose attributes changed, or who are away or back. Empty in rooms of more than 256 members.
+   * Those who came, or whose attributes changed, or who are away or back. All members, when there are as many as
+   * `member_count` says. Empty where members are counted.
    *
    * @generated from field: repeated rialto.v1.Member joined = 3;
    */
   joined: Member[];
 
   /**
-   * Those who went. Empty in rooms of more than 256 members.
+   * Those who went. Empty where members are counted.
    *
    * @generated from field: repeated rialto.v1.Sender left = 4;
    */
   left: Sender[];
 
   /**
-   * How many members the room has now. In rooms of more than 256 members it comes at most once a second.
+   * How many members the room has now.
    *
    * @generated from field: uint32 member_count = 5;
    */
