@@ -5,7 +5,12 @@
 
 use std::process::Stdio;
 
-use rialto_tests::{node::TestNode, tools::tool, within};
+use rialto_tests::{
+    histories::{folder, publish_many},
+    node::TestNode,
+    tools::tool,
+    within,
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -24,7 +29,12 @@ const PUBLICATION: &str = r#"{"namespace":"chat","target":{"rooms":["general"]},
 async fn grpcurl_lists_and_describes_what_there_is() {
     let node = TestNode::start().await;
     let services = grpcurl(&node, &["list"], "").await.unwrap();
-    for service in ["rialto.v1.MessagingService", "rialto.v1.DirectoryService", "grpc.health.v1.Health"] {
+    for service in [
+        "rialto.v1.MessagingService",
+        "rialto.v1.DirectoryService",
+        "rialto.v1.RoomService",
+        "grpc.health.v1.Health",
+    ] {
         assert!(services.lines().any(|line| line == service), "{service} is not in:\n{services}");
     }
     let attach = grpcurl(&node, &["describe", "rialto.v1.MessagingService.Attach"], "").await.unwrap();
@@ -68,6 +78,42 @@ async fn what_grpcurl_publishes_reaches_a_session_of_grpcurl() {
     drop(input);
     let status = within("the end of grpcurl", session.wait()).await.unwrap();
     assert!(status.success(), "{status}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcurl_reads_what_a_room_keeps() {
+    let folder = folder();
+    let node = TestNode::keeping(folder.path()).await;
+    publish_many(&node, "chat", "general", 0..3).await;
+    let ask = async |method: &str, request: &str| {
+        let path = format!("rialto.v1.RoomService/{method}");
+        let answer = grpcurl(&node, &["-d", request, "", &path], "").await.unwrap();
+        serde_json::from_str::<Value>(&answer).unwrap()
+    };
+
+    let page = ask("GetHistory", r#"{"namespace":"chat","room":"general","pageSize":2}"#).await;
+    let said: Vec<_> = page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| (&event["offset"], &event["content"]["text"]))
+        .collect();
+    assert_eq!(said, [(&"2".into(), &"1".into()), (&"3".into(), &"2".into())]);
+    assert_eq!((&page["firstOffset"], &page["nextOffset"]), (&"1".into(), &"4".into()));
+    let token = page["nextPageToken"].as_str().unwrap();
+    let older = format!(r#"{{"namespace":"chat","room":"general","pageSize":2,"pageToken":"{token}"}}"#);
+    let older = ask("GetHistory", &older).await;
+    assert_eq!(older["events"][0]["content"]["text"], "0");
+    assert!(older.get("nextPageToken").is_none(), "{older}");
+
+    let set = r#"{"set":{"namespace":"chat","room":"general","key":"topic","text":"tea"}}"#;
+    assert_eq!(ask("SetState", set).await["set"]["revision"], "1");
+    let state = ask("GetState", r#"{"namespace":"chat","room":"general"}"#).await;
+    assert_eq!((&state["entries"][0]["key"], &state["entries"][0]["text"]), (&"topic".into(), &"tea".into()));
+    let _ann = node.member("ann", "general").await;
+    let presence = ask("GetPresence", r#"{"namespace":"chat","room":"general","countsOnly":true}"#).await;
+    assert_eq!((&presence["memberCount"], &presence["userCount"]), (&1.into(), &1.into()));
     node.stop().await;
 }
 

@@ -43,6 +43,26 @@ impl Payload {
         self
     }
 
+    /// The text or the bytes.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The bytes, also of text.
+    pub fn bytes(&self) -> &[u8] {
+        self.body.as_bytes()
+    }
+
+    /// The text; `None` when the bytes are not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes()).ok()
+    }
+
+    /// Media type; empty when none was given.
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
     pub(crate) fn into_content(self, event: String) -> v1::Content {
         v1::Content {
             event,

@@ -96,3 +96,8 @@ pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, S
 pub use status::{Incident, Incidents, Missed, Status};
 pub use target::Target;
 pub use token::{Token, TokenError};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -111,25 +111,30 @@ impl Positions {
         newest: u32,
     ) {
         let rooms = self.rooms.entry(namespace.to_owned()).or_default();
-        if state.epoch.is_empty() {
+        // A history without an event has no epoch yet, but a position.
+        let Some(newest_offset) = state.offset else {
             rooms.remove(&state.room);
             return;
-        }
-        let newest_offset = state.offset.unwrap_or(0);
+        };
+        let oldest = state.first_offset.unwrap_or(0).saturating_sub(1).min(newest_offset);
         let recovers = matches!(state.recovery(), v1::Recovery::Whole | v1::Recovery::Partial);
         let known = rooms.get_mut(&state.room).filter(|position| position.epoch == state.epoch);
-        match (asked.filter(|_| recovers), known) {
-            (Some(_), Some(position)) => position.recovers_to = newest_offset,
-            (Some(asked), None) => {
-                rooms.insert(state.room.clone(), Position::at(&state.epoch, asked.offset));
-            }
+        match (asked, known) {
+            (Some(_), Some(position)) if recovers => position.recovers_to = newest_offset,
+            // The right to recover is missing.
+            (Some(_), Some(position)) if position.offset <= newest_offset => {}
             // Joined once more: what came before was handed over, and moved the position already.
-            (None, Some(_)) if asked.is_none() => {}
-            (None, _) => {
+            (None, Some(_)) => {}
+            (Some(asked), _) => {
+                // Of another life everything that it keeps comes.
+                let offset = if recovers { asked.offset } else { oldest };
+                let recovers_to = newest_offset;
+                let position = Position { recovers_to, ..Position::at(&state.epoch, offset) };
+                rooms.insert(state.room.clone(), position);
+            }
+            (None, None) => {
                 // What was asked for as newest is still to come.
-                let newest = if asked.is_some() { 0 } else { u64::from(newest) };
-                let oldest = state.first_offset.unwrap_or(0).saturating_sub(1).min(newest_offset);
-                let offset = newest_offset.saturating_sub(newest).max(oldest);
+                let offset = newest_offset.saturating_sub(u64::from(newest)).max(oldest);
                 let offset = if newest == 0 { newest_offset } else { offset };
                 rooms.insert(state.room.clone(), Position::at(&state.epoch, offset));
             }
@@ -146,6 +151,9 @@ impl Positions {
         let mut new = true;
         for (room, epoch, offset) in places(event) {
             let Some(position) = rooms.get_mut(room) else { continue };
+            if position.epoch.is_empty() {
+                epoch.clone_into(&mut position.epoch);
+            }
             if position.epoch != epoch {
                 *position = Position::at(epoch, offset.saturating_sub(1));
             }
@@ -177,8 +185,12 @@ impl Positions {
         let several = accepted.positions.iter().map(|at| (at.room.as_str(), at.epoch.as_str(), at.offset));
         let Some(rooms) = self.rooms.get_mut(&emit.namespace) else { return };
         for (room, epoch, offset) in single.into_iter().chain(several) {
+            let Some(position) = rooms.get_mut(room) else { continue };
+            if position.epoch.is_empty() {
+                epoch.clone_into(&mut position.epoch);
+            }
             // Events before it may still be gathered at the server, so the position does not jump.
-            if let Some(position) = rooms.get_mut(room).filter(|position| position.epoch == epoch) {
+            if position.epoch == epoch {
                 position.mark(offset);
             }
         }

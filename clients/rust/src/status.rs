@@ -17,7 +17,7 @@ pub enum Status {
     Connecting,
     /// Commands are carried out, events arrive.
     Attached {
-        /// Id of the session; another one after each reconnect.
+        /// Id of the session; another one after a reconnect that could not resume it.
         session: String,
         /// The user, as the server understood the credentials.
         user: String,

@@ -1,6 +1,6 @@
 //! Why a command of the client failed, in one sentence and one exit code. Scripts rely on the codes.
 
-use rialto_client::Error;
+use rialto_client::{Error, RefusalCode};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,8 @@ impl Failure {
         }
     }
 
-    /// The exit code: 1 refused or failed, 2 makes no sense, 3 not reached, 4 time ran out.
+    /// The exit code: 1 refused or failed, 2 makes no sense, 3 not reached, 4 time ran out, 5 another
+    /// revision than expected.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Server(Error::Invalid(_)) => 2,
@@ -49,14 +50,19 @@ impl Failure {
             Self::Server(error) if error.timed_out() => 4,
             Self::Unreached { .. } => 3,
             Self::Server(error) if error.unavailable() => 3,
+            Self::Server(error) if conflicts(error) => 5,
             Self::Local(_) | Self::Unread | Self::Server(_) => 1,
         }
     }
 }
 
+fn conflicts(error: &Error) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.code == RefusalCode::Conflict)
+}
+
 #[cfg(test)]
 mod tests {
-    use rialto_client::{Refusal, RefusalCode};
+    use rialto_client::Refusal;
 
     use super::*;
 
@@ -71,6 +77,7 @@ mod tests {
             (Failure::Server(Error::Unavailable(String::new())), 3),
             (Failure::Server(Error::TimedOut(String::new())), 4),
             (refused(RefusalCode::TimedOut), 4),
+            (refused(RefusalCode::Conflict), 5),
         ] {
             assert_eq!(failure.exit_code(), code, "{failure:?}");
         }

@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use clap::Args;
-use rialto_client::{Closing, Error, Event, Events, Incident, JoinOptions, Session, Status};
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, sleep_until},
-};
+use rialto_client::{Event, Events, JoinOptions, Session};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     connection::{ConnectionArgs, IdentityArgs},
     failure::Failure,
+    news::{Interrupt, News, ended},
     output::{Output, counted},
     record,
 };
@@ -29,6 +27,9 @@ pub(super) struct ListenArgs {
     /// A room to join; may be repeated
     #[arg(long = "room", short, value_name = "ROOM")]
     rooms: Vec<String>,
+    /// Begin with so many of the newest events that each room keeps, at most 300
+    #[arg(long, value_name = "N", requires = "rooms", value_parser = clap::value_parser!(u32).range(1..=300))]
+    newest: Option<u32>,
     /// Print only events of this name
     #[arg(long, short, value_name = "EVENT")]
     event: Option<String>,
@@ -44,31 +45,6 @@ pub(super) struct ListenArgs {
     /// Wait for a server that is not there yet
     #[arg(long)]
     wait: bool,
-}
-
-/// Either signal that ends a command politely.
-pub(super) struct Interrupt {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupt {
-    /// Listens from now on, so that no signal is lost.
-    pub(super) fn new() -> Result<Self, Failure> {
-        let failed = |error| Failure::Local(format!("cannot listen for signals: {error}"));
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-        })
-    }
-
-    /// Waits for one.
-    pub(super) async fn came(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Runs `rialto listen` to its end.
@@ -93,7 +69,8 @@ pub(super) async fn run(mut args: ListenArgs, output: &Output) -> Result<(), Fai
         namespace.enter().await?;
         output.note(&format!("listening in {} as {}", namespace.name(), session.id()));
     } else {
-        let states = namespace.join(&args.rooms, JoinOptions::default()).await?;
+        let options = JoinOptions::default().newest(args.newest.unwrap_or(0));
+        let states = namespace.join(&args.rooms, options).await?;
         for state in states {
             let place = format!("{}/{}", namespace.name(), state.room);
             let members = counted(state.member_count, "member");
@@ -112,15 +89,13 @@ async fn listen(
     interrupt: &mut Interrupt,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut incidents = session.incidents();
-    let mut status = session.status();
-    status.mark_unchanged();
+    let mut news = News::of(session);
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let mut count = 0;
     loop {
         tokio::select! {
             event = events.next() => {
-                let Some(event) = event else { return Err(over(&status.borrow())) };
+                let Some(event) = event else { return Err(ended(session)) };
                 print(&event, args, output)?;
                 if let Some(text) = args.reply.as_deref().filter(|_| event.wants_reply()) {
                     event.reply(text).await?;
@@ -130,23 +105,10 @@ async fn listen(
                     return Ok(());
                 }
             }
-            incident = incidents.next() => {
-                if let Some(text) = incident.and_then(|incident| told(&incident)) {
-                    output.note(&text);
-                }
-            }
-            changed = status.changed() => {
-                if let (Ok(()), Status::Waiting { cause, .. }) = (changed, &*status.borrow_and_update()) {
-                    output.note(&format!("connection lost ({cause}), trying again"));
-                }
-            }
+            () = news.tell(interrupt, output) => return Ok(()),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                 return Err(Failure::TimedOut(format!("only {} came in time", counted(count, "event"))));
             }
-            () = interrupt.came() => return Ok(()),
-        }
-        if let Status::Closed(closing) = &*status.borrow() {
-            return Err(Error::Closed(closing.clone()).into());
         }
     }
 }
@@ -157,40 +119,4 @@ fn print(event: &Event, args: &ListenArgs, output: &Output) -> Result<(), Failur
     } else {
         output.line(&record::event_line(event, output))
     }
-}
-
-/// Why there are no more events.
-fn over(status: &Status) -> Failure {
-    match status {
-        Status::Closed(closing) => Failure::Server(Error::Closed(Closing::clone(closing))),
-        _ => Failure::Local("the session is over".to_owned()),
-    }
-}
-
-/// What an incident means to whoever watches.
-fn told(incident: &Incident) -> Option<String> {
-    Some(match incident {
-        Incident::Reconnected { now, resumed: false, .. } => {
-            format!("connected again as {now}; the session before is lost")
-        }
-        Incident::Reconnected { now, .. } => format!("connected again as {now}; nothing is lost"),
-        Incident::Missed(missed) => {
-            let place = format!("{}/{}", missed.namespace, missed.rooms.join("+"));
-            match missed.count {
-                0 => format!("may have missed events in {place}"),
-                count => format!("missed {} in {place}", counted(count, "event")),
-            }
-        }
-        Incident::Unreadable { namespace, rooms, cause, .. } => {
-            format!("an event in {namespace}/{} cannot be read: {cause}", rooms.join("+"))
-        }
-        Incident::RejoinRefused { namespace, room, refusal } => {
-            format!("cannot join {namespace}/{room} again: {refusal}")
-        }
-        Incident::Joined { namespace, rooms } => format!("was joined to {namespace}/{}", rooms.join("+")),
-        Incident::Parted { namespace, rooms } => format!("was parted from {namespace}/{}", rooms.join("+")),
-        Incident::Refused(refusal) => format!("refused: {refusal}"),
-        Incident::Draining => "the server will stop".to_owned(),
-        _ => return None,
-    })
 }

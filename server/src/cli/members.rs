@@ -1,7 +1,7 @@
 //! `rialto members`: who is in a room, or in a namespace.
 
 use clap::Args;
-use rialto_client::PageOf;
+use rialto_client::{Member, PageOf};
 
 use super::{connection::ConnectionArgs, failure::Failure, output::Output, record};
 
@@ -21,11 +21,11 @@ pub(super) async fn run(args: MembersArgs, output: &Output) -> Result<(), Failur
     let mut page = PageOf::default();
     loop {
         let members = directory.members(&args.connection.namespace, &args.room, page).await?;
-        for member in &members.items {
+        for member in members.items.into_iter().map(Member::from) {
             if args.connection.json {
-                output.json(&record::member_json(member))?;
+                output.json(&record::member_json(&member))?;
             } else {
-                output.line(&record::member_line(member, output))?;
+                output.line(&record::member_line(&member, output))?;
             }
         }
         if members.next.is_empty() {

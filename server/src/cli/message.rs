@@ -38,22 +38,27 @@ pub(super) struct MessageArgs {
 impl MessageArgs {
     /// Reads the payload.
     pub(super) fn payload(&self) -> Result<Payload, Failure> {
-        let bytes = match (&self.data, self.file.as_deref()) {
-            (Some(text), _) => text.clone().into_bytes(),
-            (None, Some("-")) => read("standard input", io::stdin().lock())?,
-            (None, Some(path)) => {
-                let unreadable = |error| Failure::Usage(format!("cannot read {path}: {error}"));
-                read(path, File::open(path).map_err(unreadable)?)?
-            }
-            (None, None) => Vec::new(),
-        };
-        let payload = match String::from_utf8(bytes) {
-            Ok(text) if !self.binary => Payload::from(text),
-            Ok(text) => Payload::from(text.into_bytes()),
-            Err(error) => Payload::from(error.into_bytes()),
-        };
+        let payload = payload(self.data.as_deref(), self.file.as_deref(), self.binary)?;
         Ok(payload.of_type(self.content_type.clone().unwrap_or_default()))
     }
+}
+
+/// A payload that was given as text, or stands in a file; `-` is standard input.
+pub(super) fn payload(text: Option<&str>, file: Option<&str>, binary: bool) -> Result<Payload, Failure> {
+    let bytes = match (text, file) {
+        (Some(text), _) => text.as_bytes().to_vec(),
+        (None, Some("-")) => read("standard input", io::stdin().lock())?,
+        (None, Some(path)) => {
+            let unreadable = |error| Failure::Usage(format!("cannot read {path}: {error}"));
+            read(path, File::open(path).map_err(unreadable)?)?
+        }
+        (None, None) => Vec::new(),
+    };
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) if !binary => Payload::from(text),
+        Ok(text) => Payload::from(text.into_bytes()),
+        Err(error) => Payload::from(error.into_bytes()),
+    })
 }
 
 /// Reads to the end, but no more than any server takes.

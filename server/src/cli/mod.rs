@@ -7,13 +7,17 @@ mod connection;
 mod data;
 mod emit;
 mod failure;
+mod history;
 mod listen;
 mod members;
 mod message;
+mod news;
 mod output;
+mod presence;
 mod record;
 mod rooms;
 pub mod serve;
+mod state;
 pub mod token;
 
 use std::{future::Future, process::ExitCode};
@@ -29,7 +33,8 @@ Exit codes of the commands that speak to a server:
   1  refused by the server, or failed
   2  the command line makes no sense
   3  the server was not reached
-  4  time ran out";
+  4  time ran out
+  5  not set: the key has another revision than expected";
 
 /// Messaging over gRPC: rooms, acknowledged events, calls.
 #[derive(Debug, Parser)]
@@ -47,6 +52,9 @@ enum Command {
     Call(call::CallArgs),
     Rooms(rooms::RoomsArgs),
     Members(members::MembersArgs),
+    History(history::HistoryArgs),
+    Presence(presence::PresenceArgs),
+    State(state::StateArgs),
     Token(token::TokenArgs),
     Data(data::DataArgs),
     Completions(completions::CompletionsArgs),
@@ -70,6 +78,15 @@ pub fn main() -> ExitCode {
         }
         Command::Members(args) => {
             client(&args.connection.server.clone(), async |output| members::run(args, output).await)
+        }
+        Command::History(args) => {
+            client(&args.connection.server.clone(), async |output| history::run(args, output).await)
+        }
+        Command::Presence(args) => {
+            client(&args.connection.server.clone(), async |output| presence::run(args, output).await)
+        }
+        Command::State(args) => {
+            client(&args.connection().server.clone(), async |output| state::run(args, output).await)
         }
         Command::Token(args) => token::run(args),
         Command::Data(args) => data::run(&args, &Output::new()).conclude(),
@@ -123,10 +140,14 @@ mod tests {
 
     #[test]
     fn every_command_prints_json_on_demand() {
-        for command in ["listen", "emit", "call", "rooms", "members"] {
+        for command in ["listen", "emit", "call", "rooms", "members", "history", "presence"] {
             let commands = Arguments::command();
             let found = commands.find_subcommand(command).unwrap();
             assert!(found.get_arguments().any(|argument| argument.get_id() == "json"), "{command}");
+        }
+        let commands = Arguments::command();
+        for command in commands.find_subcommand("state").unwrap().get_subcommands() {
+            assert!(command.get_arguments().any(|argument| argument.get_id() == "json"), "{command}");
         }
     }
 
@@ -140,6 +161,20 @@ mod tests {
             "rialto call --any-of r --event e --data x --timeout 5s",
             "rialto call --session s --event e --data x",
             "rialto rooms --namespace n --watch",
+            "rialto listen --room r --newest 300",
+            "rialto history r --namespace n --newest 20 --json",
+            "rialto history r --from 7 --to 9 --epoch e",
+            "rialto history r --newest 20 --to 7",
+            "rialto history r --since 10m",
+            "rialto history r --since 2026-01-31T12:00:00Z",
+            "rialto presence r --by user",
+            "rialto presence r --counts --json",
+            "rialto state get r --namespace n --json",
+            "rialto state get r k",
+            "rialto state set r k v --if-revision 7 --expires-in 1h",
+            "rialto state set r k --file - --if-absent",
+            "rialto state remove r k --if-revision 7",
+            "rialto state watch r k --count 2",
             "rialto members --namespace n --room r",
             "rialto completions bash",
             "rialto data check folder --json",
@@ -161,6 +196,19 @@ mod tests {
             "rialto call --event e --data x",
             "rialto call --any-of r --session s --event e --data x",
             "rialto listen --count 0",
+            "rialto listen --newest 5",
+            "rialto listen --room r --newest 301",
+            "rialto history",
+            "rialto history r --newest 0",
+            "rialto history r --newest 5 --from 7",
+            "rialto history r --since yesterday",
+            "rialto presence r --by room",
+            "rialto presence r --by user --counts",
+            "rialto state",
+            "rialto state set r k",
+            "rialto state set r k v --file f",
+            "rialto state set r k v --if-absent --if-revision 7",
+            "rialto state remove r",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap_err();
         }

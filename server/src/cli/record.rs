@@ -2,16 +2,22 @@
 //!
 //! | type | fields |
 //! |---|---|
-//! | `event` | `namespace`, `rooms`, `event`, `text` or `base64`, `content_type`, `headers`, `event_id`, `sender{session,user}`, `sent_at`, `wants_reply` |
+//! | `event` | `namespace`, `rooms`, `event`, `text` or `base64`, `content_type`, `headers`, `event_id`, `sender{session,user}`, `sent_at`, `wants_reply`, `offset` and `epoch` (only from a room with history) |
 //! | `accepted` | `event_id`, `recipients`, `offset` (only in rooms with history), `durability` |
 //! | `reply` | `session`, `user`, `text` or `base64` or `error`, `content_type` |
 //! | `summary` | `answered`, `missing_count`, `missing[]{session,user,left}`, `timed_out` |
 //! | `room` | `namespace`, `room`, `member_count` |
 //! | `room_event` | `namespace`, `room`, `kind`, `session`, `user`, `member_count`, `missed_count` |
-//! | `member` | `session`, `user`, `attributes` |
+//! | `member` | `session`, `user`, `attributes`, `away` |
+//! | `user` | `user`, `session_count`, `away` |
+//! | `counts` | `namespace`, `room`, `member_count`, `user_count` |
+//! | `state` | `namespace`, `room`, `key`, `text` or `base64` (neither when it was removed), `content_type`, `revision`, `by{session,user}`, `set_at`, `expires_at`, `removed` |
+//! | `state_set` | `namespace`, `room`, `key`, `revision`, `epoch`, `durability` |
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rialto_client::{Accepted, Body, Event, Reply, Summary, v1};
+use rialto_client::{
+    Accepted, Body, Event, Member, PresenceCounts, PresentUser, Reply, StateEntry, StateSet, Summary, v1,
+};
 use serde_json::{Map, Value, json};
 
 use super::output::{Output, Tone, counted, harmless};
@@ -54,6 +60,10 @@ pub(super) fn event_json(event: &Event) -> Value {
         _ => Body::Binary(event.bytes().to_vec().into()),
     };
     written(&mut fields, &body);
+    if let Some(offset) = event.offset() {
+        fields["offset"] = offset.into();
+        fields["epoch"] = event.epoch().into();
+    }
     fields
 }
 
@@ -75,14 +85,18 @@ pub(super) fn event_line(event: &Event, output: &Output) -> String {
     )
 }
 
+fn durability(durability: v1::Durability) -> &'static str {
+    let name = durability.as_str_name();
+    name.strip_prefix("DURABILITY_").unwrap_or(name)
+}
+
 /// What the server says about an emit.
 pub(super) fn accepted_json(accepted: &Accepted) -> Value {
-    let durability = accepted.durability.as_str_name();
     let mut fields = json!({
         "type": "accepted",
         "event_id": accepted.event_id,
         "recipients": accepted.recipients,
-        "durability": durability.strip_prefix("DURABILITY_").unwrap_or(durability),
+        "durability": durability(accepted.durability),
     });
     if let Some(offset) = accepted.offset {
         fields["offset"] = offset.into();
@@ -184,23 +198,96 @@ fn kind(event: &v1::WatchRoomsResponse) -> String {
 }
 
 /// A member.
-pub(super) fn member_json(member: &v1::Member) -> Value {
-    let who = member.who.clone().unwrap_or_default();
+pub(super) fn member_json(member: &Member) -> Value {
     json!({
         "type": "member",
-        "session": who.session,
-        "user": who.user,
+        "session": member.session,
+        "user": member.user,
         "attributes": member.attributes,
+        "away": member.away,
     })
 }
 
 /// The same for people.
-pub(super) fn member_line(member: &v1::Member, output: &Output) -> String {
-    let who = member.who.clone().unwrap_or_default();
-    let user = if who.user.is_empty() { "-" } else { &who.user };
+pub(super) fn member_line(member: &Member, output: &Output) -> String {
+    let user = if member.user.is_empty() { "-" } else { &member.user };
     let attributes: String =
         member.attributes.iter().map(|(key, value)| format!("  {key}={value}")).collect();
-    format!("{}  {}{}", harmless(&who.session), output.tinted(user, Tone::Strong), harmless(&attributes))
+    let user = output.tinted(user, Tone::Strong);
+    format!("{}  {user}{}{}", harmless(&member.session), harmless(&attributes), away(member.away))
+}
+
+fn away(away: bool) -> &'static str {
+    if away { "  (away)" } else { "" }
+}
+
+/// A user in a room.
+pub(super) fn user_json(user: &PresentUser) -> Value {
+    json!({ "type": "user", "user": user.user, "session_count": user.sessions, "away": user.away })
+}
+
+/// The same for people.
+pub(super) fn user_line(user: &PresentUser, output: &Output) -> String {
+    let name = output.tinted(&user.user, Tone::Strong);
+    format!("{name}  {}{}", counted(user.sessions, "session"), away(user.away))
+}
+
+/// How many are in a room.
+pub(super) fn counts_json(namespace: &str, room: &str, counts: PresenceCounts) -> Value {
+    json!({
+        "type": "counts",
+        "namespace": namespace,
+        "room": room,
+        "member_count": counts.members,
+        "user_count": counts.users,
+    })
+}
+
+/// The same for people.
+pub(super) fn counts_line(counts: PresenceCounts) -> String {
+    format!("{}, {}", counted(counts.members, "member"), counted(counts.users, "user"))
+}
+
+/// A key of a room's state, as it is or as it was removed.
+pub(super) fn state_json(namespace: &str, room: &str, entry: &StateEntry) -> Value {
+    let time =
+        |at: Option<std::time::SystemTime>| at.map(|at| humantime::format_rfc3339_millis(at).to_string());
+    let mut fields = json!({
+        "type": "state",
+        "namespace": namespace,
+        "room": room,
+        "key": entry.key,
+        "content_type": entry.value.as_ref().map_or("", |value| value.content_type()),
+        "revision": entry.revision,
+        "by": { "session": entry.session, "user": entry.user },
+        "set_at": time(entry.set_at),
+        "expires_at": time(entry.expires_at),
+        "removed": entry.value.is_none(),
+    });
+    if let Some(value) = &entry.value {
+        written(&mut fields, value.body());
+    }
+    fields
+}
+
+/// The same for people: key, revision and value.
+pub(super) fn state_line(entry: &StateEntry, output: &Output) -> String {
+    let value = entry.value.as_ref().map_or_else(|| "(removed)".to_owned(), |value| shown(value.bytes()));
+    let revision = output.tinted(&entry.revision.to_string(), Tone::Faint);
+    format!("{} {revision}: {value}", output.tinted(&entry.key, Tone::Strong))
+}
+
+/// What the server says about a key that was set or removed.
+pub(super) fn state_set_json(namespace: &str, room: &str, key: &str, set: &StateSet) -> Value {
+    json!({
+        "type": "state_set",
+        "namespace": namespace,
+        "room": room,
+        "key": key,
+        "revision": set.revision,
+        "epoch": set.epoch,
+        "durability": durability(set.durability),
+    })
 }
 
 #[cfg(test)]

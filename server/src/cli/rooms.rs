@@ -6,7 +6,7 @@ use rialto_client::{Directory, PageOf, v1::RoomEventKind};
 use super::{
     connection::ConnectionArgs,
     failure::Failure,
-    listen::Interrupt,
+    news::Interrupt,
     output::{Output, harmless},
     record,
 };

@@ -94,14 +94,55 @@ fn what_was_asked_for_as_newest_is_still_to_come() {
 }
 
 #[test]
-fn what_is_recovered_is_still_to_come_and_what_is_lost_is_not() {
-    for (recovery, expected) in
-        [(v1::Recovery::Whole, 5), (v1::Recovery::Partial, 5), (v1::Recovery::Lost, 9)]
-    {
+fn what_is_recovered_is_still_to_come_and_what_is_lost_is_not_taken_for_had() {
+    for recovery in [v1::Recovery::Whole, v1::Recovery::Partial, v1::Recovery::Lost] {
         let mut positions = in_room(5);
         positions.joined(&join(&[("a", 5)], 3), &joined(vec![state("a", 9, recovery)]));
-        assert_eq!(offset(&positions, "a"), Some(expected), "{recovery:?}");
+        assert_eq!(offset(&positions, "a"), Some(5), "{recovery:?}");
     }
+}
+
+#[test]
+fn all_that_another_life_of_the_history_keeps_is_still_to_come() {
+    let mut positions = in_room(50);
+    let other = v1::RoomState { epoch: "f".into(), ..state("a", 3, v1::Recovery::Lost) };
+    positions.joined(&join(&[("a", 50)], 0), &joined(vec![other]));
+    let expected = v1::RoomPosition { room: "a".into(), epoch: "f".into(), offset: 0 };
+    assert_eq!(positions.of(CHAT, "a"), Some(expected));
+    assert!(positions.is_new(&v1::Event { epoch: "f".into(), ..event("a", 1) }));
+}
+
+#[test]
+fn a_history_without_an_event_has_a_position_and_takes_its_epoch_from_the_first() {
+    let empty = || {
+        let mut positions = Positions::default();
+        let empty = v1::RoomState {
+            epoch: String::new(),
+            first_offset: None,
+            ..state("a", 0, v1::Recovery::Unspecified)
+        };
+        positions.joined(&join(&[], 0), &joined(vec![empty]));
+        positions
+    };
+    let none = v1::RoomPosition { room: "a".into(), epoch: String::new(), offset: 0 };
+    assert_eq!(empty().of(CHAT, "a"), Some(none.clone()));
+
+    let mut heard = empty();
+    assert!(heard.is_new(&event("a", 1)) && !heard.is_new(&event("a", 1)));
+    assert_eq!(heard.of(CHAT, "a"), Some(at("a", 1)));
+
+    let mut said = empty();
+    said.accepted(&emit(false), &accepted(1));
+    assert_eq!(said.of(CHAT, "a"), Some(at("a", 1)));
+
+    let mut away = empty();
+    away.ended("before".into());
+    let asked = v1::Join { recover: vec![none], ..join(&[], 0) };
+    away.joined(&asked, &joined(vec![state("a", 2, v1::Recovery::Whole)]));
+    assert_eq!(away.of(CHAT, "a"), Some(at("a", 0)));
+    let sender = v1::Sender { session: "before".into(), ..v1::Sender::default() };
+    assert!(!away.is_new(&v1::Event { sender: Some(sender), ..event("a", 1) }), "it has said that itself");
+    assert!(away.is_new(&event("a", 2)));
 }
 
 #[test]
