@@ -48,8 +48,10 @@ bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, abou
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
 	target/dist/rialto-load --json target/benchmark.json $(BENCH)
 
-comparison: ## recovery and delivery beside Socket.IO, about a minute; COMPARISON="--write docs/comparison.md" renews the document
-	tests/tools/install comparison
+comparison: ## recovery and delivery beside Socket.IO, some minutes; COMPARISON="--write docs/comparison.md" renews the document
+	tests/tools/install pages comparison
+	npm run build -w clients/typescript
+	[ -x "$(RIALTO_BIN)" ] || cargo build --locked --bin rialto
 	node tests/comparison/run.mjs $(COMPARISON)
 
 clean: ## removes what was built and installed here
@@ -57,4 +59,4 @@ clean: ## removes what was built and installed here
 	rm -rf .tools node_modules */node_modules */*/node_modules
 
 tools:
-	@tests/tools/install go node python
+	@tests/tools/install go node python faults

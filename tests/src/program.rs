@@ -1,6 +1,6 @@
 //! The binary `rialto` as people and scripts start it: in a process of its own, told by arguments, read by its output.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{net::SocketAddr, path::PathBuf, process::Stdio};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -49,10 +49,47 @@ pub struct Running {
 impl Running {
     /// Starts it with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).spawn().expect("rialto starts");
+        Self::of(command(arguments))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("rialto starts");
         let out = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let err = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         Self { child, out, err }
+    }
+
+    /// The same under another program, for example one that makes its system calls fail.
+    pub fn start_under(wrapper: &[&str], arguments: &[&str]) -> Self {
+        let mut all = wrapper[1..].to_vec();
+        let program = path();
+        all.push(program.to_str().expect("a path that is text"));
+        all.extend(arguments);
+        Self::of(prepared(Command::new(wrapper[0]), &all))
+    }
+
+    /// Starts `rialto serve` with these arguments and waits until it listens. `Err` is what it complains when it ends
+    /// instead.
+    pub async fn serve(arguments: &[&str]) -> Result<(Self, SocketAddr), String> {
+        Self::start(&[&["serve"], arguments].concat()).listening().await
+    }
+
+    /// Waits until a node listens.
+    pub async fn listening(mut self) -> Result<(Self, SocketAddr), String> {
+        if let Some(line) = self.line().await {
+            let address = line.split(" is listening on ").nth(1).and_then(|address| address.parse().ok());
+            return Ok((self, address.unwrap_or_else(|| panic!("no address in {line:?}"))));
+        }
+        let mut complaints = Vec::new();
+        while let Some(complaint) = self.complaint().await {
+            complaints.push(complaint);
+        }
+        Err(complaints.join("\n"))
+    }
+
+    /// Ends it at once, as a crash does (SIGKILL), and waits until it is gone.
+    pub async fn kill(mut self) {
+        within("the end of rialto", self.child.kill()).await.expect("it was there");
     }
 
     /// The next line that it prints; `None` at the end.
@@ -86,7 +123,10 @@ impl Running {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(path());
+    prepared(Command::new(path()), arguments)
+}
+
+fn prepared(mut command: Command, arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RIALTO_")) {
         command.env_remove(name);
     }
