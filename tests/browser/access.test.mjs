@@ -5,6 +5,8 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { connect } from "@rialto/client/node";
 import { browse, Person } from "./lib/pages.mjs";
+import { DURABLE, Server } from "./lib/server.mjs";
+import { Wire } from "./lib/wire.mjs";
 
 const url = process.env.RIALTO_URL;
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
@@ -57,6 +59,41 @@ for (const [look, options] of LOOKS) {
     await ann.leave();
   });
 }
+
+test("axe finds nothing where earlier messages are offered, somebody is away and a message waits", async (t) => {
+  const server = await Server.start(DURABLE);
+  const wire = await Wire.to(server.url);
+  const carol = await connect(wire.url, { user: "Carol" });
+  t.after(async () => {
+    await carol.close();
+    await wire.close();
+    await server.stop();
+  });
+  const room = carol.namespace("chat").room("away");
+  await room.join();
+  for (let index = 0; index < 60; index++) await room.emit("message", `m${index}`);
+  for (const [look, options] of LOOKS) {
+    wire.join();
+    carol.retryNow();
+    const ann = await Person.enter(browser, server.url, `Ann ${look}`, { rooms: { chat: ["away"] }, bypassCSP: true, reducedMotion: "reduce", ...options });
+    await ann.sees(2);
+    await ann.hears("m59");
+    await ann.page.getByRole("button", { name: "2 people here" }).click();
+    wire.part();
+    await ann.page.getByRole("complementary").getByText("away", { exact: true }).waitFor();
+    await ann.page.getByRole("button", { name: "Show earlier messages" }).waitFor({ state: "attached" });
+    await ann.context.setOffline(true);
+    await ann.page.locator(".banner", { hasText: "Connection lost." }).waitFor();
+    if (options.viewport.width < 1081) await ann.page.getByRole("button", { name: "Close the list of people" }).click();
+    await ann.say("waits");
+    await ann.delivered("waits", "Waiting for the connection");
+    assert.deepEqual(await violations(ann.page), [], look);
+    await ann.context.setOffline(false);
+    await ann.attached();
+    await ann.delivered("waits", "Sent");
+    await ann.leave(/Failed to load resource|net::ERR_/);
+  }
+});
 
 test("everything works by keyboard alone", async () => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });

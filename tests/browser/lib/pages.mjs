@@ -1,8 +1,10 @@
 // People in real browser pages: opens the chat under a name, finds its parts by their roles, and holds every page to
-// its word that nothing failed in it. Uses the Chromium of the system.
+// its word that nothing failed in it. Uses the Chromium of the system. RIALTO_PAGES may name a folder of built pages that
+// are shown instead of those in the program.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
 import { chromium } from "playwright-core";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -13,6 +15,19 @@ const WAIT_MS = 15_000;
 export function missing() {
   if (existsSync(CHROMIUM)) return "";
   return `Chromium is missing: ${CHROMIUM} does not exist. Install it (Debian: apt-get install chromium) or let CHROMIUM name it.`;
+}
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+
+/** Shows the pages of a folder, under the headers that the server gives its own. */
+async function showPages(context, url, folder) {
+  await context.route(`${url}/**`, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const file = join(folder, pathname === "/" ? "index.html" : pathname);
+    if (route.request().method() !== "GET" || !existsSync(file)) return route.continue();
+    const response = await route.fetch({ url: `${url}/` });
+    return route.fulfill({ response, status: 200, contentType: TYPES[extname(file)], body: readFileSync(file) });
+  });
 }
 
 /** A browser. */
@@ -28,11 +43,14 @@ export class Person {
   wrongs = [];
 
   /** Opens the chat under a name; in `rooms` by workspace, `{ chat: ["general"] }` if nothing is said. */
-  static async enter(browser, url, name, { rooms = { chat: ["general"] }, ...context } = {}) {
+  static async enter(browser, url, name, { rooms = { chat: ["general"] }, clock = false, ...context } = {}) {
     const person = new Person();
     person.name = name;
     person.context = await browser.newContext(context);
+    if (process.env.RIALTO_PAGES) await showPages(person.context, url, process.env.RIALTO_PAGES);
     person.context.setDefaultTimeout(WAIT_MS);
+    // Time that a test can move.
+    if (clock) await person.context.clock.install();
     person.page = await person.context.newPage();
     person.page.on("console", (message) => message.type() === "error" && person.wrongs.push(message.text()));
     person.page.on("pageerror", (error) => person.wrongs.push(String(error.stack)));
@@ -74,6 +92,11 @@ export class Person {
     return this.log.locator("li.message").filter({ has: this.page.locator(".text").getByText(text, { exact: true }) });
   }
 
+  /** The texts of all messages, in order. */
+  texts() {
+    return this.log.locator("li.message .text").allTextContents();
+  }
+
   /** Writes a message and sends it with Enter. */
   async say(text) {
     await this.field.fill(text);
@@ -95,14 +118,20 @@ export class Person {
     await this.message(text).locator(".tick .hidden").getByText(words, { exact: true }).waitFor({ state: "attached" });
   }
 
+  /** The connection was lost, and there is one again; `words` say what became of it. */
+  async cameBack(words) {
+    await this.page.locator(".banner[data-state=recovered]").getByText(words).waitFor();
+  }
+
   /** The link of a room in the list. */
   room(name) {
     return this.page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name });
   }
 
-  /** Leaves; fails if anything went wrong in the page that is not expected. */
+  /** Leaves by closing the tab, as people do; its context goes with the browser, because closing it would cut off the page's
+   * goodbye. Fails if anything went wrong in the page that is not expected. */
   async leave(expected = /^$/) {
-    await this.context.close();
+    await this.page.close();
     assert.deepEqual(this.wrongs.filter((wrong) => !expected.test(wrong)), [], `something failed in the page of ${this.name}`);
   }
 }

@@ -3,11 +3,17 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const START_MS = 20_000;
+const keeping = (history) => `[[namespace]]\nname = "chat"\nhistory = "${history}"\n\n[[namespace]]\nname = "default"\nhistory = "off"\n`;
+
+/** A configuration in which the rooms of `chat` keep their history on disk. */
+export const DURABLE = keeping("durable");
+/** One in which no room keeps anything. */
+export const FORGETFUL = keeping("off");
 
 /** The program under test; a clear sentence when it is not named. */
 export function binary() {
@@ -19,14 +25,19 @@ export function binary() {
 /** A server. */
 export class Server {
   #child;
-  #data = mkdtempSync(join(tmpdir(), "rialto-test-"));
+  #folder = mkdtempSync(join(tmpdir(), "rialto-test-"));
+  #config;
   #log = "";
   /** `http://127.0.0.1:PORT`, the same for every start. */
   url = "";
 
-  /** Starts one on a free port. */
-  static async start() {
-    const server = new Server();
+  constructor(config) {
+    this.#config = config;
+  }
+
+  /** Starts one on a free port, with the defaults if no other configuration is given. */
+  static async start(config = "") {
+    const server = new Server(config);
     await server.start();
     return server;
   }
@@ -34,8 +45,12 @@ export class Server {
   /** Starts it, again on the port it had. */
   async start() {
     const listen = this.url === "" ? "127.0.0.1:0" : this.url.slice("http://".length);
+    const file = join(this.#folder, "rialto.toml");
+    mkdirSync(this.#folder, { recursive: true });
+    writeFileSync(file, this.#config);
+    const args = ["serve", "--listen", listen, "--data", join(this.#folder, "data"), "--config", file];
     this.#log = "";
-    this.#child = spawn(binary(), ["serve", "--listen", listen, "--data", this.#data], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
     this.url = await this.#address(this.#child);
   }
 
@@ -47,7 +62,7 @@ export class Server {
   /** Stops it in its own way, and removes its data. */
   async stop() {
     await this.#end("SIGTERM");
-    rmSync(this.#data, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #end(signal) {

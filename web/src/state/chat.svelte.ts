@@ -37,7 +37,28 @@ export class Chat implements Around {
   }
 
   get session(): string {
-    return this.#session?.id ?? "";
+    return this.connection.session;
+  }
+
+  get user(): string {
+    return this.connection.user;
+  }
+
+  get connected(): boolean {
+    return this.connection.status.state === "attached";
+  }
+
+  /** What became of a lost connection, once there is one again: what was missed is being got, all of it is here, or not. */
+  get outcome(): "pending" | "whole" | "gaps" {
+    if (this.connection.resumed) return "whole";
+    const states = this.workspaces.flatMap(({ rooms }) => rooms.map(({ status }) => status));
+    if (states.some(({ state }) => state === "recovering" || state === "joining")) return "pending";
+    return states.every((status) => status.state !== "in" || status.whole) ? "whole" : "gaps";
+  }
+
+  /** How many messages wait to be sent. */
+  get waiting(): number {
+    return this.workspaces.reduce((sum, { rooms }) => rooms.reduce((count, room) => count + room.waiting, sum), 0);
   }
 
   /** The workspace that is looked at. */

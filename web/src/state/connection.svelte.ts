@@ -11,6 +11,12 @@ export class Connection {
   status = $state.raw<Status>({ state: "connecting", attempt: 1 });
   /** True once the session was attached. */
   known = $state(false);
+  /** True when the session that is attached goes on where it was. */
+  resumed = $state(false);
+  /** The user, as the server knew the last session. */
+  user = $state("");
+  /** The id of the last session. */
+  session = $state("");
   /** True when the interruption lasts long enough to be said. */
   troubled = $state(false);
   /** Seconds until the next try. */
@@ -39,6 +45,9 @@ export class Connection {
       clearTimeout(this.#calm);
       this.#calm = undefined;
       this.known = true;
+      this.resumed = status.arrival === "resumed";
+      this.user = status.user;
+      this.session = status.sessionId;
       this.troubled = false;
     } else if (status.state === "closed") {
       this.troubled = true;

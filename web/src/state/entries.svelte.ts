@@ -2,7 +2,7 @@
 // create and feed them, the page shows them.
 
 import { Keys } from "./keys.ts";
-import type { RialtoEvent } from "@rialto/client/web";
+import type { Place, RialtoEvent } from "@rialto/client/web";
 import type { Markable } from "./seen.ts";
 
 /** Who wrote something, as it was known then. */
@@ -26,6 +26,10 @@ export class Message implements Markable {
   at = $state.raw(new Date());
   delivery = $state<Delivery>("received");
   eventId = "";
+  /** Its place in the history of the room, when it has one. */
+  place: Place | undefined;
+  /** Names the message for ever, so that it is sent once however often it is tried. */
+  readonly idempotencyKey = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   recipients = $state(0);
   seenBy = $state.raw<ReadonlySet<string>>(new Set());
   failure = $state("");
@@ -37,6 +41,11 @@ export class Message implements Markable {
     this.author = author;
     this.text = text;
     this.at = at;
+  }
+
+  /** True while it waits to be sent or to be answered. */
+  get waits(): boolean {
+    return this.delivery === "sending";
   }
 
   /** How many have seen it; never more than received it. */

@@ -1,23 +1,32 @@
 // A room of the chat: its log, who is there, what is unread, what is being written. Translates between events and
 // entries. Belongs to a workspace, which binds it to the room of the present session.
 
-import { RialtoError, type Presence, type RialtoEvent, type Room, type RoomStatus } from "@rialto/client/web";
+import { RialtoError, type Missed, type Place, type Presence, type RialtoEvent, type Room, type RoomStatus } from "@rialto/client/web";
 import { sessionName, visible } from "../text/names.ts";
 import { clock, counted, lasted } from "../text/times.ts";
 import { ASK_SECONDS, readChoices, readResult, readSeconds, writeResult } from "./asking.ts";
 import { Ask, Message, Notice, type Author, type Entry } from "./entries.svelte.ts";
+import { Past } from "./past.svelte.ts";
 import { FLUSH_MS, mark, MarksOut, MEMBERS_MAX, readMark } from "./seen.ts";
 import { Typing } from "./typing.svelte.ts";
 
-const ENTRIES_MAX = 500;
+const ENTRIES_MAX = 2000;
+/** So many of the newest messages are shown at first. */
+const NEWEST = 50;
+/** How long a message may wait for the connection; less than servers remember what was sent. */
+const SEND_TIMEOUT_MS = 4 * 60_000;
 const NOBODY: Presence = { members: new Map(), count: 0, users: 0, complete: false };
 
 /** What a room needs to know about the page around it. */
 export interface Around {
   /** The name of the person at this page. */
   readonly me: string;
+  /** The user, as the server knows this page; empty when it does not. */
+  readonly user: string;
   /** The session's id, empty while there is none. */
   readonly session: string;
+  /** True while there is a connection. */
+  readonly connected: boolean;
   /** True when somebody looks at this room now. */
   watched(room: ChatRoom): boolean;
   /** Tells sessions which of their events were seen in a room. */
@@ -35,12 +44,18 @@ export class ChatRoom {
   /** Key of the first entry that was unread when the room was opened; zero for none. */
   newFrom = $state(0);
   draft = $state("");
+  /** Counts what others have added at the end. */
+  arrived = $state(0);
+  readonly past = new Past();
   readonly typing: Typing;
   readonly #around: Around;
   readonly #marks = new MarksOut();
   #room: Room | undefined;
   #unbind: (() => void)[] = [];
   #lostAt: Date | undefined;
+  #firstUnread = 0;
+  /** How far the history was heard, in this session or a former one. */
+  #place: Place | undefined;
   #flush: ReturnType<typeof setTimeout> | undefined;
 
   constructor(around: Around, workspace: string, name: string) {
@@ -64,13 +79,14 @@ export class ChatRoom {
       room.on("typing", (event) => this.#heardTyping(event)),
       room.on("ask", (event) => this.#heardAsk(event)),
       room.on("answers", (event) => this.#heardAnswers(event)),
-      room.onMissed(({ count }) => this.#add(new Notice(`${counted(count, "message")} did not reach you: you were behind.`))),
+      room.onMissed((missed) => this.#missed(missed)),
     ];
     this.join();
   }
 
   /** Follows no room any more. */
   unbind(): void {
+    this.#place = this.#room?.position ?? this.#place;
     for (const stop of this.#unbind) stop();
     this.#unbind = [];
     this.#room = undefined;
@@ -78,7 +94,8 @@ export class ChatRoom {
 
   /** Joins, or tries again. What becomes of it stands in `status`. */
   join(): void {
-    this.#room?.join({ presence: true }).catch(() => {});
+    const recover = this.#room?.position ?? this.#place;
+    this.#room?.join({ presence: true, newest: NEWEST, ...(recover ? { recover } : {}) }).catch(() => {});
   }
 
   /** Leaves for good. */
@@ -88,12 +105,29 @@ export class ChatRoom {
     room?.part().catch(() => {});
   }
 
+  /** True while there is a connection. */
+  get connected(): boolean {
+    return this.#around.connected;
+  }
+
+  /** Messages that wait to be sent. */
+  get waiting(): number {
+    return this.entries.filter((entry) => entry.kind === "message" && entry.waits).length;
+  }
+
+  /** Gets earlier messages; returns what puts them before the others, if there are any. */
+  async older(): Promise<(() => void) | undefined> {
+    if (!this.#room || this.entries.length >= ENTRIES_MAX) return undefined;
+    const events = await this.past.load(this.#room, (event) => event.name === "message");
+    const messages = events.filter(({ id }) => !this.#has(id)).map((event) => this.#message(event));
+    return messages.length === 0 ? undefined : () => (this.entries = [...messages, ...this.entries]);
+  }
+
   /** Sends a message; its delivery shows what becomes of it. */
   send(text: string): Message {
     const message = new Message(true, { session: this.#around.session, name: this.#around.me }, text, new Date());
     this.typing.sent();
-    this.#add(message);
-    void this.#deliver(message);
+    this.#send(message);
     return message;
   }
 
@@ -101,8 +135,7 @@ export class ChatRoom {
   retry(message: Message): void {
     this.entries = this.entries.filter((entry) => entry !== message);
     message.at = new Date();
-    this.#add(message);
-    void this.#deliver(message);
+    this.#send(message);
   }
 
   /** Forgets a failed message. */
@@ -144,16 +177,16 @@ export class ChatRoom {
 
   /** Somebody looks at the room: everything is read. */
   read(): void {
-    const unread = this.unread;
-    this.unread = 0;
-    for (const entry of this.entries.slice(unread > 0 ? -unread : this.entries.length)) {
+    const first = this.#firstUnread === 0 ? -1 : this.entries.findIndex(({ key }) => key === this.#firstUnread);
+    this.unread = this.#firstUnread = 0;
+    for (const entry of first < 0 ? [] : this.entries.slice(first)) {
       if (entry.kind === "message" && !entry.own) this.#sawIt(entry.author.session, entry.eventId);
     }
   }
 
   /** The room is opened: the line "new" goes before the first unread entry. */
   opened(): void {
-    this.newFrom = this.unread > 0 ? (this.entries.at(-this.unread)?.key ?? 0) : 0;
+    this.newFrom = this.#firstUnread;
   }
 
   /** Marks from others about messages of this session. */
@@ -163,16 +196,24 @@ export class ChatRoom {
     mark(this.entries.filter((entry): entry is Message => entry.kind === "message" && entry.own), eventId, event.sender.session);
   }
 
-  async #deliver(message: Message): Promise<void> {
+  #send(message: Message): void {
     message.delivery = "sending";
+    this.#add(message);
+    void this.#deliver(message);
+  }
+
+  async #deliver(message: Message): Promise<void> {
     message.failure = "";
     message.seenBy = new Set();
     try {
       if (!this.#room) throw new RialtoError("CLOSED", "there is no connection");
-      const accepted = await this.#room.emit("message", message.text);
+      const { idempotencyKey } = message;
+      const accepted = await this.#room.emit("message", message.text, { idempotencyKey, timeoutMs: SEND_TIMEOUT_MS });
       message.eventId = accepted.eventId;
       message.recipients = accepted.recipients;
       message.delivery = "accepted";
+      if (accepted.offset !== undefined) message.place = { epoch: accepted.epoch, offset: accepted.offset };
+      this.#settle(message);
     } catch (error) {
       message.failure = words(error);
       message.unsure = error instanceof RialtoError && ["CONNECTION_LOST", "TIMED_OUT"].includes(error.code);
@@ -181,13 +222,18 @@ export class ChatRoom {
   }
 
   #become(status: RoomStatus): void {
-    if (status.state === "recovering") this.#lostAt ??= new Date();
-    if (status.state === "in" && this.#lostAt) {
-      const text = `You were disconnected at ${clock(this.#lostAt)} for ${lasted(Date.now() - this.#lostAt.getTime())}. What others wrote meanwhile is not shown.`;
-      if (this.entries.length > 0) this.#add(new Notice(text));
-      this.#lostAt = undefined;
-    }
+    if (status.state === "recovering") this.#lostAt = new Date();
     this.status = status;
+  }
+
+  #missed({ cause, count }: Missed): void {
+    if (cause !== "afresh") {
+      const gone = `Up to ${counted(count, "message")} did not reach you and cannot be had any more.`;
+      return this.#add(new Notice(count > 0 ? gone : "Some of what was written while you were away may be gone: what this room keeps began anew."));
+    }
+    if (this.entries.length === 0) return;
+    const since = this.#lostAt ? ` at ${clock(this.#lostAt)} for ${lasted(Date.now() - this.#lostAt.getTime())}` : "";
+    this.#add(new Notice(`You were disconnected${since}. This room keeps no messages: what others wrote meanwhile may be missing.`));
   }
 
   #author(event: RialtoEvent): Author {
@@ -196,15 +242,33 @@ export class ChatRoom {
     return { session, name: name || sessionName(session) };
   }
 
-  #heard(event: RialtoEvent): void {
-    const message = new Message(false, this.#author(event), event.text, event.sentAt);
+  #message(event: RialtoEvent): Message {
+    // Of the past only the user is known for sure: sessions come and go.
+    const own = event.past && event.sender.user !== "" && event.sender.user === this.#around.user;
+    const message = new Message(own, this.#author(event), event.text, event.sentAt);
     message.eventId = event.id;
+    if (event.offset !== undefined) message.place = { epoch: event.epoch, offset: event.offset };
+    return message;
+  }
+
+  #has(eventId: string): boolean {
+    return this.entries.some((entry) => entry.kind === "message" && entry.eventId === eventId);
+  }
+
+  #heard(event: RialtoEvent): void {
+    // What stood here when this page was opened has been read, as far as anybody knows.
+    const known = event.past && this.#lostAt === undefined && this.#place === undefined;
+    this.past.heard(event);
+    if (event.past && this.#has(event.id)) return;
+    const message = this.#message(event);
     this.typing.stopped(event.sender.session);
+    if (known || message.own) return this.#add(message);
     this.#addUnread(message);
     if (this.unread === 0) this.#sawIt(event.sender.session, event.id);
   }
 
   #heardTyping(event: RialtoEvent): void {
+    if (event.past) return;
     if (event.text === "0") this.typing.stopped(event.sender.session);
     else this.typing.heard(event.sender.session, this.#author(event).name);
   }
@@ -226,11 +290,32 @@ export class ChatRoom {
 
   #addUnread(entry: Entry): void {
     this.#add(entry);
-    if (!this.#around.watched(this)) this.unread++;
+    this.arrived++;
+    if (this.#around.watched(this)) return;
+    this.unread++;
+    this.#firstUnread ||= entry.key;
   }
 
+  /** Adds an entry at the end, but before what waits to be sent. */
   #add(entry: Entry): void {
-    this.entries = [...this.entries.slice(-(ENTRIES_MAX - 1)), entry];
+    const waits = (other: Entry | undefined) => other?.kind === "message" && other.waits;
+    let end = this.entries.length;
+    while (!waits(entry) && end > 0 && waits(this.entries[end - 1])) end--;
+    this.entries = this.entries.toSpliced(end, 0, entry);
+    if (this.entries.length <= ENTRIES_MAX) return;
+    this.entries = this.entries.slice(-ENTRIES_MAX);
+    this.past.cut(this.entries.find((other): other is Message => other.kind === "message" && other.place !== undefined)?.place);
+  }
+
+  /** A message of ours was taken: it stands where the history has it, once. */
+  #settle(message: Message): void {
+    const rest = this.entries.filter((entry) => entry !== message && (entry.kind !== "message" || entry.eventId !== message.eventId));
+    let at = Math.min(this.entries.indexOf(message), rest.length);
+    const after = (entry: Entry | undefined) =>
+      entry?.kind === "message" && entry.place !== undefined && entry.place.epoch === message.place?.epoch && entry.place.offset > message.place.offset;
+    if (at < 0) return;
+    while (after(rest[at - 1])) at--;
+    this.entries = rest.toSpliced(at, 0, message);
   }
 
   #sawIt(session: string, eventId: string): void {

@@ -179,5 +179,5 @@ function start({ from, before, since }: HistoryOptions) {
 
 /** An event of the past: nobody waits for an answer to it. */
 function past(event: Event): RialtoEvent {
-  return new RialtoEvent(event, () => Promise.resolve());
+  return new RialtoEvent(event, () => Promise.resolve(), true);
 }

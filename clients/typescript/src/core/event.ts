@@ -65,10 +65,13 @@ export class RialtoEvent {
   readonly #answer: Answer;
   /** Who sent it. */
   readonly sender: Who;
+  /** True when it comes out of the history of a room: it was said before this session was a member. */
+  readonly past: boolean;
 
-  constructor(event: Event, answer: Answer) {
+  constructor(event: Event, answer: Answer, past = false) {
     this.#event = event;
     this.#answer = answer;
+    this.past = past;
     this.sender = who(event.sender);
   }
 

@@ -4,7 +4,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import type { Event } from "../gen/rialto/v1/event_pb.js";
-import { JoinSchema, type Join, type Joined, type RoomState } from "../gen/rialto/v1/room_pb.js";
+import { JoinSchema, Recovery, type Join, type Joined, type RoomState } from "../gen/rialto/v1/room_pb.js";
 import { RialtoError, refusal } from "./errors.js";
 import type { Command } from "./outbox.js";
 import { Position, type Place } from "./position.js";
@@ -21,6 +21,16 @@ export interface Wishes {
   delta: boolean;
   newest: number;
   recover?: Place | undefined;
+}
+
+/** What becomes of an event. */
+export interface Placed {
+  /** The rooms that it is handed to. */
+  readonly rooms: readonly Room[];
+  /** It was handed on before. */
+  readonly before: boolean;
+  /** It was said before the session was a member. */
+  readonly past: boolean;
 }
 
 /** A room that is wanted. */
@@ -64,6 +74,8 @@ export class Memberships {
   readonly #around: Around;
   readonly #seats = new Map<Room, Seat>();
   readonly #entered = new Set<string>();
+  /** Positions in rooms that are not wanted any more, for those who come back to them. */
+  readonly #last = new Map<Room, Place>();
   /** There is a session, with or without a stream. */
   #begun = false;
   #greeted: Seat[][] = [];
@@ -91,7 +103,7 @@ export class Memberships {
   part(room: Room): boolean {
     const seat = this.#seats.get(room);
     clearTimeout(seat?.later);
-    const known = this.#seats.delete(room) && this.#begun;
+    const known = this.#forget(room) && this.#begun;
     seat?.answer.reject(new RialtoError("ABORTED", "the room was parted", { retry: { advice: "never" } }));
     room.become({ state: "out" });
     return known;
@@ -99,7 +111,7 @@ export class Memberships {
 
   /** How far the history of a room was handed on. */
   position(room: Room): Place | undefined {
-    return this.#seats.get(room)?.position.current;
+    return this.#seats.get(room)?.position.current ?? this.#last.get(room);
   }
 
   /** Wants to be in a namespace. */
@@ -147,7 +159,7 @@ export class Memberships {
   resumed(): void {
     for (const { member, room, answer } of this.#seats.values()) {
       if (!member) continue;
-      room.become({ state: "in" });
+      room.become({ state: "in", whole: true });
       answer.resolve();
     }
   }
@@ -165,18 +177,21 @@ export class Memberships {
   }
 
   /** Which of its rooms an event is to be handed to, and whether it was handed on before. `own`: it is an echo. */
-  place(event: Event, own: boolean): { rooms: Room[]; before: boolean } {
+  place(event: Event, own: boolean): Placed {
     const rooms: Room[] = [];
     let before = own;
+    let past = false;
     for (const name of event.rooms) {
       const room = this.#around.find(event.namespace, name);
       const seat = this.#seats.get(room);
       if (!seat?.member) continue;
       const { epoch, offset } = (event.offset === undefined ? event.positions.find((place) => place.room === name) : event) ?? {};
-      if (epoch !== undefined && offset !== undefined && !seat.position.heard(epoch, offset, event.rooms.length === 1)) before = true;
+      const fresh = epoch === undefined || offset === undefined || seat.position.heard(epoch, offset, event.rooms.length === 1);
+      if (!fresh) before = true;
       else if (!own) rooms.push(room);
+      past ||= offset !== undefined && seat.position.isPast(offset);
     }
-    return { rooms, before };
+    return { rooms, before, past };
   }
 
   /** An emit was taken at these places, and does not come to this session as an event. */
@@ -202,12 +217,12 @@ export class Memberships {
   /** The session is over. */
   closed(error: RialtoError): void {
     this.#begun = false;
-    for (const { room, answer, later } of this.#seats.values()) {
+    for (const { room, answer, later } of [...this.#seats.values()]) {
       clearTimeout(later);
+      this.#forget(room);
       answer.reject(error);
       room.become({ state: "out", error });
     }
-    this.#seats.clear();
   }
 
   /** Takes a frame about membership that answers no command of this side. False when it is not one. */
@@ -237,16 +252,21 @@ export class Memberships {
         // An answer to a join that was taken back meanwhile: its part is on the way.
         if (greeting || !mayBeGreeting) continue;
         this.#seats.set(room, (seat = this.#seat(room, { presence: false, state: false, delta: false, newest: 0 })));
-        this.#member(seat, state);
-        room.become({ state: "in" });
+        room.become({ state: "in", whole: this.#member(seat, state) });
         this.#around.moved("joined", room);
       }
       seat.refilling = false;
-      this.#member(seat, state);
+      const whole = this.#member(seat, state);
       if (seat.wishes.presence) room.presence.reset(state);
-      room.become({ state: "in" });
+      room.become({ state: "in", whole });
       seat.answer.resolve();
     }
+  }
+
+  #forget(room: Room): boolean {
+    const place = this.#seats.get(room)?.position.current;
+    if (place) this.#last.set(room, place);
+    return this.#seats.delete(room);
   }
 
   #seat(room: Room, wishes: Wishes): Seat {
@@ -254,12 +274,15 @@ export class Memberships {
     return { room, position, wishes, answer: deferred(), member: false, was: wishes.recover !== undefined, refilling: false };
   }
 
-  /** The session has become a member, unless it was one already. */
-  #member(seat: Seat, state: RoomState): void {
-    if (seat.member) return;
+  /** The session has become a member, unless it was one already. False when it was one before, and something of the time
+   * between is or may be missing. */
+  #member(seat: Seat, state: RoomState): boolean {
+    if (seat.member) return true;
+    const { was } = seat;
     const told = seat.position.joined(state, seat.wishes.newest);
-    if (seat.was && !told) this.#around.mayMiss(seat.room.namespace, [seat.room.name]);
     seat.member = seat.was = true;
+    if (was && !told) this.#around.mayMiss(seat.room.namespace, [seat.room.name]);
+    return !was || (told && state.recovery !== Recovery.PARTIAL && state.recovery !== Recovery.LOST);
   }
 
   #parted(namespace: string, rooms: readonly string[]): void {
@@ -267,7 +290,7 @@ export class Memberships {
       const room = this.#around.find(namespace, name);
       const seat = this.#seats.get(room);
       if (!seat) continue;
-      this.#seats.delete(room);
+      this.#forget(room);
       room.become({ state: "out", error: new RialtoError("PARTED", "the server has taken this session out of the room") });
       this.#around.moved("parted", room);
     }
@@ -290,7 +313,7 @@ export class Memberships {
         seat.answer.reject(error);
         continue;
       }
-      this.#seats.delete(seat.room);
+      this.#forget(seat.room);
       seat.room.become({ state: "out", error });
       seat.answer.reject(error);
     }

@@ -47,21 +47,32 @@ export class Position {
    * not say so: the room kept no history that could tell.
    */
   joined(state: RoomState, newest: number): boolean {
-    const { recovery, epoch, offset = 0n } = state;
+    const { recovery, epoch, offset = 0n, firstOffset = offset + 1n } = state;
     if (this.#offset !== undefined && (recovery === Recovery.WHOLE || recovery === Recovery.PARTIAL)) {
+      if (this.#epoch === "") this.#epoch = epoch;
       this.#recoversTo = offset;
       return true;
     }
+    const lost = this.#offset !== undefined && recovery === Recovery.LOST;
     const awaited = this.#offset === undefined && this.#epoch !== "" && this.#epoch === epoch && newest > 0;
     this.#early.clear();
     this.#epoch = epoch;
-    this.#recoversTo = newest > 0 && recovery !== Recovery.LOST ? offset : 0n;
-    this.#offset = epoch === "" || this.#recoversTo > 0n ? undefined : offset;
-    return recovery === Recovery.LOST || awaited;
+    this.#recoversTo = lost || newest > 0 ? offset : 0n;
+    if (state.offset === undefined) this.#offset = undefined;
+    // Of a history that is another one than before, everything that there is may come.
+    else if (lost) this.#offset = firstOffset - 1n;
+    else this.#offset = this.#recoversTo > 0n ? undefined : offset;
+    return lost || awaited;
+  }
+
+  /** Whether an event was said before the session was a member. */
+  isPast(offset: bigint): boolean {
+    return offset <= this.#recoversTo;
   }
 
   /** An event came; `alone` when it is in this room only. True when it is to be handed on, false when it was already. */
   heard(epoch: string, offset: bigint, alone: boolean): boolean {
+    this.#begin(epoch);
     if (epoch !== this.#epoch) {
       // Another life of the history began while the session was a member.
       this.#early.clear();
@@ -82,6 +93,7 @@ export class Position {
 
   /** An emit of this session was taken at this offset, and does not come to it as an event. */
   accepted(epoch: string, offset: bigint): void {
+    this.#begin(epoch);
     if (epoch !== this.#epoch || (this.#offset !== undefined && offset <= this.#offset)) return;
     this.#note(offset);
   }
@@ -89,6 +101,11 @@ export class Position {
   /** The server said that events up to this offset do not come. */
   missed(epoch: string, to: bigint): void {
     if (epoch === this.#epoch) this.#moveTo(to);
+  }
+
+  /** A history has no epoch before its first event. */
+  #begin(epoch: string): void {
+    if (this.#epoch === "" && this.#offset !== undefined) this.#epoch = epoch;
   }
 
   #note(offset: bigint): void {

@@ -34,7 +34,8 @@ export type RoomStatus =
   /** Not a member; `error` says why when that was not asked for. */
   | { readonly state: "out"; readonly error?: RialtoError }
   | { readonly state: "joining" }
-  | { readonly state: "in" }
+  /** A member; `whole` is false when it was one before, and something of the time between is or may be missing. */
+  | { readonly state: "in"; readonly whole: boolean }
   /** The connection was lost; the room is joined again with the next one. */
   | { readonly state: "recovering" };
 
@@ -153,7 +154,7 @@ export class Room {
     return this.#core.beside.history(this.#names, options);
   }
 
-  /** How far its history was handed over; absent when it keeps none. Good for `recover` in another session. */
+  /** How far its history was handed over; absent when it keeps none. Good for `recover`, in another session too. */
   get position(): Place | undefined {
     return this.#core.position(this);
   }

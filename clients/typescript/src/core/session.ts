@@ -13,7 +13,7 @@ import { Deltas } from "./delta.js";
 import { refusal, RialtoError } from "./errors.js";
 import { bodyBytes, RialtoEvent, toBody, type Payload } from "./event.js";
 import { Life } from "./life.js";
-import { Memberships, type Moved } from "./membership.js";
+import { Memberships, type Moved, type Placed } from "./membership.js";
 import { Namespace } from "./namespace.js";
 import { report, type Observable, type Unsubscribe } from "./observable.js";
 import { settings, type SessionOptions, type Settings } from "./options.js";
@@ -374,9 +374,10 @@ export class Session {
   /** An event has come: made whole, looked at whether it came before, handed over. */
   #event(event: Event): void {
     const whole = this.#deltas.restore(event);
-    const { rooms, before } = this.#memberships.place(event, this.#isEcho(whole ?? event));
+    const placed = this.#memberships.place(event, this.#isEcho(whole ?? event));
+    const { rooms, before } = placed;
     if (before && rooms.length === 0) return;
-    if (whole) return this.#tell(whole, rooms, before);
+    if (whole) return this.#tell(whole, placed);
     const { namespace, offset, epoch } = event;
     for (const room of rooms) this.#memberships.withoutDelta(room);
     const place = offset === undefined ? {} : { fromOffset: offset, toOffset: offset };
@@ -389,7 +390,7 @@ export class Session {
     return this.#life.outbox.some(({ command }) => command.case === "emit" && isEcho(command.value, event));
   }
 
-  #tell(event: Event, rooms: readonly Room[], before: boolean): void {
+  #tell(event: Event, { rooms, before, past }: Placed): void {
     const answer = async (replyToken: string, given: { payload: Payload; contentType?: string } | { error: string }) => {
       const said = "error" in given
         ? { body: { case: "error" as const, value: given.error }, contentType: "" }
@@ -399,7 +400,7 @@ export class Session {
       const entry: Command = { command: { case: "reply", value }, bytes, lasts: "session", bounded: true, silent: true, fail: () => {} };
       this.#life.submit(entry);
     };
-    this.namespace(event.namespace).tell(new RialtoEvent(event, answer), rooms, before);
+    this.namespace(event.namespace).tell(new RialtoEvent(event, answer, past), rooms, before);
   }
 
   #closed(error: RialtoError): void {

@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Server } from "../../../../tests/browser/lib/server.mjs";
+import { FORGETFUL, Server } from "../../../../tests/browser/lib/server.mjs";
 import { code, fresh, next, SHAPES, until } from "./shapes.mjs";
 
 for (const [shape, { connect, open }] of SHAPES) {
   test(`${shape}: a session comes back, joins its rooms and sends what waited`, async (t) => {
-    const server = await Server.start();
+    const server = await Server.start(FORGETFUL);
     t.after(() => server.stop());
     const ann = await connect(server.url, { user: fresh("ann"), attributes: { name: "Ann" } });
     const bob = await connect(server.url, { user: fresh("bob") });
@@ -46,7 +46,7 @@ for (const [shape, { connect, open }] of SHAPES) {
   });
 
   test(`${shape}: emits wait for a first connection, in order, bounded, and with a deadline`, async (t) => {
-    const server = await Server.start();
+    const server = await Server.start(FORGETFUL);
     t.after(() => server.stop());
     await server.kill();
     const session = open(server.url, { user: fresh("early"), offline: { countMax: 3 } });
@@ -73,7 +73,7 @@ for (const [shape, { connect, open }] of SHAPES) {
   });
 
   test(`${shape}: a server that stops in its own way is left and found again`, async (t) => {
-    const server = await Server.start();
+    const server = await Server.start(FORGETFUL);
     t.after(() => server.stop());
     const session = await connect(server.url, { user: fresh("drain") });
     t.after(() => session.close());

@@ -214,10 +214,27 @@ test("the newest events move a position from nowhere, and it is nowhere until th
   assert.deepEqual(place(empty), ["a", 0]);
 });
 
+test("a history that has not begun is a place to go on from, and begins with the first event or emit", () => {
+  for (const begin of [(position) => position.heard("a", 1n, true), (position) => position.accepted("a", 1n)]) {
+    const position = new Position();
+    position.joined(roomState({ offset: 0n }), 50);
+    assert.deepEqual(place(position), ["", 0]);
+    const { epoch, offset } = position.toRecover("r");
+    assert.deepEqual([epoch, offset], ["", 0n]);
+    begin(position);
+    assert.deepEqual(place(position), ["a", 1]);
+  }
+  const position = new Position({ epoch: "", offset: 0n });
+  assert.equal(position.joined(roomState({ epoch: "a", offset: 2n, firstOffset: 1n, recovery: Recovery.WHOLE }), 0), true);
+  assert.deepEqual([1n, 2n].map((offset) => position.heard("a", offset, true)), [true, true]);
+});
+
 test("a lost history begins where the room is, and one without history has no position", () => {
   const position = new Position({ epoch: "a", offset: 4n });
   assert.equal(position.joined(roomState({ epoch: "b", offset: 2n, recovery: Recovery.LOST }), 50), true, "the server says what is missing");
   assert.deepEqual(place(position), ["b", 2]);
+  assert.equal(position.joined(roomState({ epoch: "c", offset: 9n, firstOffset: 8n, recovery: Recovery.LOST }), 50), true);
+  assert.deepEqual([8n, 9n, 9n].map((offset) => position.heard("c", offset, true)), [true, true, false], "what the new one holds comes");
   const none = new Position();
   assert.equal(none.joined(roomState({}), 0), false);
   assert.equal(place(none), undefined);

@@ -95,6 +95,8 @@ test("frames that were not taken are repeated under their numbers before anythin
 test("a session that cannot go on: rooms are joined again where they were, and the same emits go under new numbers", async (t) => {
   const { script, session, stream, rooms: [room] } = await inRooms(t, [HISTORY]);
   const heard = hears(room);
+  const pasts = [];
+  room.onAny(({ past }) => pasts.push(past));
   stream.say(event("r", "11", { offset: 11n, epoch: "a" }), event("r", "12", { offset: 12n, epoch: "a" }));
   const emits = ["x", "y"].map((said) => room.emit("message", said));
   const before = [await stream.command("emit"), await stream.command("emit")];
@@ -111,6 +113,10 @@ test("a session that cannot go on: rooms are joined again where they were, and t
   second.say(accepted(1, { duplicate: true, offset: 15n, epoch: "a" }), accepted(2));
   assert.deepEqual((await Promise.all(emits)).map(({ duplicate }) => duplicate), [true, false]);
   assert.deepEqual([heard, session.status.current.arrival, room.position], [["11", "12", "13", "14"], "afresh", { epoch: "a", offset: 15n }]);
+  assert.deepEqual([pasts, room.status.current.whole], [[false, false, true, true], true]);
+  second.say(close(CloseCode.BYE));
+  await new Promise((resolve) => session.status.subscribe(({ state }) => state === "closed" && resolve()));
+  assert.deepEqual(room.position, { epoch: "a", offset: 15n }, "kept for another session");
 });
 
 test("without history another session says that something may be missing, by the room's name", async (t) => {
@@ -123,6 +129,7 @@ test("without history another session says that something may be missing, by the
   second.say(lasting({ sessionId: "n-2" }), joined("chat", "r"), event("r", "later"));
   await settled(second);
   assert.deepEqual(heard, [{ namespace: "chat", rooms: ["r"], count: 0, epoch: "", cause: "afresh" }, "later"]);
+  assert.equal(room.status.current.whole, false);
   assert.deepEqual(all, [[], ["r"]], "and that what was sent to sessions, users or everyone may be");
 });
 
