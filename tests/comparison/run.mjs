@@ -13,7 +13,7 @@ import { outcome } from "./outcome.mjs";
 import { heading, mark, table, write } from "./table.mjs";
 import { within } from "./wait.mjs";
 
-const SYSTEMS = ["socketio-memory", "socketio-redis"];
+const SYSTEMS = ["socketio-memory", "socketio-redis", "rialto"];
 const CASE_MS_MAX = 20_000;
 const BACKGROUND_MS_MAX = 90_000;
 const CASES = [order, returns, seam, admission, sending].flat().sort((a, b) => a.id.localeCompare(b.id));

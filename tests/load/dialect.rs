@@ -28,7 +28,7 @@ impl Dialect {
     /// The dialect of `kind`, for one connection.
     pub(crate) fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Rialto(_) => Self::Rialto(http2::Reader::default()),
+            Kind::Rialto(_) | Kind::Keeping(_) => Self::Rialto(http2::Reader::default()),
             Kind::Nats => Self::Nats,
             Kind::SocketIo => Self::SocketIo,
         }

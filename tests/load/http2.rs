@@ -2,7 +2,7 @@
 //! they never need an update. A full client would take more CPU than the server that is measured.
 
 use prost::Message;
-use rialto_proto::v1::{AttachRequest, ClientFrame, Hello, Join, client_frame::Command};
+use rialto_proto::v1::{AttachRequest, ClientFrame, Hello, Join, Seen, client_frame::Command};
 
 use crate::member::{ROOM, Stamps};
 
@@ -18,6 +18,10 @@ const END_HEADERS: u8 = 4;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 const WINDOW_DEFAULT: u32 = 65_535;
+/// Events after which a client confirms what it has seen.
+const SEEN_EVERY: u32 = 64;
+/// Frames before the first event: `Welcome` and `Joined`.
+const FRAMES_BEFORE: u32 = 2;
 
 /// Reads frames that come in pieces.
 #[derive(Debug, Default)]
@@ -29,6 +33,9 @@ pub(crate) struct Reader {
     left: usize,
     /// Payload of a `PING`, which goes back as it came.
     ping: Vec<u8>,
+    /// Events that were received and, of those, confirmed.
+    received: u32,
+    confirmed: u32,
 }
 
 impl Reader {
@@ -46,7 +53,12 @@ impl Reader {
             }
             let here = self.left.min(bytes.len());
             match self.kind {
-                DATA => stamps.search(&bytes[..here]),
+                DATA => {
+                    let before = stamps.found.len();
+                    stamps.search(&bytes[..here]);
+                    self.received += u32::try_from(stamps.found.len() - before).unwrap_or(u32::MAX);
+                    self.confirm(answer);
+                }
                 PING => self.ping.extend_from_slice(&bytes[..here]),
                 _ => {}
             }
@@ -55,6 +67,15 @@ impl Reader {
             if self.left == 0 {
                 self.end(answer);
             }
+        }
+    }
+
+    /// Says what was seen, as often as the clients do.
+    fn confirm(&mut self, answer: &mut Vec<u8>) {
+        if self.received - self.confirmed >= SEEN_EVERY {
+            self.confirmed = self.received;
+            let seen = Seen { seq: FRAMES_BEFORE + self.received };
+            data(ClientFrame { r#ref: 0, command: Some(Command::Seen(seen)) }, answer);
         }
     }
 
@@ -90,13 +111,17 @@ pub(crate) fn greeting(number: usize) -> Vec<u8> {
     let join =
         Join { namespace: "bench".into(), rooms: vec![ROOM.into()], presence: false, ..Default::default() };
     let hello = Hello { user: format!("member-{number}"), joins: vec![join], ..Hello::default() };
-    let first = ClientFrame { r#ref: 1, command: Some(Command::Hello(hello)) };
-    let request = AttachRequest { frames: vec![first] }.encode_to_vec();
+    data(ClientFrame { r#ref: 1, command: Some(Command::Hello(hello)) }, &mut out);
+    out
+}
+
+/// One frame as a message on the call.
+fn data(said: ClientFrame, out: &mut Vec<u8>) {
+    let request = AttachRequest { frames: vec![said] }.encode_to_vec();
     let mut message = vec![0];
     message.extend_from_slice(&u32::try_from(request.len()).unwrap_or(u32::MAX).to_be_bytes());
     message.extend_from_slice(&request);
-    frame(DATA, 0, 1, &message, &mut out);
-    out
+    frame(DATA, 0, 1, &message, out);
 }
 
 /// The request's fields in HPACK without compression.

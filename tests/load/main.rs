@@ -78,12 +78,10 @@ fn arguments() -> Command {
         .arg(
             Arg::new("full").long("full").action(ArgAction::SetTrue).help("The whole grid, about 25 minutes"),
         )
-        .arg(
-            Arg::new("target")
-                .long("target")
-                .action(ArgAction::Append)
-                .help("Only these: rialto, rialto-5ms, rialto-20ms, nats, socketio"),
-        )
+        .arg(Arg::new("target").long("target").action(ArgAction::Append).help(
+            "Only these: rialto, rialto-5ms, rialto-20ms, rialto-unheld, rialto-memory, rialto-durable, \
+                     nats, socketio",
+        ))
         .arg(Arg::new("cell").long("cell").help("Only this cell, as MEMBERSxRATE, for example 1000x50"))
         .arg(number("seconds", "Seconds measured in each cell [default: 8]").value_parser(value_parser!(u64)))
         .arg(number("idle", "Idle sessions, 0 for none [default: 5000]").value_parser(value_parser!(usize)))

@@ -42,7 +42,7 @@ impl Sender {
     /// Connects and greets.
     pub(crate) fn connect(kind: Kind, address: SocketAddr) -> Result<Self, Failure> {
         let greeting = match kind {
-            Kind::Rialto(_) => return rialto(address).map(Self::Rialto),
+            Kind::Rialto(_) | Kind::Keeping(_) => return rialto(address).map(Self::Rialto),
             Kind::Nats => NATS_CONNECT.as_bytes().to_vec(),
             Kind::SocketIo => socketio_greeting("sender"),
         };

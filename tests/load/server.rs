@@ -14,10 +14,23 @@ use crate::{
 pub(crate) enum Kind {
     /// Rialto with this many milliseconds of room window.
     Rialto(u32),
+    /// Rialto without a window that keeps less or more than usual.
+    Keeping(Keeping),
     /// nats-server, core.
     Nats,
     /// Socket.IO on Node, WebSocket only.
     SocketIo,
+}
+
+/// What Rialto keeps of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Keeping {
+    /// Not even what was sent and not confirmed: sessions end with their streams.
+    Nothing,
+    /// Histories in memory.
+    Memory,
+    /// Histories on disk, synced before an event is handed out.
+    Durable,
 }
 
 impl Kind {
@@ -29,13 +42,15 @@ impl Kind {
 
     /// Whether idle memory is measured for it; a window does not change it.
     pub(crate) fn counts_when_idle(self) -> bool {
-        !matches!(self, Self::Rialto(1..))
+        !matches!(self, Self::Rialto(1..) | Self::Keeping(_))
     }
 
     /// Name and version, as the program tells it.
     pub(crate) fn version(self) -> Result<String, Failure> {
         let (command, what) = match self {
-            Self::Rialto(_) => return Ok(concat!("rialto ", env!("CARGO_PKG_VERSION")).to_owned()),
+            Self::Rialto(_) | Self::Keeping(_) => {
+                return Ok(concat!("rialto ", env!("CARGO_PKG_VERSION")).to_owned());
+            }
             Self::Nats => (vec![tool("bin/nats-server")?, "--version".into()], "nats-server"),
             Self::SocketIo => {
                 let print = "console.log('socket.io', require('socket.io/package.json').version, 'on node', process.version)";
@@ -52,14 +67,14 @@ impl Kind {
     pub(crate) fn start(self) -> Result<Process, Failure> {
         let (address, folder) = (free_address()?, tempfile::tempdir()?);
         let mut command = match self {
-            Self::Rialto(_) => Command::new(program("rialto")?),
+            Self::Rialto(_) | Self::Keeping(_) => Command::new(program("rialto")?),
             Self::Nats => Command::new(tool("bin/nats-server")?),
             Self::SocketIo => Command::new("node"),
         };
         match self {
-            Self::Rialto(window) => {
+            Self::Rialto(_) | Self::Keeping(_) => {
                 let config = folder.path().join("rialto.toml");
-                std::fs::write(&config, configuration(window))?;
+                std::fs::write(&config, configuration(self))?;
                 command.arg("serve").arg("--listen").arg(address.to_string());
                 command.arg("--config").arg(config).arg("--data").arg(folder.path().join("data"));
             }
@@ -77,11 +92,17 @@ impl Kind {
 }
 
 /// Rialto's configuration for a load generator.
-fn configuration(window: u32) -> String {
+fn configuration(kind: Kind) -> String {
     let many = 1_000_000;
+    let (window, history, held) = match kind {
+        Kind::Rialto(window) => (window, "off", "2m"),
+        Kind::Keeping(Keeping::Memory) => (0, "memory", "2m"),
+        Kind::Keeping(Keeping::Durable) => (0, "durable", "2m"),
+        _ => (0, "off", "0s"),
+    };
     format!(
         "[[namespace]]\nname = \"bench\"\nroom_emits_per_second = 0\ndelivery_window = \"{window}ms\"\n\
-         [limits.session]\nemits_per_second = 0\n\
+         history = \"{history}\"\n[limits.session]\nemits_per_second = 0\nresume_window = \"{held}\"\n\
          [limits.connection]\nconnections_per_address_max = {many}\nnew_per_address_per_second = {many}\n\
          [limits.node]\nsessions_per_user_max = {many}\nsessions_per_address_max = {many}\n\
          hellos_per_second = {many}\nrooms_created_per_minute = {many}\n"
@@ -117,6 +138,9 @@ impl fmt::Display for Kind {
         match self {
             Self::Rialto(0) => f.write_str("rialto"),
             Self::Rialto(window) => write!(f, "rialto-{window}ms"),
+            Self::Keeping(Keeping::Nothing) => f.write_str("rialto-unheld"),
+            Self::Keeping(Keeping::Memory) => f.write_str("rialto-memory"),
+            Self::Keeping(Keeping::Durable) => f.write_str("rialto-durable"),
             Self::Nats => f.write_str("nats"),
             Self::SocketIo => f.write_str("socketio"),
         }
@@ -129,6 +153,9 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, Failure> {
         match text {
             "rialto" => Ok(Self::Rialto(0)),
+            "rialto-unheld" => Ok(Self::Keeping(Keeping::Nothing)),
+            "rialto-memory" => Ok(Self::Keeping(Keeping::Memory)),
+            "rialto-durable" => Ok(Self::Keeping(Keeping::Durable)),
             "nats" => Ok(Self::Nats),
             "socketio" => Ok(Self::SocketIo),
             other => {

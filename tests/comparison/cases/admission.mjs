@@ -54,7 +54,7 @@ async function twins(system) {
     await holds(() => recovered.every(({ texts: heard }) => heard.includes("after")), 500);
     const hearing = recovered.filter(({ texts: heard }) => heard.includes("after")).length;
     const figures = { recovered: recovered.length, ids: ids.size, hearing };
-    if (recovered.length === 1) return outcome("fenced", "one is it, the other is new", hearing === 1, figures);
+    if (recovered.length === 1) return outcome("fenced", `one is it, the other is ${found.find((twin) => !twin.recovered).told ?? "new"}`, hearing === 1, figures);
     if (recovered.length === 0) return outcome("none", "neither is it", false, figures);
     return outcome("doubled", `both are it, with ${ids.size === 1 ? "one id" : "two ids"}; ${hearing} of them hears the room`, false, figures);
   });

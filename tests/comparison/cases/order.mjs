@@ -42,7 +42,7 @@ async function oneOrder(system) {
     for (let index = 0; index < 4; index += 1) clients.push(await member(site, { user: `user-${index}`, node: index % nodes }));
     const before = clients.map((client) => client.heard.length);
     for (let index = 0; index < EACH; index += 1) {
-      const both = [0, 1].map((sender) => site.broadcast(ROOM, `sender-${sender}:${index}`, { node: sender % nodes }));
+      const both = [0, 1].map((sender) => site.broadcast(ROOM, `sender-${sender}:${index}`, { node: sender % nodes, sender }));
       await Promise.all(both);
       if (index % 10 === 9) await new Promise(setImmediate);
     }

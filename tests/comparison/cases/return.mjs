@@ -55,6 +55,7 @@ async function othersBusy(system) {
       await site.broadcast("elsewhere", `other:${index}`);
       if (index % 100 === 99) await new Promise(setImmediate);
     }
+    await site.said?.();
     const { told } = await away(site, client, missed);
     return delivery(missed, client.texts, told);
   });

@@ -35,9 +35,10 @@ export async function hear(site, client, text) {
   await until(`${client.user} hears ${text}`, () => client.texts.includes(text));
 }
 
-/** Says all of `sent` to the room. */
+/** Says all of `sent` to the room; where a server can say that it has taken them, it has. */
 export async function say(site, sent) {
   for (const text of sent) await site.broadcast(ROOM, text);
+  await site.said?.();
 }
 
 /** Cuts the client off, says `sent` meanwhile, and lets it come back. Resolves to what the client was told. */
@@ -77,6 +78,7 @@ export function writer(site, name, perSecond) {
     stop: async () => {
       going = false;
       await written;
+      await site.said?.();
       return sent;
     },
   };
