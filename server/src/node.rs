@@ -4,7 +4,7 @@ mod storage;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     },
     grpc::{
         self,
-        edge::{App, Edge, Health, tls},
+        edge::{self, App, Edge, Health, tls},
     },
     router::Router,
 };
@@ -69,7 +69,7 @@ impl Node {
         let tls = config.tls.as_ref().map(tls::load).transpose()?;
         let address = config.listen;
         let not_listening = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(not_listening)?;
+        let listener = edge::listen(address).map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());

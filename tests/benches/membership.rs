@@ -2,7 +2,7 @@
 //! all, want to be told how many there are. On the hub alone, without streams. Prints one line a case:
 //! `cargo bench -p rialto-tests --bench membership`.
 
-use std::{hint::black_box, sync::Arc};
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 use rialto_server::{
     auth::Identity,
@@ -17,14 +17,15 @@ use rialto_server::{
 };
 
 const MEMBERS: usize = 100_000;
-const ROUNDS: usize = 10;
+/// Long enough for the number of members to be told several times.
+const TIME: Duration = Duration::from_secs(5);
 
 fn main() {
     for wanting in [0, 1_000, MEMBERS] {
         let mut bench = Bench::new(wanting);
         let begin = clock::now();
         let mut changes = 0;
-        for _ in 0..ROUNDS {
+        while begin.elapsed() < TIME {
             changes += bench.come_and_go(MEMBERS / 10);
         }
         let took = begin.elapsed();

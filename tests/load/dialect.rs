@@ -17,7 +17,7 @@ const QUIET_BYTES_MAX: usize = 2048;
 #[derive(Debug)]
 pub(crate) enum Dialect {
     /// gRPC over HTTP/2.
-    Rialto(http2::Reader),
+    Rialto(http2::Reader, http2::Seeing),
     /// NATS' lines.
     Nats,
     /// WebSocket, Engine.IO and Socket.IO.
@@ -28,7 +28,9 @@ impl Dialect {
     /// The dialect of `kind`, for one connection.
     pub(crate) fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Rialto(_) | Kind::Keeping(_) => Self::Rialto(http2::Reader::default()),
+            Kind::Rialto(_) | Kind::Keeping(_) => {
+                Self::Rialto(http2::Reader::default(), http2::Seeing::default())
+            }
             Kind::Nats => Self::Nats,
             Kind::SocketIo => Self::SocketIo,
         }
@@ -37,7 +39,7 @@ impl Dialect {
     /// What member `number` says first. It is in the room when it hears the room's name, or NATS' `PONG`.
     pub(crate) fn greeting(&self, number: usize) -> Vec<u8> {
         match self {
-            Self::Rialto(_) => http2::greeting(number),
+            Self::Rialto(..) => http2::greeting(http2::hello(number)),
             Self::Nats => format!("{NATS_CONNECT}SUB {ROOM} 1\r\nPING\r\n").into_bytes(),
             Self::SocketIo => socketio_greeting("member"),
         }
@@ -46,7 +48,11 @@ impl Dialect {
     /// Takes what the server said: stamps go to `stamps`, what must be answered to `answer`.
     pub(crate) fn take(&mut self, bytes: &[u8], stamps: &mut Stamps, answer: &mut Vec<u8>) {
         match self {
-            Self::Rialto(reader) => reader.take(bytes, stamps, answer),
+            Self::Rialto(reader, seeing) => {
+                let before = stamps.found.len();
+                reader.take(bytes, answer, |data| stamps.search(data));
+                seeing.receive(stamps.found.len() - before, answer);
+            }
             Self::Nats => {
                 stamps.room_seen |= contains(bytes, b"PONG");
                 if contains(bytes, b"PING\r\n") {

@@ -4,7 +4,7 @@
 use prost::Message;
 use rialto_proto::v1::{AttachRequest, ClientFrame, Hello, Join, Seen, client_frame::Command};
 
-use crate::member::{ROOM, Stamps};
+use crate::member::ROOM;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEAD_BYTES: usize = 9;
@@ -23,6 +23,26 @@ const SEEN_EVERY: u32 = 64;
 /// Frames before the first event: `Welcome` and `Joined`.
 const FRAMES_BEFORE: u32 = 2;
 
+/// Says what was seen, as often as the clients do.
+#[derive(Debug, Default)]
+pub(crate) struct Seeing {
+    /// Events that were received and, of those, confirmed.
+    received: u32,
+    confirmed: u32,
+}
+
+impl Seeing {
+    /// So many events more were received.
+    pub(crate) fn receive(&mut self, events: usize, answer: &mut Vec<u8>) {
+        self.received += u32::try_from(events).unwrap_or(u32::MAX);
+        if self.received - self.confirmed >= SEEN_EVERY {
+            self.confirmed = self.received;
+            let seen = Seen { seq: FRAMES_BEFORE + self.received };
+            data(ClientFrame { r#ref: 0, command: Some(Command::Seen(seen)) }, answer);
+        }
+    }
+}
+
 /// Reads frames that come in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -33,14 +53,11 @@ pub(crate) struct Reader {
     left: usize,
     /// Payload of a `PING`, which goes back as it came.
     ping: Vec<u8>,
-    /// Events that were received and, of those, confirmed.
-    received: u32,
-    confirmed: u32,
 }
 
 impl Reader {
-    /// Takes what the server said: data is searched, `SETTINGS` and `PING` are acknowledged.
-    pub(crate) fn take(&mut self, mut bytes: &[u8], stamps: &mut Stamps, answer: &mut Vec<u8>) {
+    /// Takes what the server said: data is given on, `SETTINGS` and `PING` are acknowledged.
+    pub(crate) fn take(&mut self, mut bytes: &[u8], answer: &mut Vec<u8>, mut data: impl FnMut(&[u8])) {
         while !bytes.is_empty() {
             if self.left == 0 {
                 let missing = (HEAD_BYTES - self.head.len()).min(bytes.len());
@@ -53,12 +70,7 @@ impl Reader {
             }
             let here = self.left.min(bytes.len());
             match self.kind {
-                DATA => {
-                    let before = stamps.found.len();
-                    stamps.search(&bytes[..here]);
-                    self.received += u32::try_from(stamps.found.len() - before).unwrap_or(u32::MAX);
-                    self.confirm(answer);
-                }
+                DATA => data(&bytes[..here]),
                 PING => self.ping.extend_from_slice(&bytes[..here]),
                 _ => {}
             }
@@ -67,15 +79,6 @@ impl Reader {
             if self.left == 0 {
                 self.end(answer);
             }
-        }
-    }
-
-    /// Says what was seen, as often as the clients do.
-    fn confirm(&mut self, answer: &mut Vec<u8>) {
-        if self.received - self.confirmed >= SEEN_EVERY {
-            self.confirmed = self.received;
-            let seen = Seen { seq: FRAMES_BEFORE + self.received };
-            data(ClientFrame { r#ref: 0, command: Some(Command::Seen(seen)) }, answer);
         }
     }
 
@@ -99,18 +102,20 @@ impl Reader {
     }
 }
 
-/// Everything that member `number` says: preface, windows, the call and its `Hello` with the join.
-pub(crate) fn greeting(number: usize) -> Vec<u8> {
+/// What member `number` begins with: who it is, and that it wants to be in the room.
+pub(crate) fn hello(number: usize) -> Hello {
+    let join = Join { namespace: "bench".into(), rooms: vec![ROOM.into()], ..Join::default() };
+    Hello { user: format!("member-{number}"), joins: vec![join], ..Hello::default() }
+}
+
+/// Everything that is said first on a connection: preface, windows, the call and its greeting.
+pub(crate) fn greeting(hello: Hello) -> Vec<u8> {
     let mut out = PREFACE.to_vec();
     let mut setting = INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
     setting.extend_from_slice(&WINDOW_MAX.to_be_bytes());
     frame(SETTINGS, 0, 0, &setting, &mut out);
     frame(WINDOW_UPDATE, 0, 0, &(WINDOW_MAX - WINDOW_DEFAULT).to_be_bytes(), &mut out);
     frame(HEADERS, END_HEADERS, 1, &attach_headers(), &mut out);
-
-    let join =
-        Join { namespace: "bench".into(), rooms: vec![ROOM.into()], presence: false, ..Default::default() };
-    let hello = Hello { user: format!("member-{number}"), joins: vec![join], ..Hello::default() };
     data(ClientFrame { r#ref: 1, command: Some(Command::Hello(hello)) }, &mut out);
     out
 }
@@ -154,7 +159,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::payload;
+    use crate::member::{Stamps, payload};
 
     #[test]
     fn frames_are_read_wherever_the_stream_is_cut() {
@@ -170,8 +175,8 @@ mod tests {
         frame(PING, ACK, 0, &[1, 2, 3, 4, 5, 6, 7, 8], &mut expected);
         for cut in 0..stream.len() {
             let (mut reader, mut stamps, mut answer) = (Reader::default(), Stamps::default(), Vec::new());
-            reader.take(&stream[..cut], &mut stamps, &mut answer);
-            reader.take(&stream[cut..], &mut stamps, &mut answer);
+            reader.take(&stream[..cut], &mut answer, |data| stamps.search(data));
+            reader.take(&stream[cut..], &mut answer, |data| stamps.search(data));
             assert_eq!(stamps.found, [9], "cut at {cut}");
             assert_eq!(answer, expected, "cut at {cut}");
         }

@@ -1,7 +1,7 @@
 //! `rialto-load`: the fan-out benchmark. One sender, many members, one room; Rialto, nats-server and Socket.IO get the
 //! same load one after the other, each from a fresh process on loopback. What counts is the server's own CPU per
 //! delivery, because the load generator shares the machine. This file reads the arguments and walks the grid;
-//! `rialto-load log` measures the log alone.
+//! `rialto-load log` measures the log alone, `rialto-load storm` how all sessions come back at once.
 
 mod cell;
 mod dialect;
@@ -13,6 +13,7 @@ mod process;
 mod report;
 mod sender;
 mod server;
+mod storm;
 
 use std::{error::Error, io::Write, path::PathBuf};
 
@@ -31,6 +32,11 @@ fn main() -> Result<(), Failure> {
     if let Some(("log", arguments)) = arguments.subcommand() {
         let folder = arguments.get_one::<PathBuf>("folder").cloned().unwrap_or_else(|| "target".into());
         return log::run(&folder, *arguments.get_one::<u64>("seconds").unwrap_or(&5));
+    }
+    if let Some(("storm", arguments)) = arguments.subcommand() {
+        let sessions = *arguments.get_one::<usize>("sessions").unwrap_or(&10_000);
+        raise_descriptors(sessions)?;
+        return storm::run(sessions);
     }
     let full = arguments.get_flag("full");
     let sessions = *arguments.get_one::<usize>("idle").unwrap_or(&5_000);
@@ -92,6 +98,11 @@ fn arguments() -> Command {
                 .help("Where to write the figures"),
         )
         .subcommand(log_arguments())
+        .subcommand(
+            Command::new("storm")
+                .about("All sessions lose their connections at once and come back at once")
+                .arg(number("sessions", "How many [default: 10000]").value_parser(value_parser!(usize))),
+        )
 }
 
 fn log_arguments() -> Command {

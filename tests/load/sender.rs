@@ -82,7 +82,8 @@ impl Sender {
         Ok(event)
     }
 
-    fn send(&self, batch: Vec<String>) -> Result<(), Failure> {
+    /// Sends these payloads now.
+    pub(crate) fn send(&self, batch: Vec<String>) -> Result<(), Failure> {
         match self {
             Self::Rialto(requests) => {
                 let frames = batch.into_iter().map(|text| frame(0, Command::Emit(emit(text)))).collect();

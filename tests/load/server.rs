@@ -105,7 +105,7 @@ fn configuration(kind: Kind) -> String {
          history = \"{history}\"\n[limits.session]\nemits_per_second = 0\nresume_window = \"{held}\"\n\
          [limits.connection]\nconnections_per_address_max = {many}\nnew_per_address_per_second = {many}\n\
          [limits.node]\nsessions_per_user_max = {many}\nsessions_per_address_max = {many}\n\
-         hellos_per_second = {many}\nrooms_created_per_minute = {many}\n"
+         hellos_per_second = {many}\nresumes_per_second = {many}\nrooms_created_per_minute = {many}\n"
     )
 }
 

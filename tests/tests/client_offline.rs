@@ -64,6 +64,7 @@ async fn what_was_said_without_a_connection_is_sent_in_order_when_there_is_one()
     }
 }
 
+/// Assertion 60, as the tests after it: what waits is bounded in number, bytes and age, and can be given up.
 #[tokio::test]
 async fn a_full_buffer_refuses_what_is_new() {
     let place = ProxiedNode::start().await;

@@ -153,6 +153,7 @@ async fn a_node_that_is_restarted_has_lost_nothing_of_what_was_said_to_a_room() 
     assert_eq!(texts(&mut heard, 1).await, ["410"]);
 }
 
+/// Assertions 58 and 59: what is said again takes effect once, and in order though many are under way.
 #[tokio::test]
 async fn emits_whose_answers_were_lost_with_the_node_take_effect_once_and_in_order() {
     let mut place = ProxiedNode::start().await;

@@ -18,7 +18,7 @@ use source::{Breach, File, tracked};
 /// A rule looks at all files and tells what breaks it.
 type Rule = fn(&[File]) -> Vec<Breach>;
 
-const RULES: [(&str, Rule); 15] = [
+const RULES: [(&str, Rule); 16] = [
     ("floors", floors::imports_point_down),
     ("mentions", floors::libraries_stay_where_they_belong),
     ("headers", style::every_file_says_what_it_is),
@@ -34,6 +34,7 @@ const RULES: [(&str, Rule); 15] = [
     ("decisions", documents::every_decision_is_in_the_index),
     ("headings", documents::every_document_has_one_title),
     ("links", documents::every_link_leads_somewhere),
+    ("tests", documents::every_test_that_is_named_exists),
 ];
 
 #[test]

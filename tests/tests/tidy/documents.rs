@@ -9,6 +9,9 @@ const DECISIONS: &str = "docs/adr/";
 const INDEX: &str = "docs/adr/README.md";
 const INDEX_RULE: &str = "every decision is in the index of docs/adr/README.md";
 const TITLE_RULE: &str = "a document has one title";
+const TEST_RULE: &str = "a test that a document names exists in the file that it names";
+/// Where a file is that is named without its folder.
+const TESTS: &str = "tests/tests/";
 const LINK_RULE: &str = "a relative link leads to a file, a folder or a heading that exists";
 
 /// The index names every decision.
@@ -50,6 +53,30 @@ pub(crate) fn every_link_leads_somewhere(files: &[File]) -> Vec<Breach> {
         }
     }
     breaches
+}
+
+/// Each test that is named as `file: name` is there.
+pub(crate) fn every_test_that_is_named_exists(files: &[File]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    for file in files.iter().filter(|file| file.is_document()) {
+        for (line, text) in prose(&file.text) {
+            for (at, name) in tests_named(text) {
+                let path = if at.contains('/') { at.to_owned() } else { format!("{TESTS}{at}") };
+                let titles = [format!("fn {name}("), format!("test(\"{name}\"")];
+                let found = files.iter().find(|file| file.path == path);
+                if !found.is_some_and(|file| titles.iter().any(|title| file.text.contains(title))) {
+                    breaches.push(Breach::new(file, line, format!("{at}: {name}"), TEST_RULE));
+                }
+            }
+        }
+    }
+    breaches
+}
+
+/// Tests that a line names, each with its file.
+fn tests_named(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let code = line.split('`').skip(1).step_by(2);
+    code.filter_map(|code| code.split_once(": ")).filter(|(at, _)| at.ends_with(".rs") || at.ends_with(".mjs"))
 }
 
 fn leads_somewhere(from: &File, target: &str, places: &BTreeSet<&str>, files: &[File]) -> bool {
@@ -146,4 +173,17 @@ fn a_link_to_nowhere_is_found() {
         ("src/main.rs", ""),
     ];
     assert_eq!(lines(every_link_leads_somewhere, &files), [4, 7, 8]);
+}
+
+#[test]
+fn a_test_that_is_not_there_is_found() {
+    let files = [
+        (
+            "docs/a.md",
+            "* `a.rs: it_works`\n* `a.rs: it_fails`\n* `web/b.mjs: it shows`, `web/b.mjs: it hides`\n* `c.rs: x`\n`d: e`",
+        ),
+        ("tests/tests/a.rs", "fn it_works() {}"),
+        ("web/b.mjs", "test(\"it shows\", () => {})"),
+    ];
+    assert_eq!(lines(every_test_that_is_named_exists, &files), [2, 3, 4]);
 }

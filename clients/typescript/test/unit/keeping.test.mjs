@@ -26,6 +26,7 @@ function command(name, more = {}) {
 }
 const names = ({ frames }) => frames.map(({ command: said }) => said.value?.content?.body.value ?? said.case);
 
+// Assertion 60.
 test("a full buffer refuses the new one, or drops the oldest that was never sent", () => {
   failed = [];
   const refusing = new Outbox({ countMax: 2, bytesMax: 1000 });
@@ -65,6 +66,7 @@ function dice(seed) {
   };
 }
 
+// Assertion 59.
 test("whatever moment a session breaks in, each emit goes once and in order", () => {
   // A model of a node that takes frames by number, over all moments at which a call may be lost on its way or back.
   for (const numbered of [true, false]) {

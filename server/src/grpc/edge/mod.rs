@@ -29,4 +29,4 @@ mod transport;
 pub use app::App;
 pub use connection::Connection;
 pub use health::Health;
-pub use serve::Edge;
+pub use serve::{Edge, listen};
