@@ -126,7 +126,7 @@ pub(super) enum Part {
     Life(LifePart),
     /// Some keys of the state of a room.
     #[prost(message, tag = "2")]
-    State(StatePart),
+    State(StateRecord),
     /// Some idempotency keys.
     #[prost(message, tag = "3")]
     Keys(KeysPart),
@@ -156,21 +156,6 @@ pub(super) struct LifePart {
     pub(super) seal_position: Option<u64>,
     #[prost(uint64, tag = "10")]
     pub(super) seal_offset: u64,
-}
-
-/// Keys of one room's state.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct StatePart {
-    #[prost(string, tag = "1")]
-    pub(super) namespace: String,
-    #[prost(string, tag = "2")]
-    pub(super) room: String,
-    #[prost(fixed64, tag = "3")]
-    pub(super) epoch: u64,
-    #[prost(uint64, tag = "4")]
-    pub(super) floor: u64,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) entries: Vec<v1::StateEntry>,
 }
 
 /// Idempotency keys and what was answered.

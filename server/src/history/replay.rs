@@ -15,7 +15,7 @@ use super::{
     Histories, OpenError,
     epoch::Epoch,
     life::{Bounds, Entry, Life, NOWHERE, Seal},
-    record::{EventRecord, ForgottenRecord, Kind, LifePart, Part, SealRecord, StatePart, StateRecord},
+    record::{EventRecord, ForgottenRecord, Kind, LifePart, Part, SealRecord, StateRecord},
     share,
     stage::accepted,
     state::{Item, State},
@@ -159,7 +159,7 @@ impl Replay<'_> {
     fn part(&mut self, part: Part) -> Result<(), OpenError> {
         match part {
             Part::Life(life) => self.life_part(&life)?,
-            Part::State(StatePart { namespace, room, epoch, floor, entries }) => {
+            Part::State(StateRecord { namespace, room, epoch, floor, entries }) => {
                 let state = self.state(&namespace, &room, epoch);
                 state.floor = state.floor.max(floor);
                 for entry in entries {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{
     Histories,
     life::{Entry, Life},
-    record::{KeysPart, LifePart, Part, StatePart},
+    record::{KeysPart, LifePart, Part, StateRecord},
     shard::Room,
     state::State,
 };
@@ -95,7 +95,7 @@ fn put(part: &mut LifePart, entry: &Entry, before: &mut (Position, u64)) {
 fn state_chunks(namespace: &str, room: &str, state: &State, at: Position, chunks: &mut Vec<Bytes>) {
     let (floor, items) = state.before(at);
     for items in items.chunks(CHUNK_KEYS_MAX) {
-        let part = StatePart {
+        let part = StateRecord {
             namespace: namespace.to_owned(),
             room: room.to_owned(),
             epoch: state.epoch.0,

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::room::{FanOut, Member, Room};
+use super::{fan_out::FanOut, member::Member};
 use crate::{
     base::config::BehindPolicy,
     wire::{Class, Frame, delta::Whole},
@@ -55,7 +55,7 @@ pub(super) struct Bases {
     things: IndexMap<(String, String), Base>,
     bytes: usize,
     /// The number of the next event.
-    next: u64,
+    pub(super) next: u64,
 }
 
 #[derive(Debug)]
@@ -68,7 +68,7 @@ struct Base {
 
 impl Bases {
     /// Notes an event, and makes the difference to the one before it if there is one and it is worth it.
-    fn take(&mut self, frame: &Frame, except: Option<u64>) -> Option<Delta> {
+    pub(super) fn take(&mut self, frame: &Frame, except: Option<u64>) -> Option<Delta> {
         let number = self.next;
         self.next += 1;
         let whole = Whole::of(frame)?;
@@ -91,6 +91,13 @@ impl Bases {
         delta
     }
 
+    /// Notes an event that some have got and some not: what follows it is told in full.
+    pub(super) fn pass(&mut self, frame: &Frame) {
+        if let Some(whole) = Whole::of(frame).filter(Whole::is_for_one_room) {
+            self.forget(whole.thing());
+        }
+    }
+
     fn forget(&mut self, (name, key): (&str, &str)) -> Option<Base> {
         let base = self.things.shift_remove(&(name.to_owned(), key.to_owned()))?;
         self.bytes -= base.dictionary.len();
@@ -103,36 +110,6 @@ impl Bases {
         assert_eq!(self.bytes, self.things.values().map(|base| base.dictionary.len()).sum::<usize>());
         assert!(self.things.len() <= BASES_MAX && self.bytes <= BASES_BYTES_MAX);
         assert!(self.things.values().is_sorted_by_key(|base| base.number));
-    }
-}
-
-impl Room {
-    /// Begins to keep what deltas are made from when the first member wants them, and ends with the last.
-    pub(super) fn keep_bases(&mut self) {
-        match self.delta_wanted {
-            0 => self.bases = None,
-            _ => drop(self.bases.get_or_insert_default()),
-        }
-    }
-
-    /// The number of the next event.
-    pub(super) fn next_number(&self) -> u64 {
-        self.bases.as_ref().map_or(0, |bases| bases.next)
-    }
-
-    /// An event for the members of this room alone.
-    pub(super) fn said(&mut self, frame: &Frame, except: Option<u64>) -> Said {
-        let delta = self.bases.as_mut().and_then(|bases| bases.take(frame, except));
-        Said { frame: frame.clone(), delta, except }
-    }
-
-    /// Notes an event that did not come through [`Room::said`] and that some members have got: what follows it is told in full.
-    pub(super) fn said_elsewhere(&mut self, frame: &Frame) {
-        if let Some(bases) = &mut self.bases
-            && let Some(whole) = Whole::of(frame).filter(Whole::is_for_one_room)
-        {
-            bases.forget(whole.thing());
-        }
     }
 }
 

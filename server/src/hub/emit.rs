@@ -7,7 +7,8 @@ use rialto_proto::v1::Sender;
 use super::{
     Hub,
     address::Address,
-    room::{self, FanOut, Room},
+    fan_out::FanOut,
+    room::{self, Room},
     shard::Locked,
     window::Pace,
 };

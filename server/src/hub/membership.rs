@@ -10,9 +10,12 @@ use rialto_proto::v1::{RefusalCode, RoomEventKind, RoomState};
 use super::{
     Hub,
     address::{Address, Key, Kind},
+    changed::Changed,
+    counting::MEMBERS_NAMED_MAX,
+    member::{self, Wishes},
     namespaces::{Namespace, unknown},
-    presence::{Change, Due, MEMBERS_NAMED_MAX},
-    room::{self, Room, Wishes},
+    presence::Change,
+    room::{self, Room},
     shard::Locked,
     watch::RoomEvent,
     window::Pace,
@@ -24,7 +27,7 @@ use crate::{
         ids::RoomName,
         refusal::{Refusal, Retry},
     },
-    session::{Session, memberships::Memberships, outbox::Put, owed::Owed},
+    session::{Session, memberships::Memberships, owed::Owed},
     wire::Frame,
 };
 
@@ -67,28 +70,6 @@ struct Scene<'a> {
     joining: Joining<'a>,
     namespace: &'a Namespace,
     settings: &'a NamespaceSettings,
-}
-
-/// What a change of membership led to.
-#[derive(Debug, Default)]
-pub struct Changed {
-    /// False when everything was so before.
-    pub changed: bool,
-    /// Sessions that fell behind by being told.
-    pub behind: Vec<Arc<Session>>,
-    /// When members are to be told how many they are, by [`Hub::tell_number`].
-    pub due: Vec<Due>,
-}
-
-impl Changed {
-    /// Gives the session its answer.
-    fn answer(&mut self, session: &Arc<Session>, answer: Option<Frame>) {
-        if let Some(frame) = answer
-            && session.outbox.answer(frame) == Put::Overrun
-        {
-            self.behind.push(Arc::clone(session));
-        }
-    }
 }
 
 impl Hub {
@@ -378,7 +359,7 @@ fn find(
         let mut members = Vec::new();
         if wishes.presence && count as usize <= named_max {
             members = room.map(|room| room.named()).unwrap_or_default();
-            members.extend(fresh.then(|| room::info(session)));
+            members.extend(fresh.then(|| member::info(session)));
             named_max -= members.len();
         }
         let room = name.as_str().to_owned();

@@ -4,8 +4,12 @@
 
 mod address;
 mod census;
+mod changed;
+mod counting;
 mod delta;
 mod emit;
+mod fan_out;
+mod member;
 mod membership;
 mod namespaces;
 mod presence;
@@ -21,11 +25,12 @@ mod model;
 use std::{net::IpAddr, sync::Arc};
 
 pub use census::Page;
+pub use changed::{Changed, Due};
 pub use emit::{Emission, Held, What, names};
-pub use membership::{Changed, Found, Joining, Told, not_entered};
+pub use fan_out::FanOut;
+pub use member::{Wishes, info};
+pub use membership::{Found, Joining, Told, not_entered};
 pub use namespaces::{Namespace, Namespaces, unknown};
-pub use presence::Due;
-pub use room::{FanOut, Wishes, info};
 pub use sessions::Sessions;
 pub use watch::{RoomEvent, Watches};
 

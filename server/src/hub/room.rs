@@ -3,16 +3,17 @@
 use std::{collections::HashMap, sync::Arc};
 
 use indexmap::IndexMap;
-use rialto_proto::v1::Member as MemberInfo;
 
 use super::{
+    counting::Counting,
     delta::{Bases, Run, Said},
-    presence::Counting,
+    fan_out::FanOut,
+    member::{Member, Wishes},
     window::{Pace, Step, Window},
 };
 use crate::{
     base::{clock::Instant, config::BehindPolicy, ids::UserName, rate::Bucket},
-    session::{Session, outbox::Put, owed::StateAfter},
+    session::{Session, owed::StateAfter},
     wire::Frame,
 };
 
@@ -28,103 +29,8 @@ pub(super) struct Room {
     users: HashMap<UserName, u32>,
     nameless: u32,
     window: Window,
-    pub(super) delta_wanted: u32,
-    pub(super) bases: Option<Box<Bases>>,
-}
-
-/// What a member wants to be told beside events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wishes {
-    /// Who else is there, and who comes and goes.
-    pub presence: bool,
-    /// The keyed state.
-    pub state: bool,
-    /// Events as the difference to the one before.
-    pub delta: bool,
-}
-
-impl Wishes {
-    fn and(self, more: Self) -> Self {
-        Self {
-            presence: self.presence || more.presence,
-            state: self.state || more.state,
-            delta: self.delta || more.delta,
-        }
-    }
-}
-
-/// A session in a room.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) session: Arc<Session>,
-    pub(super) wishes: Wishes,
-    /// It had no room for the number of members.
-    pub(super) number_owed: bool,
-    /// It has got all events of the room from this number on, if its outbox has lost nothing more.
-    pub(super) clean_since: u64,
-    /// What its outbox had lost by then.
-    pub(super) losses: u64,
-}
-
-/// What became of an event.
-#[derive(Debug, Default)]
-pub struct FanOut {
-    /// Sessions whose outbox it is in.
-    pub delivered: u32,
-    /// Sessions that it was dropped for, and events that it displaced.
-    pub dropped: u32,
-    /// A receiver needs time to read: the sender should pause.
-    pub pressed: bool,
-    /// Sessions that fell behind by it and must be closed.
-    pub behind: Vec<Arc<Session>>,
-    /// Sessions that it was meant for and did not reach.
-    pub unreached: Vec<u64>,
-    /// When the room's window closes, if this event has opened it.
-    pub due: Option<Instant>,
-}
-
-impl FanOut {
-    /// The fan-out of an event that has reached nobody yet, with what the hand-over before it has led to.
-    pub(super) fn after(before: FanOut) -> Self {
-        let mut fan_out = Self::default();
-        fan_out.absorb(before);
-        fan_out
-    }
-
-    /// Adds what another hand-over has led to, but not whom it has reached: that was said when it was gathered.
-    pub(super) fn absorb(&mut self, other: FanOut) {
-        self.dropped += other.dropped;
-        self.pressed |= other.pressed;
-        self.behind.extend(other.behind);
-    }
-
-    /// Puts `frame` in the outbox of one session.
-    pub(super) fn put(&mut self, session: &Arc<Session>, frame: &Frame, policy: BehindPolicy) {
-        self.note(session.outbox.put(frame, policy), frame, session);
-    }
-
-    /// Notes what became of `frame`.
-    pub(super) fn note(&mut self, put: Put, frame: &Frame, session: &Arc<Session>) {
-        match put {
-            Put::Waits { displaced, pressed } => {
-                self.delivered += 1;
-                self.dropped += displaced;
-                self.pressed |= pressed;
-                return;
-            }
-            Put::Lags => {
-                self.delivered += 1;
-                return;
-            }
-            Put::Dropped => self.dropped += frame.count(),
-            Put::Behind | Put::Overrun => {
-                self.dropped += frame.count();
-                self.behind.push(Arc::clone(session));
-            }
-            Put::Closed => {}
-        }
-        self.unreached.push(session.id.key);
-    }
+    delta_wanted: u32,
+    bases: Option<Box<Bases>>,
 }
 
 impl Room {
@@ -292,6 +198,32 @@ impl Room {
         fan_out
     }
 
+    /// Begins to keep what deltas are made from when the first member wants them, and ends with the last.
+    fn keep_bases(&mut self) {
+        match self.delta_wanted {
+            0 => self.bases = None,
+            _ => drop(self.bases.get_or_insert_default()),
+        }
+    }
+
+    /// The number of the next event.
+    fn next_number(&self) -> u64 {
+        self.bases.as_ref().map_or(0, |bases| bases.next)
+    }
+
+    /// An event for the members of this room alone.
+    fn said(&mut self, frame: &Frame, except: Option<u64>) -> Said {
+        let delta = self.bases.as_mut().and_then(|bases| bases.take(frame, except));
+        Said { frame: frame.clone(), delta, except }
+    }
+
+    /// Notes an event that some members have got in another way than by [`Room::emit`].
+    pub(super) fn said_elsewhere(&mut self, frame: &Frame) {
+        if let Some(bases) = &mut self.bases {
+            bases.pass(frame);
+        }
+    }
+
     /// Panics when its count of those who want presence is wrong, or when nobody is there. For tests, after each step.
     #[cfg(test)]
     pub(super) fn check(&self) {
@@ -314,11 +246,4 @@ pub(super) fn fresh_rate(per_second: u32, now: Instant) -> Bucket {
 /// A room takes a tenth of a second's events at once, and at least 100.
 pub(super) fn rate(per_second: u32) -> crate::base::rate::Rate {
     crate::base::rate::Rate::per_second(per_second, (per_second / 10).max(100))
-}
-
-/// A session as others see it.
-pub fn info(session: &Session) -> MemberInfo {
-    let attributes = session.attributes();
-    let away = !session.outbox.attached();
-    MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone(), away }
 }

@@ -7,6 +7,7 @@ mod missed;
 pub mod outbox;
 pub mod owed;
 mod pipeline;
+pub mod put;
 mod queue;
 pub mod replay;
 pub mod replies;

@@ -7,8 +7,8 @@ use rialto_proto::v1::Event;
 
 use super::{
     missed::{Gaps, Misses},
-    outbox::{Bounds, Put},
     owed::{Owed, StateAfter, Stretch},
+    put::{Bounds, Put},
 };
 use crate::{
     base::config::BehindPolicy,

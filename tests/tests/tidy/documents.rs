@@ -76,7 +76,8 @@ pub(crate) fn every_test_that_is_named_exists(files: &[File]) -> Vec<Breach> {
 /// Tests that a line names, each with its file.
 fn tests_named(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let code = line.split('`').skip(1).step_by(2);
-    code.filter_map(|code| code.split_once(": ")).filter(|(at, _)| at.ends_with(".rs") || at.ends_with(".mjs"))
+    code.filter_map(|code| code.split_once(": "))
+        .filter(|(at, _)| at.ends_with(".rs") || at.ends_with(".mjs"))
 }
 
 fn leads_somewhere(from: &File, target: &str, places: &BTreeSet<&str>, files: &[File]) -> bool {
