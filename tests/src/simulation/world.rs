@@ -155,11 +155,11 @@ impl World {
             3 => self.disk.fail(Fault::Write(soon)),
             4 => self.disk.fail(Fault::ShortWrite(soon)),
             5 => {
+                // Without a node nothing is written in the middle of which the power could go.
+                let Some(node) = &self.node else { return };
                 self.disk.fail(Fault::Power(soon));
-                if let Some(node) = &self.node {
-                    // The power goes in the middle of what is written now, if that is long enough.
-                    node.log.flush().ok();
-                }
+                // The power goes in the middle of what is written now, if that is long enough.
+                node.log.flush().ok();
                 self.crash(true).await;
             }
             6 => {
