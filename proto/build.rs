@@ -1,4 +1,5 @@
-//! Compiles `rialto/v1/*.proto` without protoc: messages, client stubs, and the descriptor set for reflection.
+//! Compiles the protos without protoc: messages and client stubs of `rialto.v1`, the descriptor set for reflection, and what
+//! nodes say to each other, which reflection does not show.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -6,6 +7,8 @@ use prost::Message;
 
 const FILES: [&str; 3] =
     ["rialto/v1/messaging.proto", "rialto/v1/directory.proto", "rialto/v1/room_service.proto"];
+
+const NODE_FILE: &str = "rialto/node/v1/envelope.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=rialto");
@@ -18,5 +21,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = compiler.file_descriptor_set();
     debug_assert!(descriptors.encoded_len() > 0);
     tonic_prost_build::configure().build_server(false).bytes(".").btree_map(".").compile_fds(descriptors)?;
+
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_imports(true);
+    compiler.open_file(NODE_FILE)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_server(false)
+        .bytes(".")
+        .extern_path(".rialto.v1", "crate::v1")
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -8,7 +8,7 @@
 //! | 6 | [`node`] | the node put together, and its stages of stopping |
 //! | 5 | [`grpc`] | the edge: connections, HTTP, gRPC services, status codes |
 //! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
-//! | 3 | [`hub`], [`history`] | who is where on this node, local fan-out; what rooms keep |
+//! | 3 | [`hub`], [`history`], [`bridge`] | who is where on this node, local fan-out; what rooms keep; the other nodes |
 //! | 2 | [`session`] | one client's side, with or without a stream: identity, memberships, outbox, replies |
 //! | 1 | [`wire`], [`auth`], [`log`] | bytes ⇄ meaning, encoded once; who may do what; records that survive |
 //! | 0 | [`base`] | words and bounds: names, limits, time, refusals, configuration, metrics, tasks |
@@ -27,6 +27,7 @@
 
 pub mod auth;
 pub mod base;
+pub mod bridge;
 pub mod cli;
 pub mod grpc;
 pub mod history;

@@ -1,5 +1,6 @@
 //! Floor 6: the node put together, and the stages of its stopping. Nothing is decided here; who knows whom is.
 
+mod cluster;
 mod storage;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -14,11 +15,12 @@ use crate::{
         metrics::Metrics,
         tasks::Tasks,
     },
+    bridge::{Ends, LinkError},
     grpc::{
         self,
         edge::{self, App, Edge, Health, tls},
     },
-    router::Router,
+    router::{Kept, Router},
 };
 
 /// Time for tasks to end after they were told to, before they are left behind.
@@ -56,6 +58,9 @@ pub enum StartError {
     /// What is stored cannot be taken up.
     #[error("{0}")]
     Storage(#[from] storage::StorageError),
+    /// The other nodes cannot be reached, or not by this.
+    #[error("{0}")]
+    Cluster(#[from] LinkError),
     /// The descriptors that reflection shows cannot be read.
     #[error("cannot offer reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -74,7 +79,9 @@ impl Node {
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
         let authenticates = authenticator.required();
-        let (kept, log) = storage::open(&config, &metrics).await?;
+        let (namespaces, histories, log) = storage::open(&config, &metrics).await?;
+        let (bridge, ends) = cluster::open(&config).await?.unzip();
+        let kept = Kept { namespaces, histories, bridge };
         let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
@@ -97,6 +104,10 @@ impl Node {
         tasks.spawn("timers", Arc::clone(&router).run_timers());
         tasks.spawn("lane", Arc::clone(&router).run_lane(log.progress()));
         tasks.spawn("upkeep", Arc::clone(&router).run_upkeep());
+        if let Some(Ends { inbox, waiting, link }) = ends {
+            tasks.spawn("inbox", Arc::clone(&router).run_inbox(inbox));
+            tasks.spawn("bridge", waiting.publish(link, tasks.clone()));
+        }
         let served = tasks.spawn("edge", edge.serve(listener, app));
         health.serve();
         tracing::info!(%address, node = %router.node, "serving");

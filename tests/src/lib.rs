@@ -7,6 +7,7 @@ pub mod checks;
 pub mod deltas;
 pub mod histories;
 pub mod inspect;
+pub mod nats;
 pub mod node;
 pub mod operator;
 pub mod program;

@@ -39,6 +39,9 @@ pub struct ServeArgs {
     /// Configuration file (TOML); see --print-config
     #[arg(long, value_name = "FILE", env = "RIALTO_CONFIG")]
     config: Option<PathBuf>,
+    /// Addresses of NATS that join several nodes, separated by commas
+    #[arg(long, value_name = "URLS", env = "RIALTO_NATS")]
+    nats: Option<String>,
     /// Permit an address that others can reach although nothing is authenticated
     #[arg(long, env = "RIALTO_INSECURE", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     insecure: bool,
@@ -69,6 +72,7 @@ impl ServeArgs {
         config.listen = self.listen.unwrap_or(config.listen);
         config.data = self.data.clone().unwrap_or(config.data);
         config.insecure |= self.insecure;
+        config.cluster.nats = self.nats.clone().unwrap_or(config.cluster.nats);
         if let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             config.tls = Some(TlsConfig { certificate, key });
         }

@@ -41,7 +41,10 @@ impl Directory {
         ask: impl FnOnce(&Router, &Identity, Q) -> Result<A, Refusal>,
     ) -> Result<Response<A>, Status> {
         let identity = identity(&self.router, request.metadata())?;
-        let answer = ask(&self.router, &identity, request.into_inner());
+        self.answered(ask(&self.router, &identity, request.into_inner()))
+    }
+
+    fn answered<A>(&self, answer: Result<A, Refusal>) -> Result<Response<A>, Status> {
         answer.map(Response::new).map_err(|refusal| status::refused(&self.router.count_refusal(refusal)))
     }
 }
@@ -134,10 +137,13 @@ impl DirectoryService for Directory {
         &self,
         request: Request<v1::JoinMembersRequest>,
     ) -> Result<Response<v1::JoinMembersResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let reach = router.join_members(identity, request)?;
-            Ok(v1::JoinMembersResponse { sessions_changed: reach.changed, sessions_refused: reach.refused })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let reach = self.router.join_members(&identity, request.into_inner()).await;
+        let answer = reach.map(|reach| v1::JoinMembersResponse {
+            sessions_changed: reach.changed,
+            sessions_refused: reach.refused,
+        });
+        self.answered(answer)
     }
 
     async fn part_members(

@@ -60,7 +60,10 @@ fn refusal_status(code: RefusalCode) -> Code {
         RefusalCode::Forbidden | RefusalCode::SessionUnknown => Code::PermissionDenied,
         RefusalCode::NamespaceUnknown | RefusalCode::NotFound => Code::NotFound,
         RefusalCode::NotAMember | RefusalCode::OutOfOrder => Code::FailedPrecondition,
-        RefusalCode::NoRecipient | RefusalCode::Draining | RefusalCode::StorageFailed => Code::Unavailable,
+        RefusalCode::NoRecipient
+        | RefusalCode::Draining
+        | RefusalCode::StorageFailed
+        | RefusalCode::NodesUnreachable => Code::Unavailable,
         RefusalCode::RecipientLeft => Code::Aborted,
         RefusalCode::RecipientFailed => Code::Unknown,
         RefusalCode::TimedOut | RefusalCode::Deadline => Code::DeadlineExceeded,

@@ -19,7 +19,7 @@ use crate::{
         ids::RoomName,
         refusal::Refusal,
     },
-    session::{Session, owed::StateAfter},
+    session::{Session, outbox::Put, owed::StateAfter},
     wire::{
         Frame,
         target::{Target, Who},
@@ -210,6 +210,24 @@ impl Hub {
         if let (Some((frame, before)), Some(room)) = (make(), shard.get(&address)) {
             room.tell_state(&frame, &before);
         }
+    }
+
+    /// Tells everybody in a room, or in the namespace where `room` is empty, behind all that was said there. Returns who fell
+    /// behind by it.
+    pub fn notify(&self, namespace: &str, room: &str, frame: &Frame, now: Instant) -> Vec<Arc<Session>> {
+        let mut behind = self.flush(namespace, room, now).behind;
+        let address = place(namespace, room);
+        let shard = self.shards.lock_one(&address);
+        let members = shard.get(&address).into_iter().flat_map(|room| room.members.values());
+        let overrun = members.filter(|member| member.session.outbox.answer(frame.clone()) == Put::Overrun);
+        behind.extend(overrun.map(|member| Arc::clone(&member.session)));
+        behind
+    }
+
+    /// Whether nobody is in a room, or in the namespace where `room` is empty.
+    pub fn is_empty(&self, namespace: &str, room: &str) -> bool {
+        let address = place(namespace, room);
+        self.shards.lock_one(&address).get(&address).is_none()
     }
 
     fn pace(&self, emission: Emission<'_>) -> Pace {

@@ -9,11 +9,13 @@ use crate::{
     history::{self, Histories, SettingsOf, Tuning},
     hub::Namespaces,
     log::{Log, local, memory::MemoryLog},
-    router::Kept,
 };
 
 /// The folder of the log of histories, under the data directory.
 const HISTORY: &str = "history";
+
+/// The namespaces, what their rooms keep, and the log of it.
+pub(super) type Stored = (Arc<Namespaces>, Arc<Histories>, Arc<dyn Log>);
 
 /// Why what is stored was not taken up.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +37,7 @@ pub enum StorageError {
 }
 
 /// Opens the log under the data directory, or one in memory where there is no such directory, and takes up what it holds.
-pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<(Kept, Arc<dyn Log>), StorageError> {
+pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<Stored, StorageError> {
     let namespaces_max = config.limits.node.namespaces_max;
     let gauge = metrics.namespaces.clone();
     let namespaces = Arc::new(Namespaces::new(&config.namespaces, namespaces_max, gauge));
@@ -49,7 +51,7 @@ pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<(Kept, Ar
         Ok::<_, StorageError>((Arc::new(histories), log))
     });
     let (histories, log) = opened.await??;
-    Ok((Kept { namespaces, histories }, log))
+    Ok((namespaces, histories, log))
 }
 
 fn open_log(folder: Option<PathBuf>) -> Result<Arc<dyn Log>, StorageError> {

@@ -78,6 +78,7 @@ impl Router {
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let change = request.settings.unwrap_or_default();
         let settings = settings::apply(&NamespaceSettings::default(), change, &self.limits)?;
+        self.may_keep(&settings)?;
         self.hub.namespaces.create(&name, settings).map(|namespace| shown(&namespace))
     }
 
@@ -91,6 +92,7 @@ impl Router {
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let namespace = self.hub.namespaces.get(name.as_str()).ok_or_else(hub::unknown)?;
         let change = request.settings.unwrap_or_default();
+        self.may_keep(&settings::apply(&namespace.settings.load(), change, &self.limits)?)?;
         let mut outcome = Ok(());
         // Tried again when another change came in between, so that none is lost.
         namespace.settings.rcu(|settings| match settings::apply(settings, change, &self.limits) {
@@ -204,14 +206,17 @@ impl Router {
         })
     }
 
-    /// Makes sessions join rooms.
-    pub fn join_members(
+    /// Makes sessions join rooms, once this node hears those.
+    pub async fn join_members(
         &self,
         identity: &Identity,
         request: v1::JoinMembersRequest,
     ) -> Result<Reach, Refusal> {
-        let (namespace, sessions) = self.selected(identity, request.namespace, request.target)?;
+        let namespace = target::namespace(request.namespace.clone())?;
+        require(identity.may(Right::Admin, namespace.as_str(), None))?;
         let rooms = room_list(request.rooms)?;
+        let _heard = self.hear(namespace.as_str(), &rooms).await?;
+        let (namespace, sessions) = self.selected(identity, request.namespace, request.target)?;
         let mut reach = Reach::default();
         for session in sessions {
             let joining = Joining {

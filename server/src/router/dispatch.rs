@@ -12,7 +12,7 @@ use rialto_proto::v1::{
 
 use super::{Router, keep::is_kept, recover::Before};
 use crate::{
-    auth::Right,
+    auth::{Identity, Right},
     base::{
         clock,
         config::HistoryKind,
@@ -51,7 +51,12 @@ impl Router {
 
     /// Carries out a command now or, while something of the session waits for the log, behind that: so that neither
     /// events nor answers overtake each other. What is for the log as well goes there at once.
-    fn in_turn(&self, session: &Arc<Session>, reference: u32, command: Command) -> Result<(), Refusal> {
+    pub(super) fn in_turn(
+        &self,
+        session: &Arc<Session>,
+        reference: u32,
+        command: Command,
+    ) -> Result<(), Refusal> {
         if matches!(command, Command::Pong | Command::Seen(_)) {
             return self.carry_out(session, reference, command);
         }
@@ -63,9 +68,19 @@ impl Router {
 
     /// Notes that something of a session was written and answered, and carries out what has waited behind it.
     pub(super) fn written(&self, session: &Arc<Session>) {
-        if !session.pipeline.written() {
-            return;
+        if session.pipeline.written() {
+            self.advance(session);
         }
+    }
+
+    /// The same of what kept everything waiting.
+    pub(super) fn unblocked(&self, session: &Arc<Session>) {
+        if session.pipeline.unblock() {
+            self.advance(session);
+        }
+    }
+
+    fn advance(&self, session: &Arc<Session>) {
         while let Some((reference, command)) =
             session.pipeline.next(|command| self.is_written_command(command))
         {
@@ -160,23 +175,24 @@ impl Router {
         }
     }
 
-    /// Joins all rooms or none.
-    pub(super) fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
+    /// Joins all rooms or none, once this node hears them.
+    fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
+        may_join(&session.identity(), &join)?;
+        let (namespace, rooms) = (join.namespace.clone(), join.rooms.clone());
+        let place = (namespace.as_str(), rooms.as_slice());
+        self.once_heard((session, reference), place, move |router, session| {
+            router.join_now(session, reference, &join)
+        })
+    }
+
+    fn join_now(&self, session: &Arc<Session>, reference: u32, join: &Join) -> Result<(), Refusal> {
         let identity = session.identity();
+        may_join(&identity, join)?;
         let namespace = join.namespace.as_str();
-        for room in &join.rooms {
-            let room = Some(room.as_str());
-            let allowed = identity.may(Right::Join, namespace, room)
-                && (!join.presence || identity.may(Right::Presence, namespace, room))
-                && (join.newest == 0 || identity.may(Right::History, namespace, room));
-            if !allowed {
-                return Err(forbidden());
-            }
-        }
         let wishes = Wishes { presence: join.presence, state: join.state, delta: join.delta };
         let joining = Joining { session, namespace, rooms: &join.rooms, wishes, now: clock::now() };
         self.join_or_enter(joining, |found| {
-            self.told((reference, &identity, namespace), found, Before::of(&join))
+            self.told((reference, &identity, namespace), found, Before::of(join))
         })
     }
 
@@ -185,10 +201,17 @@ impl Router {
         if !session.identity().may_enter(&namespace) {
             return Err(forbidden());
         }
+        let place = namespace.clone();
+        self.once_heard((session, reference), (&place, &[]), move |router, session| {
+            router.enter_now(session, reference, &namespace)
+        })
+    }
+
+    fn enter_now(&self, session: &Arc<Session>, reference: u32, namespace: &str) -> Result<(), Refusal> {
         let wishes = Wishes::default();
-        let joining = Joining { session, namespace: &namespace, rooms: &[], wishes, now: clock::now() };
+        let joining = Joining { session, namespace, rooms: &[], wishes, now: clock::now() };
         self.join_or_enter(joining, |_| {
-            let entered = v1::Entered { namespace: namespace.clone() };
+            let entered = v1::Entered { namespace: namespace.to_owned() };
             Told { frames: vec![Frame::answer(reference, Body::Entered(entered))], owed: Vec::new() }
         })
     }
@@ -218,6 +241,21 @@ impl Router {
         });
         self.settle_change(changed);
     }
+}
+
+/// Whether an identity may join these rooms, as it asks to.
+fn may_join(identity: &Identity, join: &Join) -> Result<(), Refusal> {
+    let namespace = join.namespace.as_str();
+    for room in &join.rooms {
+        let room = Some(room.as_str());
+        let allowed = identity.may(Right::Join, namespace, room)
+            && (!join.presence || identity.may(Right::Presence, namespace, room))
+            && (join.newest == 0 || identity.may(Right::History, namespace, room));
+        if !allowed {
+            return Err(forbidden());
+        }
+    }
+    Ok(())
 }
 
 /// What tells a command that must not be carried out twice from others; `None` for those that may be.

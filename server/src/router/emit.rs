@@ -220,6 +220,7 @@ impl Router {
             now: clock::now(),
         });
         let mut fan_out = sent.map_err(|held| self.let_go(held))?;
+        self.tell_others(&namespace, &target, &frame);
         if let Some(due) = fan_out.due.take() {
             self.flush_at(due, namespace, target);
         }
@@ -261,6 +262,12 @@ impl Router {
     /// Counts, and closes those who fell behind.
     pub(super) fn settle_fan_out(&self, fan_out: FanOut) {
         self.metrics.events.inc();
+        self.metrics.deliveries.inc_by(fan_out.delivered.into());
+        self.settle_drops(fan_out);
+    }
+
+    /// The same of an event that another node has taken.
+    pub(super) fn settle_heard(&self, fan_out: FanOut) {
         self.metrics.deliveries.inc_by(fan_out.delivered.into());
         self.settle_drops(fan_out);
     }

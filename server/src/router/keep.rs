@@ -162,6 +162,7 @@ impl Router {
             self.flush_at(due, keeping.namespace.clone(), keeping.target.clone());
         }
         let staged = staged.take().ok_or_else(twice)?;
+        self.tell_others(&keeping.namespace, &keeping.target, &staged.frame);
         let accepted = self.histories.answered(&staged, fan_out.delivered);
         Ok(Kept::Taken(Box::new(Taken { accepted, fan_out })))
     }

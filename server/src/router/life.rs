@@ -20,7 +20,10 @@ use crate::{
         Cut, Session,
         outbox::{Outbox, Put},
     },
-    wire::{Frame, command::Hello},
+    wire::{
+        Frame,
+        command::{Command, Hello},
+    },
 };
 
 /// What the edge knows of a client before it greets.
@@ -78,7 +81,7 @@ impl Router {
         let welcome = welcome(&session, &self.limits, peer.ping_interval);
         session.outbox.answer(Frame::answer(0, Body::Welcome(welcome)));
         for join in hello.joins {
-            let outcome = join.and_then(|join| self.join(&session, 0, join));
+            let outcome = join.and_then(|join| self.in_turn(&session, 0, Command::Join(join)));
             if let Err(refusal) = outcome {
                 self.refuse(&session, 0, refusal);
             }

@@ -5,6 +5,7 @@
 //! * [`emit`]: the path of an event, from sessions and without one
 //! * `keep`: events that are kept; `lane`: those that wait for the log; `recover` and `owed`: what comes from before
 //! * [`rooms`]: what rooms keep, for those who may see it
+//! * `others`: what other nodes are told, and what they tell
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers
 //! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
@@ -18,6 +19,7 @@ pub mod emit;
 mod keep;
 mod lane;
 pub mod life;
+mod others;
 mod owed;
 mod recover;
 pub mod reply;
@@ -45,6 +47,7 @@ use crate::{
         refusal::Refusal,
         tasks::Tasks,
     },
+    bridge::Bridge,
     history::Histories,
     hub::{Due, Hub, Namespaces},
     session::{Session, replies::Replies},
@@ -66,6 +69,8 @@ pub struct Router {
     pub tasks: Tasks,
     hub: Hub,
     histories: Arc<Histories>,
+    /// The way to the other nodes, where there are any.
+    bridge: Option<Bridge>,
     lane: Lane,
     this: Weak<Self>,
     authenticator: Authenticator,
@@ -81,13 +86,15 @@ pub struct Router {
     resumes: Mutex<Bucket>,
 }
 
-/// What a node holds beyond sessions: made before the router, because it is taken up from the disk.
+/// What a node holds beyond sessions: made before the router, because it is taken up from the disk and from the network.
 #[derive(Debug)]
 pub struct Kept {
     /// The namespaces.
     pub namespaces: Arc<Namespaces>,
     /// What their rooms keep.
     pub histories: Arc<Histories>,
+    /// The way to the other nodes, where there are any.
+    pub bridge: Option<Bridge>,
 }
 
 /// Sessions that fell behind and whose streams are to be ended.
@@ -107,11 +114,13 @@ impl Router {
         tasks: Tasks,
     ) -> Arc<Self> {
         let limits = config.limits.clone();
+        let node = kept.bridge.as_ref().map_or_else(NodeId::random, Bridge::node);
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            node: NodeId::random(),
+            node,
             hub: Hub::new(&limits, kept.namespaces, Arc::clone(&metrics)),
             histories: kept.histories,
+            bridge: kept.bridge,
             lane: Lane::default(),
             authenticator,
             replies: Mutex::default(),

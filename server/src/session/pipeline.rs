@@ -1,5 +1,5 @@
-//! What of a session waits for the log: how many of its commands are being written, and the commands that wait behind
-//! them so that nothing overtakes. The router carries them out; this only keeps their order.
+//! What of a session waits for the log, or for other nodes: how many of its commands are being written, and the commands that
+//! wait behind them so that nothing overtakes. The router carries them out; this only keeps their order.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::wire::command::Command;
 /// Commands that may wait before the client is not read from any more.
 const WAITING_MAX: usize = 256;
 
-/// The commands of one session that wait for the log.
+/// The commands of one session that wait.
 #[derive(Debug, Default)]
 pub struct Pipeline {
     state: Mutex<State>,
@@ -21,6 +21,8 @@ pub struct Pipeline {
 #[derive(Debug, Default)]
 struct State {
     written: u32,
+    /// Nothing may be carried out, not even what is for the log.
+    blocked: bool,
     waiting: VecDeque<(u32, Command)>,
     /// Somebody carries out what has waited.
     advancing: bool,
@@ -36,7 +38,10 @@ impl Pipeline {
         joins: impl FnOnce(&Command) -> bool,
     ) -> Option<Command> {
         let mut state = self.state.lock();
-        let free = state.waiting.is_empty() && !state.advancing && (state.written == 0 || joins(&command));
+        let free = state.waiting.is_empty()
+            && !state.advancing
+            && !state.blocked
+            && (state.written == 0 || joins(&command));
         if free {
             return Some(command);
         }
@@ -59,10 +64,26 @@ impl Pipeline {
         begins
     }
 
+    /// Everything waits until [`Pipeline::unblock`]: called while a command is carried out that has to wait for something.
+    pub fn block(&self) {
+        self.state.lock().blocked = true;
+    }
+
+    /// It was carried out. True when the caller is to carry out what has waited, by [`Pipeline::next`].
+    #[must_use]
+    pub fn unblock(&self) -> bool {
+        let mut state = self.state.lock();
+        state.blocked = false;
+        let begins = !state.advancing && !state.waiting.is_empty();
+        state.advancing |= begins;
+        begins
+    }
+
     /// The next command whose turn it is; `None` when there is none, and then the caller has ended.
     pub fn next(&self, joins: impl FnOnce(&Command) -> bool) -> Option<(u32, Command)> {
         let mut state = self.state.lock();
-        let free = state.waiting.front().is_some_and(|(_, command)| state.written == 0 || joins(command));
+        let front = state.waiting.front();
+        let free = !state.blocked && front.is_some_and(|(_, command)| state.written == 0 || joins(command));
         if !free {
             state.advancing = false;
             return None;

@@ -14,6 +14,8 @@ use crate::base::refusal::{Closing, Refusal, Retry};
 
 /// Number of the field `frames` in `AttachResponse` and `ListenResponse`.
 const FRAMES_FIELD: u32 = 2;
+/// How that field begins: its number and the wire type of what has a length.
+const FRAMES_TAG: u8 = (FRAMES_FIELD as u8) << 3 | 2;
 
 /// What may happen to a frame on its way to a receiver that reads slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,22 @@ impl Frame {
             notice: false,
             topic: 0,
         }
+    }
+
+    /// One event in a namespace that another node has encoded; `None` when it is anything else, so that nothing but one
+    /// event can get into what is sent.
+    pub fn heard(record: Bytes, class: Class, namespace: &str) -> Option<Self> {
+        let response = v1::AttachResponse::decode(record.clone()).ok()?;
+        let [ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) }] = response.frames.as_slice() else {
+            return None;
+        };
+        let alone = record[0] == FRAMES_TAG && skip(record.clone(), 1).is_empty();
+        if !alone || event.namespace != namespace {
+            return None;
+        }
+        let kept = event.offset.is_some() || !event.positions.is_empty();
+        let (based, topic) = (event.delta.is_some(), topic(event));
+        Some(Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic })
     }
 
     /// Encodes a refusal of the command `reference`.

@@ -20,6 +20,8 @@ pub struct Target {
     pub except_sessions: Vec<SessionId>,
     /// The sending session is not left out.
     pub include_sender: bool,
+    /// Only sessions of this node.
+    pub local: bool,
 }
 
 /// The set before exceptions.
@@ -48,7 +50,13 @@ impl Target {
 
     /// A set without exceptions.
     pub fn of(who: Who) -> Self {
-        Self { who, except_rooms: Vec::new(), except_sessions: Vec::new(), include_sender: false }
+        Self {
+            who,
+            except_rooms: Vec::new(),
+            except_sessions: Vec::new(),
+            include_sender: false,
+            local: false,
+        }
     }
 
     /// The rooms that it names, for the receivers to see and for rights to be checked.
@@ -67,6 +75,29 @@ impl Target {
             Who::AnyOf(_) => false,
             Who::Everyone => true,
         }
+    }
+}
+
+impl From<&Target> for v1::Target {
+    fn from(target: &Target) -> Self {
+        fn texts(names: &[impl ToString]) -> Vec<String> {
+            names.iter().map(ToString::to_string).collect()
+        }
+        let mut said = Self {
+            except_rooms: texts(&target.except_rooms),
+            except_sessions: texts(&target.except_sessions),
+            include_sender: target.include_sender,
+            local: target.local,
+            ..Self::default()
+        };
+        match &target.who {
+            Who::Everyone => said.everyone = true,
+            Who::AnyOf(room) => said.any_of = room.to_string(),
+            Who::Union { rooms, sessions, users } => {
+                (said.rooms, said.sessions, said.users) = (texts(rooms), texts(sessions), texts(users));
+            }
+        }
+        said
     }
 }
 
@@ -96,6 +127,7 @@ impl TryFrom<Option<v1::Target>> for Target {
             except_rooms: rooms("target.except_rooms", target.except_rooms)?,
             except_sessions: sessions("target.except_sessions", &target.except_sessions)?,
             include_sender: target.include_sender,
+            local: target.local,
         })
     }
 }

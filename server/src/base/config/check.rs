@@ -28,6 +28,8 @@ const DELIVERY_WINDOW_MAX: Duration = Duration::from_secs(1);
 const RESUME_WINDOW_MAX: Duration = Duration::from_hours(1);
 /// Most events in the history of one room, and most keys in its state: each has a place in memory.
 const HISTORY_EVENTS_CEILING: u32 = 1_000_000;
+/// It stands in every subject.
+const CLUSTER_NAME_BYTES_MAX: usize = 32;
 /// The longest time that a history may keep an event.
 const HISTORY_AGE_MAX: Duration = Duration::from_hours(24 * 366 * 10);
 
@@ -43,6 +45,7 @@ impl Config {
         self.limits.check()?;
         self.check_namespaces()?;
         self.check_origins()?;
+        self.check_cluster()?;
         at_most("stop.drain", self.stop.drain, STOP_MAX)?;
         at_most("stop.flush", self.stop.flush, STOP_MAX)?;
         Ok(())
@@ -82,6 +85,28 @@ impl Config {
             })?;
         }
         Ok(())
+    }
+
+    fn check_cluster(&self) -> Result<(), ConfigError> {
+        let name = &self.cluster.name;
+        let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if !plain || name.is_empty() || name.len() > CLUSTER_NAME_BYTES_MAX {
+            let what = format_args!(
+                "is {name:?}: write 1 to {CLUSTER_NAME_BYTES_MAX} lower-case letters and digits"
+            );
+            return Err(ConfigError::invalid("cluster.name", what));
+        }
+        let keeps = |settings: &NamespaceSettings| settings.history != HistoryKind::Off;
+        match self.namespaces.iter().find(|namespace| keeps(&namespace.settings)) {
+            Some(namespace) if !self.cluster.nats.is_empty() => Err(ConfigError::invalid(
+                "cluster.nats",
+                format_args!(
+                    "joins several nodes, which cannot share histories yet: set history = \"off\" for the namespace {:?}",
+                    namespace.name
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn check_origins(&self) -> Result<(), ConfigError> {

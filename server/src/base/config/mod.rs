@@ -43,6 +43,8 @@ pub struct Config {
     pub stop: StopConfig,
     /// What the node writes about itself.
     pub log: LogConfig,
+    /// The other nodes.
+    pub cluster: ClusterConfig,
 }
 
 impl Default for Config {
@@ -58,7 +60,24 @@ impl Default for Config {
             web: WebConfig::default(),
             stop: StopConfig::default(),
             log: LogConfig::default(),
+            cluster: ClusterConfig::default(),
         }
+    }
+}
+
+/// The other nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// Addresses of NATS, separated by commas; empty: there are no other nodes.
+    pub nats: String,
+    /// Which of several clusters on the same NATS: lower-case letters and digits.
+    pub name: String,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self { nats: String::new(), name: "main".to_owned() }
     }
 }
 

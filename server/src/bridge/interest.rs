@@ -1,0 +1,181 @@
+//! Where this node listens. It begins before the first session is told that it has joined, and ends some time after the last
+//! one has gone, because those who go often come back. Whoever relies on it holds a [`Pin`].
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::BoxStream};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    link::{Link, LinkError},
+    subjects::Place,
+};
+use crate::base::clock::Instant;
+
+/// How long a node goes on listening where it has nobody.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long the link may take to listen.
+const LISTEN_MAX: Duration = Duration::from_secs(5);
+
+/// What is heard at one place, as long as it is listened to.
+pub(super) type Listening = BoxStream<'static, (Place, Bytes)>;
+
+/// Everywhere that this node listens.
+#[derive(Debug)]
+pub(super) struct Interest {
+    cluster: String,
+    link: Arc<dyn Link>,
+    places: Mutex<HashMap<Place, Hearing>>,
+    listenings: mpsc::Sender<Listening>,
+}
+
+/// One place.
+#[derive(Debug)]
+struct Hearing {
+    /// Who relies on it at this moment beside its members.
+    pins: u32,
+    /// Set when it is known whether it is listened to.
+    ready: watch::Sender<Option<Result<(), LinkError>>>,
+    ends: CancellationToken,
+    /// Since when nobody is there.
+    empty_since: Option<Instant>,
+}
+
+/// As long as this is held the places are listened to, members or not.
+#[derive(Debug)]
+pub struct Pin {
+    interest: Arc<Interest>,
+    places: Vec<Place>,
+}
+
+impl Interest {
+    pub(super) fn new(cluster: String, link: Arc<dyn Link>, listenings: mpsc::Sender<Listening>) -> Self {
+        Self { cluster, link, places: Mutex::default(), listenings }
+    }
+
+    /// Listens at these places, those where it does not yet. Returns the places that are new and must be [opened](Self::open),
+    /// and a hold on all of them.
+    pub(super) fn pin(self: &Arc<Self>, places: Vec<Place>) -> (Vec<Place>, Pin) {
+        let mut heard = self.places.lock();
+        let mut new = Vec::new();
+        for place in &places {
+            let hearing = heard.entry(place.clone()).or_insert_with(|| {
+                new.push(place.clone());
+                Hearing {
+                    pins: 0,
+                    ready: watch::Sender::new(None),
+                    ends: CancellationToken::new(),
+                    empty_since: None,
+                }
+            });
+            hearing.pins += 1;
+        }
+        (new, Pin { interest: Arc::clone(self), places })
+    }
+
+    /// Begins to listen at a new place.
+    pub(super) async fn open(self: Arc<Self>, place: Place) {
+        let subject = place.subject(&self.cluster);
+        let listening = timeout(LISTEN_MAX, self.link.listen(subject)).await;
+        let slow = || Err(LinkError::Away("it takes too long to listen".to_owned()));
+        let listening = listening.unwrap_or_else(|_| slow());
+        let Some(ends) = self.places.lock().get(&place).map(|hearing| hearing.ends.clone()) else { return };
+        let outcome = match listening {
+            Ok(messages) => {
+                let at = place.clone();
+                let messages = messages.map(move |message| (at.clone(), message));
+                let messages = messages.take_until(ends.cancelled_owned()).boxed();
+                let gone = |_| LinkError::Away("the node is stopping".to_owned());
+                self.listenings.send(messages).await.map_err(gone)
+            }
+            Err(error) => Err(error),
+        };
+        let mut places = self.places.lock();
+        if let Some(hearing) = places.get(&place) {
+            hearing.ready.send_replace(Some(outcome.clone()));
+            if outcome.is_err() {
+                // Whoever comes next tries again.
+                places.remove(&place);
+            }
+        }
+    }
+
+    /// Whether a place is listened to: `None` while that is not known.
+    fn state(&self, place: &Place) -> Option<Result<(), LinkError>> {
+        let places = self.places.lock();
+        let nowhere = || Some(Err(LinkError::Away("it is not listened to".to_owned())));
+        places.get(place).map_or_else(nowhere, |hearing| hearing.ready.borrow().clone())
+    }
+
+    async fn ready(&self, place: &Place) -> Result<(), LinkError> {
+        let ready = self.places.lock().get(place).map(|hearing| hearing.ready.subscribe());
+        let failed = || LinkError::Away("it could not be listened to".to_owned());
+        let mut ready = ready.ok_or_else(failed)?;
+        let outcome = ready.wait_for(Option::is_some).await.map_err(|_| failed())?;
+        outcome.clone().unwrap_or_else(|| Err(failed()))
+    }
+
+    /// Ends listening where nobody has been for some time. Returns where it has ended.
+    pub(super) fn sweep(&self, now: Instant, is_empty: impl Fn(&Place) -> bool) -> Vec<Place> {
+        let mut ended = Vec::new();
+        self.places.lock().retain(|place, hearing| {
+            if hearing.pins > 0 || hearing.ready.borrow().is_none() || !is_empty(place) {
+                hearing.empty_since = None;
+                return true;
+            }
+            let since = *hearing.empty_since.get_or_insert(now);
+            if now.saturating_duration_since(since) < LINGER {
+                return true;
+            }
+            hearing.ends.cancel();
+            ended.push(place.clone());
+            false
+        });
+        ended
+    }
+
+    /// Everywhere that is listened to.
+    pub(super) fn all(&self) -> Vec<Place> {
+        self.places.lock().keys().cloned().collect()
+    }
+}
+
+impl Pin {
+    /// Whether all places are listened to: `None` while that is not known.
+    pub fn state(&self) -> Option<Result<(), LinkError>> {
+        let mut all = Some(Ok(()));
+        for place in &self.places {
+            match self.interest.state(place) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Some(Err(error)),
+                None => all = None,
+            }
+        }
+        all
+    }
+
+    /// Waits until all places are listened to.
+    pub async fn ready(&self) -> Result<(), LinkError> {
+        for place in &self.places {
+            self.interest.ready(place).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut heard = self.interest.places.lock();
+        for place in &self.places {
+            if let Some(hearing) = heard.get_mut(place) {
+                hearing.pins = hearing.pins.saturating_sub(1);
+            }
+        }
+    }
+}

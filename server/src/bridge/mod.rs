@@ -1,0 +1,192 @@
+//! Floor 3: the other nodes. What this node says to them and what it hears from them, over a [`Link`] that carries bytes between
+//! subjects. It knows places, targets and encoded events; it knows no session and no member: who is where the hub knows, and
+//! the router asks both.
+//!
+//! * [`subjects`]: places as subjects; `envelope`: what is said as bytes, checked when it is heard
+//! * `outgoing`: what is said, numbered; `interest`: where is listened
+//! * `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
+//! * [`link`]: what carries it; `nats`: the real one
+//!
+//! # Order
+//! What one node says is heard by each other node in that order, whatever the places; what it says at several places is heard
+//! once. What several nodes say has no order among them.
+
+mod envelope;
+mod gaps;
+mod interest;
+pub mod link;
+mod nats;
+mod order;
+mod outgoing;
+pub mod subjects;
+
+use std::{future::poll_fn, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use futures_util::stream::SelectAll;
+use tokio::sync::{mpsc, watch};
+
+pub use self::{
+    envelope::{Heard, Malformed},
+    gaps::{Gaps, Verdict},
+    interest::Pin,
+    link::{Link, LinkError, LinkState},
+    nats::NatsLink,
+    outgoing::Waiting,
+    subjects::Place,
+};
+use self::{
+    interest::{Interest, Listening},
+    order::Ordering,
+    outgoing::Outgoing,
+};
+use crate::{
+    base::{clock::Instant, ids::NodeId},
+    wire::{Frame, target::Target},
+};
+
+/// Listenings that have begun and are not heard yet.
+const BEGUN_MAX: usize = 1_024;
+
+/// This node's way to the others.
+#[derive(Debug)]
+pub struct Bridge {
+    node: NodeId,
+    cluster: String,
+    link: Arc<dyn Link>,
+    interest: Arc<Interest>,
+    outgoing: Outgoing,
+}
+
+/// What the router has to run.
+#[derive(Debug)]
+pub struct Ends {
+    /// What is heard.
+    pub inbox: Inbox,
+    /// What is said.
+    pub waiting: Waiting,
+    /// What carries it.
+    pub link: Arc<dyn Link>,
+}
+
+/// A place that is new: somebody has to see to it that it is [opened](Bridge::open).
+#[derive(Debug)]
+pub struct New(Place);
+
+impl Bridge {
+    /// A bridge of `node` to the others of a cluster.
+    pub fn new(node: NodeId, cluster: &str, link: Arc<dyn Link>) -> (Self, Ends) {
+        let (listenings, begun) = mpsc::channel(BEGUN_MAX);
+        let interest = Arc::new(Interest::new(cluster.to_owned(), Arc::clone(&link), listenings));
+        let (outgoing, waiting) = Outgoing::new();
+        let inbox =
+            Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
+        let ends = Ends { inbox, waiting, link: Arc::clone(&link) };
+        (Self { node, cluster: cluster.to_owned(), link, interest, outgoing }, ends)
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Says an event to all other nodes that have somebody whom it may be for. Returns at how many places there was no room for
+    /// it; others notice that it is missing there.
+    pub fn say(&self, namespace: &str, target: &Target, frame: &Frame) -> usize {
+        let mut places = envelope::places(namespace, target);
+        places.retain(|place| *place != Place::Node(self.node));
+        if places.is_empty() {
+            return 0;
+        }
+        let fanout = envelope::fanout(namespace, target, frame);
+        let subjects: Vec<String> = places.iter().map(|place| place.subject(&self.cluster)).collect();
+        let copies = subjects.len();
+        self.outgoing.say(subjects, |numbers| envelope::message(self.node, numbers, copies, fanout.clone()))
+    }
+
+    /// Listens at these places as long as the pin is held, and as long as somebody is there.
+    pub fn pin(&self, places: Vec<Place>) -> (Vec<New>, Pin) {
+        let (new, pin) = self.interest.pin(places);
+        (new.into_iter().map(New).collect(), pin)
+    }
+
+    /// Begins to listen at a new place.
+    pub fn open(&self, New(place): New) -> impl Future<Output = ()> + Send + 'static {
+        Arc::clone(&self.interest).open(place)
+    }
+
+    /// Ends listening where nobody has been for some time. Returns where it has ended.
+    pub fn sweep(&self, now: Instant, is_empty: impl Fn(&Place) -> bool) -> Vec<Place> {
+        self.interest.sweep(now, is_empty)
+    }
+
+    /// Everywhere that is listened to.
+    pub fn places(&self) -> Vec<Place> {
+        self.interest.all()
+    }
+
+    /// How the link is.
+    pub fn state(&self) -> watch::Receiver<LinkState> {
+        self.link.state()
+    }
+}
+
+/// Everything that is heard.
+#[derive(Debug)]
+pub struct Inbox {
+    begun: mpsc::Receiver<Listening>,
+    listenings: SelectAll<Parsed>,
+    ordering: Ordering<Heard>,
+    closed: bool,
+}
+
+impl Inbox {
+    /// What comes next, in the order of each node that says it. Never empty; `None` when nothing can be heard any more.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn next(&mut self) -> Option<Vec<Heard>> {
+        poll_fn(|cx| {
+            while !self.closed
+                && let Poll::Ready(begun) = self.begun.poll_recv(cx)
+            {
+                match begun {
+                    Some(listening) => self.listenings.push(Parsed(listening)),
+                    None => self.closed = true,
+                }
+            }
+            match self.ordering.poll(&mut self.listenings, cx) {
+                Poll::Pending if self.closed && self.listenings.is_empty() => Poll::Ready(None),
+                ready => ready.map(Some),
+            }
+        })
+        .await
+    }
+}
+
+/// A listening whose messages are read; those that are none are passed over.
+struct Parsed(Listening);
+
+impl std::fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parsed")
+    }
+}
+
+impl futures_util::Stream for Parsed {
+    type Item = Heard;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        use futures_util::StreamExt;
+        loop {
+            let next: Option<(Place, Bytes)> = std::task::ready!(self.0.poll_next_unpin(cx));
+            match next.map(|(place, message)| Heard::parse(place, message)) {
+                Some(Ok(heard)) => return Poll::Ready(Some(heard)),
+                Some(Err(error)) => tracing::warn!(%error, "passed over"),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The link over NATS, core subjects only. The one file that knows the library.
+//!
+//! That a listening has begun is certain when the server has answered something that was asked after it: it takes what a
+//! connection says in order. What is asked goes to a subject where nobody listens, and the server itself says so.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, ServerAddr};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use tokio::sync::watch;
+
+use super::link::{Link, LinkError, LinkState};
+use crate::base::clock;
+
+/// Messages of one subject that wait for this node; what comes beyond is lost, and noticed.
+const LISTENING_MAX: usize = 16 << 10;
+/// Time for connecting.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Waits between attempts to connect again grow from here.
+const RECONNECT_FIRST: Duration = Duration::from_millis(100);
+/// And up to here.
+const RECONNECT_MAX: Duration = Duration::from_secs(4);
+/// The oldest server whose behaviour is relied upon.
+const VERSION_MIN: (u32, u32) = (2, 14);
+
+/// A connection to NATS.
+#[derive(Debug)]
+pub struct NatsLink {
+    client: Client,
+    state: watch::Sender<LinkState>,
+    /// Where nobody listens.
+    nowhere: String,
+}
+
+impl NatsLink {
+    /// Connects, and holds when messages of `message_bytes_max` can be carried. `urls` are separated by commas.
+    pub async fn connect(urls: &str, cluster: &str, message_bytes_max: usize) -> Result<Self, LinkError> {
+        let addresses: Vec<ServerAddr> =
+            urls.split(',').map(|url| url.trim().parse::<ServerAddr>()).collect::<Result<_, _>>().map_err(
+                |error| LinkError::Unfit(format!("nats: {urls:?} is no list of addresses: {error}")),
+            )?;
+        let state = watch::Sender::new(LinkState { up: true, losses: 0 });
+        let told = state.clone();
+        let options = ConnectOptions::new()
+            .name("rialto")
+            .no_echo()
+            .connection_timeout(CONNECT_MAX)
+            .subscription_capacity(LISTENING_MAX)
+            .reconnect_delay_callback(wait)
+            .event_callback(move |event| {
+                note(&told, &event);
+                async {}
+            });
+        let away = |error: &dyn std::fmt::Display| LinkError::Away(format!("NATS at {urls}: {error}"));
+        let client = options.connect(addresses).await.map_err(|error| away(&error))?;
+        let info = client.server_info();
+        if version(&info.version).is_none_or(|version| version < VERSION_MIN) {
+            let (major, minor) = VERSION_MIN;
+            return Err(LinkError::Unfit(format!(
+                "NATS at {urls} is version {}; {major}.{minor} or newer is needed",
+                info.version
+            )));
+        }
+        if info.max_payload < message_bytes_max {
+            return Err(LinkError::Unfit(format!(
+                "NATS at {urls} takes messages of {} bytes; its max_payload must be {message_bytes_max} or more for the \
+                 largest payload_bytes_max that is configured",
+                info.max_payload
+            )));
+        }
+        Ok(Self { client, state, nowhere: format!("rl.{cluster}.nowhere") })
+    }
+
+    async fn begin(&self, subject: String) -> Result<BoxStream<'static, Bytes>, LinkError> {
+        let away = |error: &dyn std::fmt::Display| LinkError::Away(error.to_string());
+        if !self.state.borrow().up {
+            return Err(away(&"NATS is away"));
+        }
+        let messages = self.client.subscribe(subject).await.map_err(|error| away(&error))?;
+        match self.client.request(self.nowhere.clone(), Bytes::new()).await {
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => {}
+            Err(error) => return Err(away(&error)),
+            Ok(_) => return Err(away(&"somebody listens where nobody should")),
+        }
+        Ok(messages.map(|message| message.payload).boxed())
+    }
+}
+
+impl Link for NatsLink {
+    fn publish(&self, subject: String, message: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
+        let published = self.client.publish(subject, message);
+        async move { published.await.map_err(|error| LinkError::Away(error.to_string())) }.boxed()
+    }
+
+    fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
+        self.begin(subject).boxed()
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+}
+
+/// How long to wait before the next attempt: all nodes lose a server at the same moment.
+fn wait(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.min(10)).unwrap_or(10);
+    clock::jitter((RECONNECT_FIRST * 2_u32.pow(doublings)).min(RECONNECT_MAX))
+}
+
+fn note(state: &watch::Sender<LinkState>, event: &Event) {
+    let lost = matches!(event, Event::Connected | Event::SlowConsumer(_));
+    let up = match event {
+        Event::Connected => Some(true),
+        Event::Disconnected | Event::Closed => Some(false),
+        _ => None,
+    };
+    if lost || up.is_some() {
+        tracing::info!(%event, "NATS");
+        state.send_modify(|state| {
+            state.up = up.unwrap_or(state.up);
+            state.losses += u64::from(lost);
+        });
+    }
+}
+
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split(['.', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(version("2.15.2"), Some((2, 15)));
+        assert_eq!(version("2.12.0-RC.1"), Some((2, 12)));
+        assert_eq!(version("new"), None);
+    }
+}

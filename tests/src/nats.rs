@@ -1,0 +1,151 @@
+//! A real nats-server in a process of its own, on ports of its own, and a program that speaks to it in its plain language.
+
+use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    time::interval,
+};
+
+use crate::{tools::tool, within};
+
+/// A nats-server. Killed when it is dropped.
+#[derive(Debug)]
+pub struct NatsServer {
+    _child: Child,
+    folder: TempDir,
+    address: SocketAddr,
+    monitor: SocketAddr,
+}
+
+impl NatsServer {
+    /// A server as it is shipped.
+    pub async fn start() -> Self {
+        Self::configured("").await
+    }
+
+    /// A server with this configuration beside its ports.
+    pub async fn configured(configuration: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("nats.conf");
+        std::fs::write(&file, configuration).expect("a file");
+        let child = Command::new(tool("bin/nats-server"))
+            .args(["--addr", "127.0.0.1", "--port", "-1", "--http_port", "-1", "--ports_file_dir"])
+            .arg(folder.path())
+            .arg("--config")
+            .arg(&file)
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server starts");
+        let ports = within("the ports of nats-server", ports(folder.path())).await;
+        let address = |kind: &str| {
+            let url = ports[kind][0].as_str().unwrap_or_else(|| panic!("no {kind} in {ports}"));
+            let address = url.rsplit("//").next().unwrap_or_default();
+            address.parse().unwrap_or_else(|_| panic!("{url} is no address"))
+        };
+        let (address, monitor) = (address("nats"), address("monitoring"));
+        Self { _child: child, folder, address, monitor }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What nodes listen to now, each subject once for each node that does.
+    pub async fn listened(&self) -> Vec<String> {
+        let connections = self.look("/connz?subs=1").await;
+        let connections = connections["connections"].as_array().cloned().unwrap_or_default();
+        let nodes = connections.iter().filter(|connection| connection["name"] == "rialto");
+        let subjects =
+            nodes.flat_map(|node| node["subscriptions_list"].as_array().cloned().unwrap_or_default());
+        let mut subjects: Vec<String> =
+            subjects.filter_map(|subject| subject.as_str().map(str::to_owned)).collect();
+        subjects.sort();
+        subjects
+    }
+
+    /// What the server tells about itself.
+    async fn look(&self, path: &str) -> serde_json::Value {
+        within("the monitor of nats-server", async {
+            let mut stream = TcpStream::connect(self.monitor).await.expect("it listens");
+            let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.expect("it reads");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("it answers with text");
+            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{body:?} is no JSON: {error}"))
+        })
+        .await
+    }
+}
+
+async fn ports(folder: &Path) -> serde_json::Value {
+    let mut ticks = interval(Duration::from_millis(5));
+    loop {
+        ticks.tick().await;
+        let files = std::fs::read_dir(folder).expect("the folder is there").flatten();
+        let file =
+            files.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "ports"));
+        let text = file.and_then(|path| std::fs::read_to_string(path).ok());
+        if let Some(ports) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+            return ports;
+        }
+    }
+}
+
+/// A program that is connected and knows nothing of Rialto.
+#[derive(Debug)]
+pub struct Stranger {
+    stream: BufReader<TcpStream>,
+}
+
+impl Stranger {
+    /// Connects.
+    pub async fn connect(server: &NatsServer) -> Self {
+        let stream = within("a connection", TcpStream::connect(server.address())).await.expect("it listens");
+        let mut stranger = Self { stream: BufReader::new(stream) };
+        stranger.say("CONNECT {\"verbose\":false}\r\n".as_bytes()).await;
+        stranger.settle().await;
+        stranger
+    }
+
+    /// Publishes, and waits until the server has it.
+    pub async fn publish(&mut self, subject: &str, message: &[u8]) {
+        self.say(format!("PUB {subject} {}\r\n", message.len()).as_bytes()).await;
+        self.say(message).await;
+        self.say(b"\r\n").await;
+        self.settle().await;
+    }
+
+    async fn say(&mut self, bytes: &[u8]) {
+        within("room for a message", self.stream.write_all(bytes)).await.expect("it reads");
+    }
+
+    /// Waits until the server has read everything.
+    async fn settle(&mut self) {
+        self.say(b"PING\r\n").await;
+        let mut line = String::new();
+        while line != "PONG\r\n" {
+            line.clear();
+            within("an answer", self.stream.read_line(&mut line)).await.expect("it answers");
+            assert!(!line.is_empty() && !line.starts_with("-ERR"), "{line:?}");
+        }
+    }
+}
