@@ -132,6 +132,7 @@ impl Node {
         // What was taken is answered before anybody is sent away.
         let settled = timeout(stop.flush, router.settled()).await.is_ok();
         let closed = router.close_all().len();
+        router.say_goodbye();
         health.stop();
         farewell.cancel();
         tracing::info!(all_gone = gone, settled, closed, within = ?stop.flush, "closing");

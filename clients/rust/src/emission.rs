@@ -242,6 +242,8 @@ pub struct Summary {
     pub missing_count: u32,
     /// Time was up.
     pub timed_out: bool,
+    /// Nodes of the server that were asked and did not say how it went. Whom they have asked is not known.
+    pub nodes_missing: Vec<String>,
 }
 
 /// A receiver that has not answered.
@@ -277,6 +279,7 @@ impl From<v1::RepliesDone> for Summary {
             missing: missing.collect(),
             missing_count: done.missing_count,
             timed_out: done.timed_out,
+            nodes_missing: done.nodes_missing,
         }
     }
 }
@@ -324,7 +327,7 @@ impl Replies {
             summary if summary.timed_out => {
                 refused(RefusalCode::TimedOut, "the member did not answer in time")
             }
-            summary if summary.missing_count > 0 => {
+            summary if summary.missing_count > 0 || !summary.nodes_missing.is_empty() => {
                 refused(RefusalCode::RecipientLeft, "the member left before it answered")
             }
             _ => refused(RefusalCode::NoRecipient, "there is nobody to ask"),

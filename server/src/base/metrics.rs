@@ -81,6 +81,8 @@ metrics! {
     replies_outstanding: Gauge = "replies_outstanding",
     /// Room watches that are open.
     watches: Gauge = "watches",
+    /// Other nodes that are known.
+    nodes: Gauge = "nodes",
     /// Times that members were told that something from other nodes may be missing.
     bridge_gaps: Counter = "bridge_gaps",
 }

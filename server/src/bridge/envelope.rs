@@ -1,22 +1,28 @@
 //! What is said between nodes as bytes, and back. What comes from another node is checked here once, like what comes from a
 //! client: whoever can publish to our subjects could have said it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use prost::Message;
-use rialto_proto::node::{Envelope, Fanout, FanoutClass, envelope::What};
+use rialto_proto::{
+    node::{Answer, Envelope, Fanout, FanoutClass, Question, QuestionDone, envelope::What},
+    v1,
+};
 
 use super::{order::Said, subjects::Place};
 use crate::{
-    base::ids::{NamespaceName, NodeId, RoomName},
+    base::{
+        ids::{EventId, NamespaceName, NodeId, RoomName},
+        limits::REPLY_TIMEOUT_MAX,
+    },
     wire::{
         Class, Frame,
         target::{Target, Who},
     },
 };
 
-/// An event from another node.
+/// What another node has said.
 #[derive(Debug)]
 pub struct Heard {
     /// Where it was heard.
@@ -29,6 +35,48 @@ pub struct Heard {
     pub previous: u64,
     /// At how many places it was said.
     pub copies: u32,
+    /// What.
+    pub word: Word,
+}
+
+/// What can be said.
+#[derive(Debug)]
+pub enum Word {
+    /// An event for receivers here.
+    Event(Carried),
+    /// The node is there, or leaves.
+    Announce {
+        /// It leaves.
+        leaves: bool,
+    },
+    /// An event whose receivers here are asked.
+    Question {
+        /// The event.
+        event: Carried,
+        /// Under what it is asked.
+        token: EventId,
+        /// How long they have.
+        timeout: Duration,
+    },
+    /// An answer to something that this node has asked.
+    Answer {
+        /// What.
+        token: EventId,
+        /// The answer.
+        item: v1::ReplyItem,
+    },
+    /// No more answers will come from that node.
+    Done {
+        /// To what.
+        token: EventId,
+        /// Whose are missing.
+        summary: v1::RepliesDone,
+    },
+}
+
+/// An event on its way between nodes.
+#[derive(Debug)]
+pub struct Carried {
     /// The namespace.
     pub namespace: String,
     /// Whom it is for.
@@ -50,44 +98,74 @@ impl Said for Heard {
 /// Why a message between nodes is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a message from another node is malformed: {0}")]
-pub struct Malformed(pub String);
+pub struct Malformed(String);
+
+fn malformed(what: impl ToString) -> Malformed {
+    Malformed(what.to_string())
+}
 
 impl Heard {
     /// Reads a message that was heard at a place.
     pub fn parse(place: Place, message: Bytes) -> Result<Self, Malformed> {
-        let malformed = |what: &str| Malformed(what.to_owned());
-        let envelope = Envelope::decode(message).map_err(|error| Malformed(error.to_string()))?;
-        let Some(What::Fanout(fanout)) = envelope.what else { return Err(malformed("it says nothing")) };
+        let envelope = Envelope::decode(message).map_err(malformed)?;
+        let origin = envelope.node.parse().map_err(|_| malformed("its node is none"))?;
+        let word = Word::parse(&place, envelope.what.ok_or_else(|| malformed("it says nothing"))?)?;
+        let Envelope { seq, previous, copies, .. } = envelope;
+        Ok(Self { place, origin, seq, previous, copies, word })
+    }
+}
+
+impl Word {
+    fn parse(place: &Place, what: What) -> Result<Self, Malformed> {
+        let here = |is: bool| is.then_some(()).ok_or_else(|| malformed("it is not for where it was heard"));
+        let to_node = matches!(place, Place::Node(_));
+        Ok(match what {
+            What::Fanout(fanout) => {
+                let event = Carried::parse(fanout)?;
+                here(places(&event.namespace, &event.target).contains(place))?;
+                Self::Event(event)
+            }
+            What::Announce(announce) => {
+                here(*place == Place::Cluster)?;
+                Self::Announce { leaves: announce.leaves }
+            }
+            What::Question(Question { fanout, token, timeout_ms }) => {
+                here(to_node)?;
+                let event = Carried::parse(fanout.ok_or_else(|| malformed("it asks nothing"))?)?;
+                let timeout = Duration::from_millis(timeout_ms.into()).min(REPLY_TIMEOUT_MAX);
+                Self::Question { event, token: id(&token)?, timeout }
+            }
+            What::Answer(Answer { token, item }) => {
+                here(to_node)?;
+                let item = item.ok_or_else(|| malformed("it answers nothing"))?;
+                Self::Answer { token: id(&token)?, item }
+            }
+            What::QuestionDone(QuestionDone { token, summary }) => {
+                here(to_node)?;
+                Self::Done { token: id(&token)?, summary: summary.unwrap_or_default() }
+            }
+        })
+    }
+}
+
+fn id(token: &str) -> Result<EventId, Malformed> {
+    token.parse().map_err(|_| malformed("its token is none"))
+}
+
+impl Carried {
+    fn parse(fanout: Fanout) -> Result<Self, Malformed> {
         let class = match fanout.class() {
             FanoutClass::Reliable => Class::Reliable,
             FanoutClass::Volatile => Class::Volatile,
             FanoutClass::Latest => Class::Latest,
             FanoutClass::Unspecified => return Err(malformed("it has no class")),
         };
-        let namespace =
-            NamespaceName::try_from(fanout.namespace).map_err(|error| Malformed(error.to_string()))?;
-        let target = Target::try_from(fanout.target).map_err(|refusal| Malformed(refusal.to_string()))?;
+        let namespace = NamespaceName::try_from(fanout.namespace).map_err(malformed)?;
+        let target = Target::try_from(fanout.target).map_err(malformed)?;
         let frame = Frame::heard(fanout.record, class, namespace.as_str());
         let frame = frame.ok_or_else(|| malformed("it holds no event of its namespace"))?;
-        if !belongs(&place, namespace.as_str(), &target) {
-            return Err(malformed("it is for another place than where it was heard"));
-        }
-        Ok(Self {
-            place,
-            origin: envelope.node.parse().map_err(|_| malformed("its node is none"))?,
-            seq: envelope.seq,
-            previous: envelope.previous,
-            copies: envelope.copies,
-            namespace: namespace.into_string(),
-            target,
-            frame,
-        })
+        Ok(Self { namespace: namespace.into_string(), target, frame })
     }
-}
-
-/// Whether what is for `target` may be said at a place: what is said elsewhere reaches nobody by that.
-fn belongs(place: &Place, namespace: &str, target: &Target) -> bool {
-    places(namespace, target).contains(place)
 }
 
 /// Where an event must be said so that everybody hears it, wherever they are.
@@ -132,10 +210,9 @@ pub(super) fn fanout(namespace: &str, target: &Target, frame: &Frame) -> Fanout 
 }
 
 /// The bytes of what this node says, the `seq`th.
-pub(super) fn message(node: NodeId, (seq, previous): (u64, u64), copies: usize, fanout: Fanout) -> Bytes {
+pub(super) fn message(node: NodeId, (seq, previous): (u64, u64), copies: usize, what: What) -> Bytes {
     let copies = u32::try_from(copies).unwrap_or(u32::MAX);
-    let envelope =
-        Envelope { node: node.to_string(), seq, previous, copies, what: Some(What::Fanout(fanout)) };
+    let envelope = Envelope { node: node.to_string(), seq, previous, copies, what: Some(what) };
     envelope.encode_to_vec().into()
 }
 
@@ -160,12 +237,13 @@ mod tests {
     #[test]
     fn an_event_is_read_as_it_was_said() {
         let (node, (target, frame)) = (NodeId::random(), said());
-        let bytes = message(node, (7, 3), 2, fanout("chat", &target, &frame));
+        let bytes = message(node, (7, 3), 2, What::Fanout(fanout("chat", &target, &frame)));
         let heard = Heard::parse(Place::room("chat", "general"), bytes).unwrap();
         assert_eq!((heard.origin, heard.seq, heard.previous, heard.copies), (node, 7, 3, 2));
-        assert_eq!((heard.namespace.as_str(), heard.target), ("chat", target));
-        assert_eq!(heard.frame.record(), frame.record());
-        assert_eq!((heard.frame.class(), heard.frame.topic()), (frame.class(), frame.topic()));
+        let Word::Event(event) = heard.word else { panic!("{heard:?}") };
+        assert_eq!((event.namespace.as_str(), event.target), ("chat", target));
+        assert_eq!(event.frame.record(), frame.record());
+        assert_eq!((event.frame.class(), event.frame.topic()), (frame.class(), frame.topic()));
     }
 
     #[test]
@@ -184,7 +262,7 @@ mod tests {
             },
         ];
         for fanout in wrong {
-            let bytes = message(node, (1, 0), 1, fanout.clone());
+            let bytes = message(node, (1, 0), 1, What::Fanout(fanout.clone()));
             assert!(Heard::parse(Place::room("chat", "general"), bytes).is_err(), "{fanout:?}");
         }
         for bytes in [&b""[..], b"\xff", b"hello"] {

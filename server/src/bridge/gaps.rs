@@ -60,10 +60,7 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{
-        Class, Frame,
-        target::{Target, Who},
-    };
+    use crate::bridge::Word;
 
     fn heard(place: &str, origin: NodeId, (seq, previous): (u64, u64), copies: u32) -> Heard {
         Heard {
@@ -72,9 +69,7 @@ mod tests {
             seq,
             previous,
             copies,
-            namespace: "chat".into(),
-            target: Target::of(Who::Everyone),
-            frame: Frame::event(Default::default(), Class::Reliable),
+            word: Word::Announce { leaves: false },
         }
     }
 

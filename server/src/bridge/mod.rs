@@ -4,6 +4,7 @@
 //!
 //! * [`subjects`]: places as subjects; `envelope`: what is said as bytes, checked when it is heard
 //! * `outgoing`: what is said, numbered; `interest`: where is listened
+//! * `nodes`: which other nodes there are
 //! * `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
 //! * [`link`]: what carries it; `nats`: the real one
 //!
@@ -16,32 +17,43 @@ mod gaps;
 mod interest;
 pub mod link;
 mod nats;
+mod nodes;
 mod order;
 mod outgoing;
 pub mod subjects;
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::SelectAll;
+use parking_lot::Mutex;
+use rialto_proto::{
+    node::{Announce, Answer, Question, QuestionDone, envelope::What},
+    v1::{RepliesDone, ReplyItem},
+};
 use tokio::sync::{mpsc, watch};
 
 pub use self::{
-    envelope::{Heard, Malformed},
+    envelope::{Carried, Heard, Malformed, Word},
     gaps::{Gaps, Verdict},
     interest::Pin,
     link::{Link, LinkError, LinkState},
     nats::NatsLink,
+    nodes::ANNOUNCED_EVERY,
     outgoing::Waiting,
     subjects::Place,
 };
 use self::{
     interest::{Interest, Listening},
+    nodes::Nodes,
     order::Ordering,
     outgoing::Outgoing,
 };
 use crate::{
-    base::{clock::Instant, ids::NodeId},
+    base::{
+        clock::Instant,
+        ids::{EventId, NodeId},
+    },
     wire::{Frame, target::Target},
 };
 
@@ -56,6 +68,7 @@ pub struct Bridge {
     link: Arc<dyn Link>,
     interest: Arc<Interest>,
     outgoing: Outgoing,
+    nodes: Mutex<Nodes>,
 }
 
 /// What the router has to run.
@@ -82,7 +95,8 @@ impl Bridge {
         let inbox =
             Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
         let ends = Ends { inbox, waiting, link: Arc::clone(&link) };
-        (Self { node, cluster: cluster.to_owned(), link, interest, outgoing }, ends)
+        let (cluster, nodes) = (cluster.to_owned(), Mutex::default());
+        (Self { node, cluster, link, interest, outgoing, nodes }, ends)
     }
 
     /// This node.
@@ -98,10 +112,54 @@ impl Bridge {
         if places.is_empty() {
             return 0;
         }
-        let fanout = envelope::fanout(namespace, target, frame);
+        self.say_at(&places, &What::Fanout(envelope::fanout(namespace, target, frame)))
+    }
+
+    /// Asks the receivers of an event on one other node. That node says in the end that it is done.
+    pub fn ask(&self, node: NodeId, event: (&str, &Target, &Frame), token: EventId, timeout: Duration) {
+        let fanout = Some(envelope::fanout(event.0, event.1, event.2));
+        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        let question = Question { fanout, token: token.to_string(), timeout_ms };
+        self.say_at(&[Place::Node(node)], &What::Question(question));
+    }
+
+    /// Passes an answer on to the node that has asked.
+    pub fn answer(&self, token: EventId, item: ReplyItem) {
+        let answer = Answer { token: token.to_string(), item: Some(item) };
+        self.say_at(&[Place::Node(token.node)], &What::Answer(answer));
+    }
+
+    /// Tells the node that has asked that no more answers will come.
+    pub fn done(&self, token: EventId, summary: RepliesDone) {
+        let done = QuestionDone { token: token.to_string(), summary: Some(summary) };
+        self.say_at(&[Place::Node(token.node)], &What::QuestionDone(done));
+    }
+
+    /// Says that this node is there, or that it leaves.
+    pub fn announce(&self, leaves: bool) {
+        self.say_at(&[Place::Cluster], &What::Announce(Announce { leaves }));
+    }
+
+    fn say_at(&self, places: &[Place], what: &What) -> usize {
         let subjects: Vec<String> = places.iter().map(|place| place.subject(&self.cluster)).collect();
         let copies = subjects.len();
-        self.outgoing.say(subjects, |numbers| envelope::message(self.node, numbers, copies, fanout.clone()))
+        self.outgoing.say(subjects, |numbers| envelope::message(self.node, numbers, copies, what.clone()))
+    }
+
+    /// Notes that a node is there, or that it has said that it leaves. True when that is new.
+    pub fn note(&self, node: NodeId, leaves: bool, now: Instant) -> bool {
+        let mut nodes = self.nodes.lock();
+        if leaves { nodes.leave(node) } else { nodes.hear(node, now) }
+    }
+
+    /// The other nodes that are there.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        self.nodes.lock().all()
+    }
+
+    /// Forgets and returns nodes that were not heard for too long.
+    pub fn gone(&self, now: Instant) -> Vec<NodeId> {
+        self.nodes.lock().gone(now)
     }
 
     /// Listens at these places as long as the pin is held, and as long as somebody is there.

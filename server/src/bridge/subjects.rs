@@ -5,6 +5,7 @@
 //! * `rl.<cluster>.room.<partition>.<namespace>.<room>`
 //! * `rl.<cluster>.ns.<namespace>`: everyone in a namespace, and its users
 //! * `rl.<cluster>.node.<node>`
+//! * `rl.<cluster>.nodes`: all nodes
 
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub enum Place {
     Namespace(Arc<str>),
     /// One node.
     Node(NodeId),
+    /// All nodes.
+    Cluster,
 }
 
 impl Place {
@@ -52,6 +55,7 @@ impl Place {
             }
             Self::Namespace(namespace) => format!("rl.{cluster}.ns.{}", token(namespace)),
             Self::Node(node) => format!("rl.{cluster}.node.{node}"),
+            Self::Cluster => format!("rl.{cluster}.nodes"),
         }
     }
 }
@@ -112,13 +116,13 @@ mod tests {
             assert!(subject.split('.').all(is_token), "{text:?}: {subject}");
             assert_eq!(subject.split('.').count(), 6);
         }
-        assert_eq!(Place::room("chat", "general").subject("main"), "rl.main.room.066.ncdk62t0.ncti6sr9dc5h0");
+        assert_eq!(Place::room("chat", "general").subject("main"), "rl.main.room.101.ncdk62t0.nctimspbic5m0");
     }
 
     #[test]
     fn places_of_different_kinds_have_different_subjects() {
         let node = NodeId::random();
-        let places = [Place::Namespace("a".into()), Place::room("a", "a"), Place::Node(node)];
+        let places = [Place::Namespace("a".into()), Place::room("a", "a"), Place::Node(node), Place::Cluster];
         let mut subjects: Vec<String> = places.iter().map(|place| place.subject("main")).collect();
         subjects.sort();
         subjects.dedup();

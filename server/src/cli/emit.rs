@@ -127,5 +127,8 @@ async fn gather(mut replies: Replies, json: bool, output: &Output) -> Result<(),
     if summary.missing_count > 0 {
         output.note(&format!("{} left before they answered", summary.missing_count));
     }
+    if !summary.nodes_missing.is_empty() {
+        output.note(&format!("not known of the nodes {}", summary.nodes_missing.join(", ")));
+    }
     Ok(())
 }

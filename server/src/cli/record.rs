@@ -5,7 +5,7 @@
 //! | `event` | `namespace`, `rooms`, `event`, `text` or `base64`, `content_type`, `headers`, `event_id`, `sender{session,user}`, `sent_at`, `wants_reply`, `offset` and `epoch` (only from a room with history) |
 //! | `accepted` | `event_id`, `recipients`, `offset` (only in rooms with history), `durability` |
 //! | `reply` | `session`, `user`, `text` or `base64` or `error`, `content_type` |
-//! | `summary` | `answered`, `missing_count`, `missing[]{session,user,left}`, `timed_out` |
+//! | `summary` | `answered`, `missing_count`, `missing[]{session,user,left}`, `timed_out`, `nodes_missing[]` |
 //! | `room` | `namespace`, `room`, `member_count` |
 //! | `room_event` | `namespace`, `room`, `kind`, `session`, `user`, `member_count`, `missed_count` |
 //! | `member` | `session`, `user`, `attributes`, `away` |
@@ -148,6 +148,7 @@ pub(super) fn summary_json(summary: &Summary) -> Value {
         "missing_count": summary.missing_count,
         "missing": missing,
         "timed_out": summary.timed_out,
+        "nodes_missing": summary.nodes_missing,
     })
 }
 

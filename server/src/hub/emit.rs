@@ -224,6 +224,13 @@ impl Hub {
         behind
     }
 
+    /// Whether somebody is in a room beside `except`.
+    pub fn has_member(&self, namespace: &str, room: &str, except: Option<u64>) -> bool {
+        let address = Address::room(namespace, room);
+        let shard = self.shards.lock_one(&address);
+        shard.get(&address).is_some_and(|room| room.members.keys().any(|key| Some(*key) != except))
+    }
+
     /// Whether nobody is in a room, or in the namespace where `room` is empty.
     pub fn is_empty(&self, namespace: &str, room: &str) -> bool {
         let address = place(namespace, room);

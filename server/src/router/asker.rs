@@ -9,6 +9,8 @@ use rialto_proto::v1::{Replies, RepliesDone, ReplyItem, server_frame::Frame as B
 use tokio::sync::oneshot;
 
 use crate::{
+    base::ids::EventId,
+    bridge::Bridge,
     session::{Session, outbox::Put},
     wire::Frame,
 };
@@ -26,6 +28,8 @@ enum Listener {
     Session(Arc<Question>),
     /// Hears the first answer or the end, whichever comes first.
     Call(Arc<Mutex<Option<oneshot::Sender<Heard>>>>),
+    /// Somebody on another node, under this token.
+    Node(Arc<Bridge>, EventId),
 }
 
 /// What a call hears.
@@ -40,8 +44,8 @@ pub(super) enum Heard {
 /// The emit of a session that wants replies.
 #[derive(Debug)]
 pub(super) struct Question {
-    session: Arc<Session>,
-    reference: u32,
+    pub(super) session: Arc<Session>,
+    pub(super) reference: u32,
     /// What came before the session was told that its event was taken; `None` from then on. Receivers may answer, or
     /// leave, before the last of them has got the event.
     early: Mutex<Option<Vec<Frame>>>,
@@ -63,7 +67,8 @@ impl Question {
         (behind > 0).then(|| Arc::clone(&self.session))
     }
 
-    fn tell(&self, body: Body) -> Option<Arc<Session>> {
+    /// Tells the session something, once it was told that its event was taken. Returns it if it fell behind.
+    pub(super) fn tell(&self, body: Body) -> Option<Arc<Session>> {
         let frame = Frame::answer(self.reference, body);
         let mut early = self.early.lock();
         if let Some(early) = early.as_mut() {
@@ -71,6 +76,14 @@ impl Question {
             return None;
         }
         (self.session.outbox.answer(frame) == Put::Overrun).then(|| Arc::clone(&self.session))
+    }
+}
+
+impl Question {
+    /// Tells the session that no more replies will come. Returns it if it fell behind.
+    pub(super) fn end(&self, summary: RepliesDone) -> Option<Arc<Session>> {
+        self.session.replies_done();
+        self.tell(Body::RepliesDone(summary))
     }
 }
 
@@ -87,11 +100,16 @@ impl Asker {
         (Self { payload_bytes_max, listener }, hears)
     }
 
+    /// Another node, for somebody of its own.
+    pub(super) fn node(bridge: &Arc<Bridge>, token: EventId, payload_bytes_max: u32) -> Self {
+        Self { payload_bytes_max, listener: Listener::Node(Arc::clone(bridge), token) }
+    }
+
     /// The key of the session that asks, if it is one.
     pub(super) fn key(&self) -> Option<u64> {
         match &self.listener {
             Listener::Session(question) => Some(question.session.id.key),
-            Listener::Call(_) => None,
+            Listener::Call(_) | Listener::Node(..) => None,
         }
     }
 
@@ -100,17 +118,22 @@ impl Asker {
         match &self.listener {
             Listener::Session(question) => question.tell(Body::Replies(Replies { items: vec![item] })),
             Listener::Call(teller) => tell_call(teller, Heard::Answer(item)),
+            Listener::Node(bridge, token) => {
+                bridge.answer(*token, item);
+                None
+            }
         }
     }
 
     /// Says that no more replies will come. Returns the asking session if it fell behind by it.
     pub(super) fn tell_done(&self, summary: RepliesDone) -> Option<Arc<Session>> {
         match &self.listener {
-            Listener::Session(question) => {
-                question.session.replies_done();
-                question.tell(Body::RepliesDone(summary))
-            }
+            Listener::Session(question) => question.end(summary),
             Listener::Call(teller) => tell_call(teller, Heard::Nothing(summary)),
+            Listener::Node(bridge, token) => {
+                bridge.done(*token, summary);
+                None
+            }
         }
     }
 }

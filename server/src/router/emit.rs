@@ -16,6 +16,7 @@ use super::{
     asker::Asker,
     dispatch::forbidden,
     keep::{Keeping, Taken, is_kept, storage_failed},
+    reply::Asked,
 };
 use crate::{
     auth::{Identity, Right},
@@ -227,7 +228,7 @@ impl Router {
         Ok((id, fan_out))
     }
 
-    /// Sends an event whose receivers are asked for replies; `asker` is told of them.
+    /// Sends an event whose receivers are asked for replies, here and on other nodes; `asker` is told of them.
     pub(super) fn send_asking(
         &self,
         origin: Origin<'_>,
@@ -235,7 +236,8 @@ impl Router {
         settings: &NamespaceSettings,
         (id, asker): (EventId, Asker),
     ) -> Result<FanOut, Refusal> {
-        let deadline = clock::now() + emit.replies.unwrap_or_default();
+        let timeout = emit.replies.unwrap_or_default();
+        let (deadline, nodes) = (clock::now() + timeout, self.nodes_asked(&emit.target));
         let (target, namespace, frame) = encode(origin, emit, id, id.to_string());
         let emission = Emission {
             namespace: &namespace,
@@ -246,9 +248,13 @@ impl Router {
             charged: false,
             now: clock::now(),
         };
-        let sent =
-            self.hub.emit_asking(emission, |receivers| self.wait_for_replies(id, asker, receivers, deadline));
-        sent.map_err(|held| self.let_go(held))
+        let sent = self.hub.emit_asking(emission, |receivers| {
+            let asked = Asked { receivers, nodes: nodes.clone() };
+            self.wait_for_replies(id, asker, asked, deadline)
+        });
+        let fan_out = sent.map_err(|held| self.let_go(held))?;
+        self.ask_nodes(&nodes, (&namespace, &target, &frame), id, timeout);
+        Ok(fan_out)
     }
 
     /// Tells a session that its event was taken, and sees to those who fell behind by it.
@@ -322,7 +328,12 @@ fn check_membership(session: &Session, emit: &Emit, settings: &NamespaceSettings
 }
 
 /// Encodes an event, once for all its receivers.
-fn encode(origin: Origin<'_>, emit: Emit, id: EventId, reply_token: String) -> (Target, String, Frame) {
+pub(super) fn encode(
+    origin: Origin<'_>,
+    emit: Emit,
+    id: EventId,
+    reply_token: String,
+) -> (Target, String, Frame) {
     let Emit { namespace, target, content, class, .. } = emit;
     let namespace = namespace.into_string();
     let mut event = event(&namespace, &target, content, (id, origin.sender()));

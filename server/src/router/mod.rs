@@ -7,7 +7,7 @@
 //! * [`rooms`]: what rooms keep, for those who may see it
 //! * `others`: what other nodes are told, and what they tell
 //! * [`reply`]: answers on their way back, calls
-//! * `asker`: who waits for answers
+//! * `asker`: who waits for answers; `elsewhere`: any one member on another node
 //! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
 //! * [`directory`]: what operators and backends ask for
 //! * [`timers`]: what ends by the clock
@@ -15,6 +15,7 @@
 mod asker;
 pub mod directory;
 pub mod dispatch;
+mod elsewhere;
 pub mod emit;
 mod keep;
 mod lane;
@@ -70,11 +71,11 @@ pub struct Router {
     hub: Hub,
     histories: Arc<Histories>,
     /// The way to the other nodes, where there are any.
-    bridge: Option<Bridge>,
+    bridge: Option<Arc<Bridge>>,
     lane: Lane,
     this: Weak<Self>,
     authenticator: Authenticator,
-    replies: Mutex<Replies<Asker>>,
+    replies: Mutex<Replies<EventId, Asker>>,
     expiries: Mutex<Expiries>,
     windows: Mutex<Expiries>,
     numbers_due: Mutex<BTreeSet<Due>>,
@@ -114,13 +115,13 @@ impl Router {
         tasks: Tasks,
     ) -> Arc<Self> {
         let limits = config.limits.clone();
-        let node = kept.bridge.as_ref().map_or_else(NodeId::random, Bridge::node);
+        let node = kept.bridge.as_ref().map_or_else(NodeId::random, |bridge| bridge.node());
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             node,
             hub: Hub::new(&limits, kept.namespaces, Arc::clone(&metrics)),
             histories: kept.histories,
-            bridge: kept.bridge,
+            bridge: kept.bridge.map(Arc::new),
             lane: Lane::default(),
             authenticator,
             replies: Mutex::default(),

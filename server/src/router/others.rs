@@ -1,28 +1,29 @@
 //! The other nodes: what is said here and is for somebody there, what is said there and is for somebody here, and where this
 //! node listens. A session is told that it has joined when this node is certain to hear the room.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, RefusalCode};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Router;
+use super::{Router, asker::Asker, reply::Asked};
 use crate::{
     base::{
         clock,
         config::{HistoryKind, NamespaceSettings},
-        ids::RoomName,
+        ids::{EventId, NodeId, RoomName},
         metrics::CauseLabel,
         refusal::{Refusal, Retry},
     },
-    bridge::{Bridge, Gaps, Heard, Inbox, LinkError, Pin, Place},
+    bridge::{ANNOUNCED_EVERY, Bridge, Carried, Gaps, Heard, Inbox, LinkError, Pin, Place, Word},
     hub::{Emission, What},
     session::Session,
-    wire::{Frame, target::Target},
+    wire::{
+        Frame,
+        target::{Target, Who},
+    },
 };
 
-/// How often it is looked where nobody is any more.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// When a client may try again that could not join because other nodes were not reached.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(1);
 
@@ -94,13 +95,13 @@ impl Router {
     /// Hands out what other nodes say, until the node stops.
     pub async fn run_inbox(self: Arc<Self>, mut inbox: Inbox) {
         let Some(bridge) = &self.bridge else { return };
-        let (new, _own) = bridge.pin(vec![Place::Node(self.node)]);
+        let (new, _own) = bridge.pin(vec![Place::Node(self.node), Place::Cluster]);
         for place in new {
             self.tasks.spawn("listen", bridge.open(place));
         }
         let (mut gaps, mut state) = (Gaps::default(), bridge.state());
         let mut losses = state.borrow_and_update().losses;
-        let mut sweep = interval(SWEEP_EVERY);
+        let mut sweep = interval(ANNOUNCED_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -119,6 +120,8 @@ impl Router {
                     }
                 }
                 _ = sweep.tick() => {
+                    bridge.announce(false);
+                    bridge.gone(clock::now()).into_iter().for_each(|node| self.lose_node(bridge, node));
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));
                     ended.iter().for_each(|place| gaps.forget(place));
                 }
@@ -126,8 +129,9 @@ impl Router {
         }
     }
 
-    /// Hands an event of another node to those here whom it is for.
+    /// Sees to what another node has said.
     fn hand_over(&self, gaps: &mut Gaps, heard: Heard) {
+        let Some(bridge) = &self.bridge else { return };
         let verdict = gaps.note(&heard);
         if verdict.gap {
             self.tell_gap(&heard.place);
@@ -135,24 +139,113 @@ impl Router {
         if verdict.again {
             return;
         }
-        let Some(settings) = self.hub.namespaces.settings(&heard.namespace) else { return };
-        let sent = self.hub.emit(Emission {
-            namespace: &heard.namespace,
-            settings: &settings,
-            target: &heard.target,
-            sender: None,
-            what: What::Frame(&heard.frame),
-            charged: true,
-            now: clock::now(),
-        });
-        match sent {
+        match heard.word {
+            Word::Event(event) => self.emit_here(event),
+            Word::Announce { leaves: false } => {
+                if bridge.note(heard.origin, false, clock::now()) {
+                    // Who is new should not have to wait for us.
+                    bridge.announce(false);
+                    self.count_nodes(bridge);
+                }
+            }
+            Word::Announce { leaves: true } => {
+                if bridge.note(heard.origin, true, clock::now()) {
+                    self.lose_node(bridge, heard.origin);
+                }
+            }
+            Word::Question { event, token, timeout } => self.ask_here(bridge, event, token, timeout),
+            Word::Answer { token, item } => self.reply_of(token, heard.origin, item),
+            Word::Done { token, summary } => self.done_of(token, heard.origin, summary),
+        }
+    }
+
+    /// Hands an event of another node to those here whom it is for.
+    fn emit_here(&self, event: Carried) {
+        let Some(settings) = self.hub.namespaces.settings(&event.namespace) else { return };
+        match self.hub.emit(emission(&event, &settings)) {
             Ok(mut fan_out) => {
                 if let Some(due) = fan_out.due.take() {
-                    self.flush_at(due, heard.namespace, heard.target);
+                    self.flush_at(due, event.namespace, event.target);
                 }
                 self.settle_heard(fan_out);
             }
             Err(held) => drop(self.let_go(held)),
+        }
+    }
+
+    /// Asks those here whom an event of another node is for.
+    fn ask_here(&self, bridge: &Arc<Bridge>, event: Carried, token: EventId, timeout: Duration) {
+        let settings = self.hub.namespaces.settings(&event.namespace);
+        let Some(settings) = settings.filter(|_| !self.is_asked(token)) else {
+            return bridge.done(token, v1::RepliesDone::default());
+        };
+        let asker = Asker::node(bridge, token, settings.payload_bytes_max);
+        let deadline = clock::now() + timeout;
+        let sent = self.hub.emit_asking(emission(&event, &settings), |receivers| {
+            self.wait_for_replies(token, asker, Asked { receivers, nodes: BTreeSet::new() }, deadline)
+        });
+        match sent {
+            Ok(fan_out) => {
+                let unreached = fan_out.unreached.clone();
+                self.settle_heard(fan_out);
+                self.account_for(token, &unreached);
+            }
+            Err(held) => {
+                drop(self.let_go(held));
+                bridge.done(token, v1::RepliesDone::default());
+            }
+        }
+    }
+
+    /// The other nodes on which somebody may be whom a question is for.
+    pub(super) fn nodes_asked(&self, target: &Target) -> BTreeSet<NodeId> {
+        let Some(bridge) = self.bridge.as_ref().filter(|_| !target.local) else { return BTreeSet::new() };
+        let there = bridge.nodes();
+        match &target.who {
+            Who::AnyOf(_) => BTreeSet::new(),
+            Who::Union { rooms, sessions, users } if rooms.is_empty() && users.is_empty() => there
+                .into_iter()
+                .filter(|node| sessions.iter().any(|session| session.node == *node))
+                .collect(),
+            Who::Union { .. } | Who::Everyone => there.into_iter().collect(),
+        }
+    }
+
+    /// The other nodes on which any one member may be, in an order by chance.
+    pub(super) fn nodes_of_any(&self, target: &Target) -> Vec<NodeId> {
+        let any = matches!(target.who, Who::AnyOf(_)) && !target.local;
+        let mut nodes = self.bridge.as_ref().filter(|_| any).map(|bridge| bridge.nodes()).unwrap_or_default();
+        nodes.sort_by_cached_key(|_| clock::random_u64());
+        nodes
+    }
+
+    /// Asks on other nodes.
+    pub(super) fn ask_nodes(
+        &self,
+        nodes: &BTreeSet<NodeId>,
+        event: (&str, &Target, &Frame),
+        token: EventId,
+        timeout: Duration,
+    ) {
+        if let Some(bridge) = &self.bridge {
+            nodes.iter().for_each(|node| bridge.ask(*node, event, token, timeout));
+        }
+    }
+
+    fn lose_node(&self, bridge: &Bridge, node: NodeId) {
+        tracing::info!(%node, "another node is gone");
+        self.count_nodes(bridge);
+        self.node_gone(node);
+    }
+
+    fn count_nodes(&self, bridge: &Bridge) {
+        self.metrics.nodes.set(i64::try_from(bridge.nodes().len()).unwrap_or(i64::MAX));
+    }
+
+    /// Tells the other nodes that this one will not be heard again.
+    pub fn say_goodbye(&self) {
+        if let Some(bridge) = &self.bridge {
+            bridge.announce(true);
         }
     }
 
@@ -161,7 +254,7 @@ impl Router {
         let (namespace, room) = match place {
             Place::Room { namespace, room } => (namespace, &**room),
             Place::Namespace(namespace) => (namespace, ""),
-            Place::Node(_) => return,
+            Place::Node(_) | Place::Cluster => return,
         };
         self.metrics.bridge_gaps.inc();
         let rooms = if room.is_empty() { Vec::new() } else { vec![room.to_owned()] };
@@ -173,8 +266,21 @@ impl Router {
         match place {
             Place::Room { namespace, room } => self.hub.is_empty(namespace, room),
             Place::Namespace(namespace) => self.hub.is_empty(namespace, ""),
-            Place::Node(_) => false,
+            Place::Node(_) | Place::Cluster => false,
         }
+    }
+}
+
+/// An event of another node, for those who are here. Its rooms have been charged there.
+fn emission<'a>(event: &'a Carried, settings: &'a NamespaceSettings) -> Emission<'a> {
+    Emission {
+        namespace: &event.namespace,
+        settings,
+        target: &event.target,
+        sender: None,
+        what: What::Frame(&event.frame),
+        charged: true,
+        now: clock::now(),
     }
 }
 

@@ -1,15 +1,18 @@
 //! Replies on their way back to who asked: a session, or a call that waits.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::MutexGuard;
 use rialto_proto::v1::{
-    CallResponse, RefusalCode, ReplyItem, Sender, reply, reply_item, server_frame::Frame as Body,
+    CallResponse, RefusalCode, RepliesDone, ReplyItem, Sender, reply, reply_item, server_frame::Frame as Body,
 };
+
+use tokio::sync::oneshot::error::RecvError;
 
 use super::{
     Router,
     asker::{Asker, Heard, Question},
+    elsewhere::nobody,
     emit::{Origin, accepted},
 };
 use crate::{
@@ -17,7 +20,7 @@ use crate::{
     base::{
         clock::Instant,
         config::NamespaceSettings,
-        ids::EventId,
+        ids::{EventId, NodeId},
         limits::REPLIES_ASKED_MAX,
         refusal::{Refusal, Retry},
     },
@@ -34,17 +37,23 @@ use crate::{
 };
 
 /// Gives up a wait when the one who asked has gone.
-struct GiveUp<'a> {
-    router: &'a Router,
-    id: EventId,
+pub(super) struct GiveUp<'a> {
+    pub(super) router: &'a Router,
+    pub(super) id: EventId,
 }
 
 impl Drop for GiveUp<'_> {
     fn drop(&mut self) {
         let mut replies = self.router.replies.lock();
-        replies.forget(self.id.number);
+        replies.forget(self.id);
         self.router.count_waits(&replies);
     }
+}
+
+/// Who is asked: sessions here, and whoever it is for on other nodes.
+pub(super) struct Asked<'a> {
+    pub(super) receivers: &'a [Arc<Session>],
+    pub(super) nodes: BTreeSet<NodeId>,
 }
 
 impl Router {
@@ -94,6 +103,10 @@ impl Router {
     ) -> Result<u32, Refusal> {
         session.await_replies(self.limits.session.replies_outstanding_max)?;
         let question = Question::new(session, reference);
+        if self.is_elsewhere(session, &emit) {
+            self.ask_elsewhere(question, (id, emit), settings.payload_bytes_max);
+            return Ok(0);
+        }
         let asker = Asker::session(&question, settings.payload_bytes_max);
         let sent = self.send_asking(Origin::Session(session), emit, settings, (id, asker));
         let fan_out = sent.inspect_err(|_| session.replies_done())?;
@@ -107,36 +120,40 @@ impl Router {
         Ok(delivered)
     }
 
-    /// Asks one session without being one, and waits for its answer.
+    /// Asks one session without being one, and waits for its answer. Of any one member of a room those of this node are asked
+    /// first, and then those of one other node after the other.
     ///
     /// *Cancel safety*: dropping the future gives up the wait; the callee's answer is then refused.
     pub async fn call(&self, identity: &Identity, emit: Emit) -> Result<CallResponse, Refusal> {
         let settings = self.allow(identity, &emit)?;
+        let mut elsewhere = self.nodes_of_any(&emit.target);
+        let mut outcome = self.call_here(identity, emit.clone(), &settings).await;
+        while let Err(refusal) = &outcome
+            && refusal.code == RefusalCode::NoRecipient
+            && let Some(node) = elsewhere.pop()
+        {
+            let (asker, hears) = Asker::call(settings.payload_bytes_max);
+            let id = self.next_event_id();
+            let _give_up = self.ask_there(Origin::Identity(identity), emit.clone(), (id, asker), node)?;
+            outcome = response(id, hears.await);
+        }
+        outcome
+    }
+
+    async fn call_here(
+        &self,
+        identity: &Identity,
+        emit: Emit,
+        settings: &NamespaceSettings,
+    ) -> Result<CallResponse, Refusal> {
         let (asker, hears) = Asker::call(settings.payload_bytes_max);
         let id = self.next_event_id();
-        let fan_out = self.send_asking(Origin::Identity(identity), emit, &settings, (id, asker))?;
-        let give_up = GiveUp { router: self, id };
-        let (reached, unreached) = (fan_out.delivered > 0, fan_out.unreached.clone());
+        let fan_out = self.send_asking(Origin::Identity(identity), emit, settings, (id, asker))?;
+        let _give_up = GiveUp { router: self, id };
+        let unreached = fan_out.unreached.clone();
         self.settle_fan_out(fan_out);
         self.account_for(id, &unreached);
-        if !reached {
-            return Err(no_recipient());
-        }
-        let heard = hears.await;
-        drop(give_up);
-        let event_id = id.to_string();
-        match heard {
-            Ok(Heard::Answer(ReplyItem { body: Some(reply_item::Body::Error(error)), .. })) => {
-                Err(Refusal::new(RefusalCode::RecipientFailed, error))
-            }
-            Ok(Heard::Answer(item)) => Ok(CallResponse { reply: Some(item), event_id }),
-            Ok(Heard::Nothing(done)) if done.timed_out => {
-                Err(Refusal::new(RefusalCode::TimedOut, "no answer within the timeout"))
-            }
-            Ok(Heard::Nothing(_)) | Err(_) => {
-                Err(Refusal::new(RefusalCode::RecipientLeft, "the receiver went away before it answered"))
-            }
-        }
+        response(id, hears.await)
     }
 
     /// Takes an answer and passes it to who asked.
@@ -146,14 +163,10 @@ impl Router {
             Refusal::new(RefusalCode::ReplyUnknown, "no reply is expected from this session under this token")
         };
         let id: EventId = token.parse().map_err(|_| unknown())?;
-        if id.node != self.node {
-            return Err(unknown());
-        }
         let mut replies = self.replies.lock();
-        let asker = replies.expecting(id.number, session.id.key).map_err(|_| unknown())?;
+        let asker = replies.expecting(id, session.id.key).map_err(|_| unknown())?;
         content::payload(content::reply_bytes(body.as_ref()), asker.payload_bytes_max)?;
-        let (from, Progress { asker, done }) =
-            replies.answer(id.number, session.id.key).map_err(|_| unknown())?;
+        let (from, Progress { asker, done }) = replies.answer(id, session.id.key).map_err(|_| unknown())?;
         let mut behind: Vec<_> = asker.tell_reply(item(from, body, content_type)).into_iter().collect();
         behind.extend(done.and_then(|summary| asker.tell_done(summary)));
         self.count_waits(&replies);
@@ -167,7 +180,7 @@ impl Router {
         &self,
         id: EventId,
         asker: Asker,
-        receivers: &[Arc<Session>],
+        Asked { receivers, nodes }: Asked<'_>,
         deadline: Instant,
     ) -> Result<(), Refusal> {
         let mut replies = self.replies.lock();
@@ -175,7 +188,7 @@ impl Router {
         if by.map_or(0, |by| replies.asked_count(by)) + receivers.len() > REPLIES_ASKED_MAX {
             return Err(Refusal::limit("replies_asked_max", REPLIES_ASKED_MAX));
         }
-        replies.wait(id.number, Wanted { by, asker, asked: hub::names(receivers), deadline });
+        replies.wait(id, Wanted { by, asker, asked: hub::names(receivers), nodes, deadline });
         self.count_waits(&replies);
         drop(replies);
         self.timers_changed.notify_one();
@@ -202,25 +215,79 @@ impl Router {
         self.replies.lock().next_deadline()
     }
 
-    /// Notes whom an event did not reach, and ends the wait if nobody is left.
-    fn account_for(&self, id: EventId, unreached: &[u64]) {
+    /// Takes an answer that another node passes on.
+    pub(super) fn reply_of(&self, token: EventId, node: NodeId, item: ReplyItem) {
         let mut replies = self.replies.lock();
-        let mut ended: Vec<_> =
-            unreached.iter().filter_map(|key| replies.unreached(id.number, *key)).collect();
-        ended.extend(replies.settle(id.number));
+        let Ok(asker) = replies.expecting_of(token, node) else { return };
+        if content::payload(item_bytes(&item), asker.payload_bytes_max).is_err() {
+            return;
+        }
+        let behind = replies.answer_of(token, node).ok().and_then(|asker| asker.tell_reply(item));
+        drop(replies);
+        self.close_behind(behind.into_iter().collect());
+    }
+
+    /// Notes that no more answers will come from another node.
+    pub(super) fn done_of(&self, token: EventId, node: NodeId, summary: RepliesDone) {
+        let mut replies = self.replies.lock();
+        let ended = replies.node_done(token, node, summary);
+        self.tell_ended(replies, ended.into_iter().collect());
+    }
+
+    /// Ends waits for a node that is gone.
+    pub(super) fn node_gone(&self, node: NodeId) {
+        let mut replies = self.replies.lock();
+        let ended = replies.node_gone(node);
+        self.tell_ended(replies, ended);
+    }
+
+    /// Whether something is waited for under a token.
+    pub(super) fn is_asked(&self, token: EventId) -> bool {
+        self.replies.lock().has(token)
+    }
+
+    /// Notes whom an event did not reach, and ends the wait if nobody is left.
+    pub(super) fn account_for(&self, id: EventId, unreached: &[u64]) {
+        let mut replies = self.replies.lock();
+        let mut ended: Vec<_> = unreached.iter().filter_map(|key| replies.unreached(id, *key)).collect();
+        ended.extend(replies.settle(id));
         self.tell_ended(replies, ended);
     }
 
     /// Tells those who asked that their waits have ended, before anything else happens to the table.
-    fn tell_ended(&self, replies: MutexGuard<'_, Replies<Asker>>, ended: Vec<Done<Asker>>) {
+    fn tell_ended(&self, replies: MutexGuard<'_, Replies<EventId, Asker>>, ended: Vec<Done<Asker>>) {
         let behind = ended.into_iter().filter_map(|done| done.asker.tell_done(done.summary)).collect();
         self.count_waits(&replies);
         drop(replies);
         self.close_behind(behind);
     }
 
-    fn count_waits(&self, replies: &Replies<Asker>) {
+    fn count_waits(&self, replies: &Replies<EventId, Asker>) {
         self.metrics.replies_outstanding.set(i64::try_from(replies.len()).unwrap_or(i64::MAX));
+    }
+}
+
+/// What a call is answered with.
+fn response(id: EventId, heard: Result<Heard, RecvError>) -> Result<CallResponse, Refusal> {
+    let gone = || Refusal::new(RefusalCode::RecipientLeft, "the receiver went away before it answered");
+    match heard {
+        Ok(Heard::Answer(ReplyItem { body: Some(reply_item::Body::Error(error)), .. })) => {
+            Err(Refusal::new(RefusalCode::RecipientFailed, error))
+        }
+        Ok(Heard::Answer(item)) => Ok(CallResponse { reply: Some(item), event_id: id.to_string() }),
+        Ok(Heard::Nothing(done)) if done.timed_out => {
+            Err(Refusal::new(RefusalCode::TimedOut, "no answer within the timeout"))
+        }
+        Ok(Heard::Nothing(done)) if nobody(&done) => Err(no_recipient()),
+        Ok(Heard::Nothing(_)) | Err(_) => Err(gone()),
+    }
+}
+
+fn item_bytes(item: &ReplyItem) -> usize {
+    match &item.body {
+        Some(reply_item::Body::Text(text) | reply_item::Body::Error(text)) => text.len(),
+        Some(reply_item::Body::Binary(binary)) => binary.len(),
+        None => 0,
     }
 }
 

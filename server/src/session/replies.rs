@@ -1,19 +1,26 @@
 //! Emits that wait for replies: who was asked, who has answered, until when. Pure: time and sessions come as
 //! arguments, what is to be told comes back as values. The router holds the one table of a node and says the rest.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+    time::Duration,
+};
 
 use rialto_proto::v1::{MissingReply, RepliesDone, Sender};
 
-use crate::base::{clock::Instant, limits::SESSIONS_PER_COMMAND_MAX};
+use crate::base::{clock::Instant, ids::NodeId, limits::SESSIONS_PER_COMMAND_MAX};
 
-/// All waits of one node. `A` is who asked.
+/// How much longer other nodes have to say who has not answered them in time: their clocks began a little later.
+const NODES_GRACE: Duration = Duration::from_secs(1);
+
+/// All waits of one node. `T` is under what is asked, `A` who asked.
 #[derive(Debug)]
-pub struct Replies<A> {
-    waits: HashMap<u64, Wait<A>>,
-    deadlines: BTreeSet<(Instant, u64)>,
-    asked_of: HashMap<u64, Vec<u64>>,
-    asked_by: HashMap<u64, BTreeSet<u64>>,
+pub struct Replies<T, A> {
+    waits: HashMap<T, Wait<A>>,
+    deadlines: BTreeSet<(Instant, T)>,
+    asked_of: HashMap<u64, Vec<T>>,
+    asked_by: HashMap<u64, BTreeSet<T>>,
 }
 
 /// What is to be waited for.
@@ -25,6 +32,8 @@ pub struct Wanted<A> {
     pub by: Option<u64>,
     /// The sessions that were asked, key and name; each once.
     pub asked: Vec<(u64, Sender)>,
+    /// Other nodes that ask sessions of theirs; each says when it is done.
+    pub nodes: BTreeSet<NodeId>,
     /// Until when.
     pub deadline: Instant,
 }
@@ -35,9 +44,16 @@ struct Wait<A> {
     by: Option<u64>,
     deadline: Instant,
     asked: HashMap<u64, Sender>,
-    left: Vec<Sender>,
-    left_count: u32,
+    /// Those of whom is known that they will not answer; the first of them, and how many there are.
+    missing: Vec<MissingReply>,
+    missing_count: u32,
     answered: u32,
+    nodes: BTreeSet<NodeId>,
+    /// Nodes that are gone.
+    nodes_gone: Vec<NodeId>,
+    timed_out: bool,
+    /// Only other nodes are waited for any more.
+    late: bool,
 }
 
 /// A wait that has ended.
@@ -63,7 +79,7 @@ pub struct Progress<A> {
 #[error("no reply is expected from this session under this token")]
 pub struct NotExpected;
 
-impl<A> Default for Replies<A> {
+impl<T, A> Default for Replies<T, A> {
     fn default() -> Self {
         Self {
             waits: HashMap::new(),
@@ -74,10 +90,10 @@ impl<A> Default for Replies<A> {
     }
 }
 
-impl<A: Clone> Replies<A> {
+impl<T: Copy + Eq + Hash + Ord, A: Clone> Replies<T, A> {
     /// Begins to wait. `token` is new.
-    pub fn wait(&mut self, token: u64, wanted: Wanted<A>) {
-        let Wanted { asker, by, asked, deadline } = wanted;
+    pub fn wait(&mut self, token: T, wanted: Wanted<A>) {
+        let Wanted { asker, by, asked, nodes, deadline } = wanted;
         for (receiver, _) in &asked {
             self.asked_of.entry(*receiver).or_default().push(token);
         }
@@ -86,17 +102,35 @@ impl<A: Clone> Replies<A> {
         }
         self.deadlines.insert((deadline, token));
         let asked = asked.into_iter().collect();
-        let wait = Wait { asker, by, deadline, asked, left: Vec::new(), left_count: 0, answered: 0 };
+        let wait = Wait {
+            asker,
+            by,
+            deadline,
+            asked,
+            missing: Vec::new(),
+            missing_count: 0,
+            answered: 0,
+            nodes,
+            nodes_gone: Vec::new(),
+            timed_out: false,
+            late: false,
+        };
         self.waits.insert(token, wait);
     }
 
+    /// Whether something is waited for under a token.
+    pub fn has(&self, token: T) -> bool {
+        self.waits.contains_key(&token)
+    }
+
     /// Ends a wait at once if nobody is left to answer: after an emit that reached nobody.
-    pub fn settle(&mut self, token: u64) -> Option<Done<A>> {
-        self.waits.get(&token).is_some_and(|wait| wait.asked.is_empty()).then(|| self.end(token, false))?
+    pub fn settle(&mut self, token: T) -> Option<Done<A>> {
+        let over = |wait: &Wait<A>| wait.asked.is_empty() && wait.nodes.is_empty();
+        self.waits.get(&token).is_some_and(over).then(|| self.end(token, false))?
     }
 
     /// Gives up a wait: nobody listens any more.
-    pub fn forget(&mut self, token: u64) {
+    pub fn forget(&mut self, token: T) {
         self.end(token, false);
     }
 
@@ -108,13 +142,13 @@ impl<A: Clone> Replies<A> {
     }
 
     /// Who waits for an answer of `receiver` under `token`.
-    pub fn expecting(&self, token: u64, receiver: u64) -> Result<&A, NotExpected> {
+    pub fn expecting(&self, token: T, receiver: u64) -> Result<&A, NotExpected> {
         let wait = self.waits.get(&token).filter(|wait| wait.asked.contains_key(&receiver));
         wait.map(|wait| &wait.asker).ok_or(NotExpected)
     }
 
     /// Takes the answer of `receiver`.
-    pub fn answer(&mut self, token: u64, receiver: u64) -> Result<(Sender, Progress<A>), NotExpected> {
+    pub fn answer(&mut self, token: T, receiver: u64) -> Result<(Sender, Progress<A>), NotExpected> {
         let wait = self.waits.get_mut(&token).ok_or(NotExpected)?;
         let from = wait.asked.remove(&receiver).ok_or(NotExpected)?;
         wait.answered += 1;
@@ -124,8 +158,47 @@ impl<A: Clone> Replies<A> {
         Ok((from, Progress { asker, done }))
     }
 
+    /// Who waits for answers that `node` passes on under `token`.
+    pub fn expecting_of(&self, token: T, node: NodeId) -> Result<&A, NotExpected> {
+        let wait = self.waits.get(&token).filter(|wait| wait.nodes.contains(&node));
+        wait.map(|wait| &wait.asker).ok_or(NotExpected)
+    }
+
+    /// Takes an answer that another node passes on. More may come from it.
+    pub fn answer_of(&mut self, token: T, node: NodeId) -> Result<A, NotExpected> {
+        let wait = self.waits.get_mut(&token).filter(|wait| wait.nodes.contains(&node)).ok_or(NotExpected)?;
+        wait.answered += 1;
+        Ok(wait.asker.clone())
+    }
+
+    /// Notes that no more answers will come from a node, and whose it says are missing.
+    pub fn node_done(&mut self, token: T, node: NodeId, summary: RepliesDone) -> Option<Done<A>> {
+        let wait = self.waits.get_mut(&token)?;
+        if !wait.nodes.remove(&node) {
+            return None;
+        }
+        wait.missing_count = wait.missing_count.saturating_add(summary.missing_count);
+        wait.missing.extend(summary.missing);
+        wait.missing.truncate(SESSIONS_PER_COMMAND_MAX);
+        wait.timed_out |= summary.timed_out;
+        self.settle(token)
+    }
+
+    /// Notes that a node is gone: it will say nothing more. Returns the waits that ended by it.
+    pub fn node_gone(&mut self, node: NodeId) -> Vec<Done<A>> {
+        let mut tokens = Vec::new();
+        for (token, wait) in &mut self.waits {
+            if wait.nodes.remove(&node) {
+                wait.nodes_gone.push(node);
+                tokens.push(*token);
+            }
+        }
+        tokens.sort();
+        tokens.into_iter().filter_map(|token| self.settle(token)).collect()
+    }
+
     /// Notes that `receiver` will not answer `token`: the event did not reach it.
-    pub fn unreached(&mut self, token: u64, receiver: u64) -> Option<Done<A>> {
+    pub fn unreached(&mut self, token: T, receiver: u64) -> Option<Done<A>> {
         self.lose(token, receiver);
         self.no_longer_asked(receiver, token);
         self.settle(token)
@@ -148,9 +221,32 @@ impl<A: Clone> Replies<A> {
         while let Some((deadline, token)) = self.deadlines.first().copied()
             && deadline <= now
         {
-            ended.extend(self.end(token, true));
+            let waits_for_nodes = |wait: &Wait<A>| !wait.nodes.is_empty() && !wait.late;
+            if self.waits.get(&token).is_some_and(waits_for_nodes) {
+                self.wait_for_nodes(token);
+            } else {
+                ended.extend(self.end(token, true));
+            }
         }
         ended
+    }
+
+    /// The time of those who were asked here is over. What other nodes have to say is on its way.
+    fn wait_for_nodes(&mut self, token: T) {
+        let Some(wait) = self.waits.get_mut(&token) else { return };
+        let silent = std::mem::take(&mut wait.asked);
+        wait.missing_count =
+            wait.missing_count.saturating_add(u32::try_from(silent.len()).unwrap_or(u32::MAX));
+        let receivers: Vec<u64> = silent.keys().copied().collect();
+        wait.missing.extend(silent.into_values().map(|who| MissingReply { from: Some(who), left: false }));
+        wait.missing.truncate(SESSIONS_PER_COMMAND_MAX);
+        self.deadlines.remove(&(wait.deadline, token));
+        wait.deadline += NODES_GRACE;
+        (wait.late, wait.timed_out) = (true, true);
+        self.deadlines.insert((wait.deadline, token));
+        for receiver in receivers {
+            self.no_longer_asked(receiver, token);
+        }
     }
 
     /// How many answers one asker waits for, over all its questions.
@@ -174,20 +270,20 @@ impl<A: Clone> Replies<A> {
         self.waits.is_empty()
     }
 
-    fn lose(&mut self, token: u64, receiver: u64) {
+    fn lose(&mut self, token: T, receiver: u64) {
         let Some(wait) = self.waits.get_mut(&token) else {
             return;
         };
         let Some(who) = wait.asked.remove(&receiver) else {
             return;
         };
-        wait.left_count += 1;
-        if wait.left.len() < SESSIONS_PER_COMMAND_MAX {
-            wait.left.push(who);
+        wait.missing_count = wait.missing_count.saturating_add(1);
+        if wait.missing.len() < SESSIONS_PER_COMMAND_MAX {
+            wait.missing.push(MissingReply { from: Some(who), left: true });
         }
     }
 
-    fn end(&mut self, token: u64, timed_out: bool) -> Option<Done<A>> {
+    fn end(&mut self, token: T, timed_out: bool) -> Option<Done<A>> {
         let wait = self.waits.remove(&token)?;
         self.deadlines.remove(&(wait.deadline, token));
         for receiver in wait.asked.keys() {
@@ -201,16 +297,18 @@ impl<A: Clone> Replies<A> {
                 self.asked_by.remove(&by);
             }
         }
-        let silent = wait.asked.len();
-        let missing_count = wait.left_count + u32::try_from(silent).unwrap_or(u32::MAX);
-        let left = wait.left.into_iter().map(|who| MissingReply { from: Some(who), left: true });
+        let silent = u32::try_from(wait.asked.len()).unwrap_or(u32::MAX);
+        let missing_count = wait.missing_count.saturating_add(silent);
         let silent = wait.asked.into_values().map(|who| MissingReply { from: Some(who), left: false });
-        let missing = left.chain(silent).take(SESSIONS_PER_COMMAND_MAX).collect();
-        let summary = RepliesDone { answered: wait.answered, missing, missing_count, timed_out };
+        let missing = wait.missing.into_iter().chain(silent).take(SESSIONS_PER_COMMAND_MAX).collect();
+        let nodes_missing = wait.nodes_gone.iter().chain(&wait.nodes).map(ToString::to_string).collect();
+        let timed_out = timed_out || wait.timed_out;
+        let summary =
+            RepliesDone { answered: wait.answered, missing, missing_count, timed_out, nodes_missing };
         Some(Done { asker: wait.asker, summary })
     }
 
-    fn no_longer_asked(&mut self, receiver: u64, token: u64) {
+    fn no_longer_asked(&mut self, receiver: u64, token: T) {
         if let Some(tokens) = self.asked_of.get_mut(&receiver) {
             tokens.retain(|asked| *asked != token);
             if tokens.is_empty() {

@@ -32,6 +32,8 @@ export interface Summary {
   readonly missingCount: number;
   /** True when the timeout ended the wait. */
   readonly timedOut: boolean;
+  /** Nodes of the server that were asked and did not say how it went. Whom they have asked is not known. */
+  readonly nodesMissing: readonly string[];
 }
 
 /** Everything about one asking. */
@@ -91,6 +93,7 @@ export class ReplyStream implements AsyncIterable<Reply> {
       missing: done.missing.map((missing) => ({ from: who(missing.from), left: missing.left })),
       missingCount: done.missingCount,
       timedOut: done.timedOut,
+      nodesMissing: done.nodesMissing,
     });
     this.#queue.end();
   }
