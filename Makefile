@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run test check fmt lint deny bench comparison clean tools rust-tests node-tests
+.PHONY: help run cluster test check fmt lint deny bench comparison clean tools rust-tests node-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -13,6 +13,11 @@ help: ## lists the commands
 run: ## builds Rialto and starts it; the chat is at http://127.0.0.1:7400/
 	cargo build --locked --release --bin rialto
 	exec target/release/rialto serve
+
+cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prints three chats
+	tests/tools/install go
+	cargo build --locked --release --bin rialto
+	exec deploy/cluster
 
 test: tools lint rust-tests node-tests ## installs what tests need and runs all of them
 
