@@ -6,8 +6,8 @@ use prost::Message;
 use rialto_proto::{
     node::{Envelope, Fanout, FanoutClass, envelope::What},
     v1::{
-        AttachResponse, ClientFrame, Content, Emit, Event, Missed, RefusalCode, ServerFrame, Target,
-        client_frame::Command, server_frame::Frame,
+        AttachResponse, ClientFrame, Content, Delivery, Emit, Event, Missed, RefusalCode, ServerFrame,
+        Target, client_frame::Command, server_frame::Frame,
     },
 };
 use rialto_server::{
@@ -202,6 +202,12 @@ async fn when_nats_is_away_members_of_a_node_hear_each_other_and_what_may_be_mis
         }
     };
     eventually("a refusal", away).await;
+    let volatile = Emit {
+        delivery: Delivery::Volatile.into(),
+        ..emit_to(rooms(&["general"]), "message", "worth something only now")
+    };
+    bob.try_emit(volatile).await.unwrap();
+    assert_eq!(texts(&events(&mut cid, 1).await), ["worth something only now"]);
     bob.emit("general", "message", "while it is away").await;
     assert_eq!(texts(&events(&mut cid, 1).await), ["while it is away"]);
     ann.expect_nothing().await;
@@ -294,8 +300,10 @@ async fn start(url: &str, change: impl FnOnce(&mut Config)) -> String {
 async fn a_node_does_not_start_with_what_it_cannot_use_and_says_why() {
     let why = start("nats://127.0.0.1:1", |_| ()).await;
     assert!(why.contains("nats://127.0.0.1:1"), "{why}");
+    let why = start("nats://ann:secret@127.0.0.1:1", |_| ()).await;
+    assert!(!why.contains("secret"), "{why}");
     let why = start("nats://[", |_| ()).await;
-    assert!(why.contains("no list of addresses"), "{why}");
+    assert!(why.contains("is no list of addresses"), "{why}");
     let small = NatsServer::configured("max_payload: 65536").await;
     let why = start(&small.url(), |_| ()).await;
     assert!(why.contains("max_payload must be 98304 or more"), "{why}");

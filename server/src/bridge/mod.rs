@@ -54,7 +54,7 @@ use crate::{
         clock::Instant,
         ids::{EventId, NodeId},
     },
-    wire::{Frame, target::Target},
+    wire::{Class, Frame, target::Target},
 };
 
 /// Listenings that have begun and are not heard yet.
@@ -65,7 +65,7 @@ const BEGUN_MAX: usize = 1_024;
 pub struct Bridge {
     node: NodeId,
     cluster: String,
-    link: Arc<dyn Link>,
+    state: watch::Receiver<LinkState>,
     interest: Arc<Interest>,
     outgoing: Outgoing,
     nodes: Mutex<Nodes>,
@@ -94,9 +94,10 @@ impl Bridge {
         let (outgoing, waiting) = Outgoing::new();
         let inbox =
             Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
-        let ends = Ends { inbox, waiting, link: Arc::clone(&link) };
+        let state = link.state();
+        let ends = Ends { inbox, waiting, link };
         let (cluster, nodes) = (cluster.to_owned(), Mutex::default());
-        (Self { node, cluster, link, interest, outgoing, nodes }, ends)
+        (Self { node, cluster, state, interest, outgoing, nodes }, ends)
     }
 
     /// This node.
@@ -107,6 +108,10 @@ impl Bridge {
     /// Says an event to all other nodes that have somebody whom it may be for. Returns at how many places there was no room for
     /// it; others notice that it is missing there.
     pub fn say(&self, namespace: &str, target: &Target, frame: &Frame) -> usize {
+        // What is worth something only now does not wait until the others are reached again.
+        if frame.class() == Class::Volatile && !self.state.borrow().up {
+            return 0;
+        }
         let mut places = envelope::places(namespace, target);
         places.retain(|place| *place != Place::Node(self.node));
         if places.is_empty() {
@@ -185,7 +190,7 @@ impl Bridge {
 
     /// How the link is.
     pub fn state(&self) -> watch::Receiver<LinkState> {
-        self.link.state()
+        self.state.clone()
     }
 }
 

@@ -36,10 +36,10 @@ pub struct NatsLink {
 impl NatsLink {
     /// Connects, and holds when messages of `message_bytes_max` can be carried. `urls` are separated by commas.
     pub async fn connect(urls: &str, cluster: &str, message_bytes_max: usize) -> Result<Self, LinkError> {
-        let addresses: Vec<ServerAddr> =
-            urls.split(',').map(|url| url.trim().parse::<ServerAddr>()).collect::<Result<_, _>>().map_err(
-                |error| LinkError::Unfit(format!("nats: {urls:?} is no list of addresses: {error}")),
-            )?;
+        let addresses = urls.split(',').map(|url| url.trim().parse::<ServerAddr>()).collect::<Result<_, _>>();
+        let urls = shown(urls);
+        let unfit = |error| LinkError::Unfit(format!("{urls} is no list of addresses of NATS: {error}"));
+        let addresses: Vec<ServerAddr> = addresses.map_err(unfit)?;
         let state = watch::Sender::new(LinkState { up: true, losses: 0 });
         let told = state.clone();
         let options = ConnectOptions::new()
@@ -102,6 +102,15 @@ impl Link for NatsLink {
     }
 }
 
+/// Addresses as they may be shown: without the names and passwords that may stand in them.
+fn shown(urls: &str) -> String {
+    let shown = urls.split(',').map(|url| {
+        let (scheme, rest) = url.trim().split_once("://").unwrap_or_else(|| ("nats", url.trim()));
+        format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+    });
+    shown.collect::<Vec<_>>().join(",")
+}
+
 /// How long to wait before the next attempt: all nodes lose a server at the same moment.
 fn wait(attempts: usize) -> Duration {
     let doublings = u32::try_from(attempts.min(10)).unwrap_or(10);
@@ -132,6 +141,12 @@ fn version(text: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_secret_in_an_address_is_not_shown() {
+        assert_eq!(shown("nats://ann:p@ss@a:4222, tls://token@b"), "nats://a:4222,tls://b");
+        assert_eq!(shown("127.0.0.1:4222"), "nats://127.0.0.1:4222");
+    }
 
     #[test]
     fn versions_are_read() {
