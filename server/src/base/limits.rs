@@ -73,6 +73,8 @@ pub const REPLIES_ASKED_MAX: usize = 16 << 10;
 /// How long a sender pauses when an event of its fills a receiver's outbox beyond half. A receiver asks for that at most
 /// 20 times before it reads, so one that has stopped holds a sender up for 100 ms in all.
 pub const PRESSED_PAUSE: Duration = Duration::from_millis(5);
+/// Places, mostly rooms, that a node begins to listen to in a second.
+pub const LISTENS_PER_SECOND: u32 = 4_000;
 /// Entries of one page of a list.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 /// How long replies are waited for when the emit does not say.

@@ -16,7 +16,11 @@ use super::{
     link::{Link, LinkError},
     subjects::Place,
 };
-use crate::base::clock::Instant;
+use crate::base::{
+    clock::{self, Instant},
+    limits::LISTENS_PER_SECOND,
+    rate::{Bucket, Rate},
+};
 
 /// How long a node goes on listening where it has nobody.
 const LINGER: Duration = Duration::from_secs(5);
@@ -32,6 +36,8 @@ pub(super) struct Interest {
     cluster: String,
     link: Arc<dyn Link>,
     places: Mutex<HashMap<Place, Hearing>>,
+    /// How many more new places it may listen to now.
+    rate: Mutex<Bucket>,
     listenings: mpsc::Sender<Listening>,
 }
 
@@ -54,15 +60,27 @@ pub struct Pin {
     places: Vec<Place>,
 }
 
+/// How fast new places may be listened to: whoever joins rooms that do not exist must not flood NATS.
+fn new_places() -> Rate {
+    Rate::per_second(LISTENS_PER_SECOND, LISTENS_PER_SECOND)
+}
+
 impl Interest {
     pub(super) fn new(cluster: String, link: Arc<dyn Link>, listenings: mpsc::Sender<Listening>) -> Self {
-        Self { cluster, link, places: Mutex::default(), listenings }
+        let rate = Mutex::new(Bucket::full(new_places(), clock::now()));
+        Self { cluster, link, places: Mutex::default(), rate, listenings }
     }
 
     /// Listens at these places, those where it does not yet. Returns the places that are new and must be [opened](Self::open),
-    /// and a hold on all of them.
-    pub(super) fn pin(self: &Arc<Self>, places: Vec<Place>) -> (Vec<Place>, Pin) {
+    /// and a hold on all of them; or after which time there may be so many new ones.
+    pub(super) fn pin(
+        self: &Arc<Self>,
+        places: Vec<Place>,
+        now: Instant,
+    ) -> Result<(Vec<Place>, Pin), Duration> {
         let mut heard = self.places.lock();
+        let fresh = places.iter().filter(|place| !heard.contains_key(place)).count();
+        self.rate.lock().take_many(new_places(), u32::try_from(fresh).unwrap_or(u32::MAX), now)?;
         let mut new = Vec::new();
         for place in &places {
             let hearing = heard.entry(place.clone()).or_insert_with(|| {
@@ -76,7 +94,7 @@ impl Interest {
             });
             hearing.pins += 1;
         }
-        (new, Pin { interest: Arc::clone(self), places })
+        Ok((new, Pin { interest: Arc::clone(self), places }))
     }
 
     /// Begins to listen at a new place.
@@ -177,5 +195,89 @@ impl Drop for Pin {
                 hearing.pins = hearing.pins.saturating_sub(1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, future::BoxFuture, stream};
+
+    use super::*;
+    use crate::bridge::LinkState;
+
+    /// A link over which nothing comes, and which listens, or does not, as it is told.
+    #[derive(Debug)]
+    struct Silence(Result<(), LinkError>);
+
+    impl Link for Silence {
+        fn publish(&self, _: String, _: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
+            async { Ok(()) }.boxed()
+        }
+
+        fn listen(&self, _: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
+            let outcome = self.0.clone().map(|()| stream::pending().boxed());
+            async { outcome }.boxed()
+        }
+
+        fn state(&self) -> watch::Receiver<LinkState> {
+            watch::channel(LinkState::default()).1
+        }
+    }
+
+    fn interest(listens: Result<(), LinkError>) -> (Arc<Interest>, mpsc::Receiver<Listening>) {
+        let (listenings, begun) = mpsc::channel(10);
+        (Arc::new(Interest::new("main".to_owned(), Arc::new(Silence(listens)), listenings)), begun)
+    }
+
+    fn room(number: u32) -> Place {
+        Place::room("chat", &number.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_place_is_listened_to_until_nobody_has_been_there_for_some_time() {
+        let ((interest, mut begun), now) = (interest(Ok(())), clock::now());
+        let (new, pin) = interest.pin(vec![room(1)], now).unwrap();
+        let (again, other) = interest.pin(vec![room(1)], now).unwrap();
+        assert_eq!((new.as_slice(), again.len(), pin.state()), (&[room(1)][..], 0, None));
+        Arc::clone(&interest).open(room(1)).await;
+        assert_eq!((pin.state(), other.ready().await), (Some(Ok(())), Ok(())));
+        let mut listening = begun.recv().await.unwrap();
+
+        let empty = |_: &Place| true;
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(interest.sweep(later(100), empty), [], "it is pinned");
+        drop((pin, other));
+        assert_eq!(interest.sweep(later(101), empty), []);
+        assert_eq!(interest.sweep(later(103), |_| false), [], "somebody has come");
+        assert_eq!(interest.sweep(later(104), empty), []);
+        assert_eq!(interest.sweep(later(108), empty), []);
+        assert_eq!(interest.sweep(later(109), empty), [room(1)]);
+        assert!(listening.next().await.is_none() && interest.all().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_place_that_could_not_be_listened_to_is_tried_again_by_who_comes_next() {
+        let away = Err(LinkError::Away("away".to_owned()));
+        let ((interest, _begun), now) = (interest(away.clone()), clock::now());
+        let (_, pin) = interest.pin(vec![room(1), room(2)], now).unwrap();
+        let (waits, ()) = tokio::join!(pin.ready(), Arc::clone(&interest).open(room(1)));
+        assert_eq!(waits, away);
+        assert_eq!(interest.pin(vec![room(1), room(2)], now).unwrap().0, [room(1)]);
+    }
+
+    #[tokio::test]
+    async fn only_so_many_new_places_are_listened_to_in_a_second() {
+        let ((interest, _begun), now) = (interest(Ok(())), clock::now());
+        let all = (0..LISTENS_PER_SECOND).map(room).collect();
+        let (new, pin) = interest.pin(all, now).unwrap();
+        assert_eq!(new.len(), LISTENS_PER_SECOND as usize);
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            interest.pin(vec![room(LISTENS_PER_SECOND)], now).unwrap_err(),
+            second / LISTENS_PER_SECOND
+        );
+        assert!(interest.pin(vec![room(0)], now).unwrap().0.is_empty(), "it is known");
+        assert_eq!(interest.pin(vec![room(LISTENS_PER_SECOND)], now + second).unwrap().0.len(), 1);
+        drop(pin);
     }
 }

@@ -167,10 +167,11 @@ impl Bridge {
         self.nodes.lock().gone(now)
     }
 
-    /// Listens at these places as long as the pin is held, and as long as somebody is there.
-    pub fn pin(&self, places: Vec<Place>) -> (Vec<New>, Pin) {
-        let (new, pin) = self.interest.pin(places);
-        (new.into_iter().map(New).collect(), pin)
+    /// Listens at these places as long as the pin is held, and as long as somebody is there; or says after which time so many
+    /// new ones can be listened to.
+    pub fn pin(&self, places: Vec<Place>, now: Instant) -> Result<(Vec<New>, Pin), Duration> {
+        let (new, pin) = self.interest.pin(places, now)?;
+        Ok((new.into_iter().map(New).collect(), pin))
     }
 
     /// Begins to listen at a new place.

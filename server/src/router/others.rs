@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, RefusalCode};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::{Router, asker::Asker, reply::Asked};
 use crate::{
@@ -49,7 +49,7 @@ impl Router {
         let (Some(bridge), Some(router)) = (&self.bridge, self.this.upgrade()) else {
             return then(self, session);
         };
-        let pin = self.pin(bridge, namespace, rooms);
+        let pin = self.pin(bridge, namespace, rooms)?;
         if let Some(state) = pin.state() {
             return state.map_err(unreachable).and_then(|()| then(self, session));
         }
@@ -77,31 +77,36 @@ impl Router {
     /// Listens to rooms as long as what is returned is held; there is nothing to hold where there are no other nodes.
     pub async fn hear(&self, namespace: &str, rooms: &[RoomName]) -> Result<Option<Pin>, Refusal> {
         let Some(bridge) = &self.bridge else { return Ok(None) };
-        let pin = self.pin(bridge, namespace, rooms);
+        let pin = self.pin(bridge, namespace, rooms)?;
         pin.ready().await.map_err(unreachable)?;
         Ok(Some(pin))
     }
 
-    fn pin(&self, bridge: &Bridge, namespace: &str, rooms: &[RoomName]) -> Pin {
+    fn pin(&self, bridge: &Bridge, namespace: &str, rooms: &[RoomName]) -> Result<Pin, Refusal> {
         let mut places = vec![Place::Namespace(namespace.into())];
         places.extend(rooms.iter().map(|room| Place::room(namespace, room.as_str())));
-        let (new, pin) = bridge.pin(places);
+        self.pin_places(bridge, places)
+    }
+
+    fn pin_places(&self, bridge: &Bridge, places: Vec<Place>) -> Result<Pin, Refusal> {
+        let pinned = bridge.pin(places, clock::now());
+        let (new, pin) = pinned.map_err(|after| Refusal::rate("listens_per_second", after))?;
         for place in new {
             self.tasks.spawn("listen", bridge.open(place));
         }
-        pin
+        Ok(pin)
     }
 
     /// Hands out what other nodes say, until the node stops.
     pub async fn run_inbox(self: Arc<Self>, mut inbox: Inbox) {
         let Some(bridge) = &self.bridge else { return };
-        let (new, _own) = bridge.pin(vec![Place::Node(self.node), Place::Cluster]);
-        for place in new {
-            self.tasks.spawn("listen", bridge.open(place));
-        }
+        let own = self.pin_places(bridge, vec![Place::Node(self.node), Place::Cluster]);
+        let Ok(_own) = own else { return };
         let (mut gaps, mut state) = (Gaps::default(), bridge.state());
         let mut losses = state.borrow_and_update().losses;
-        let mut sweep = interval(ANNOUNCED_EVERY);
+        bridge.announce(false);
+        // Nodes that were started together do not speak together.
+        let mut sweep = interval_at(clock::now() + clock::jitter(ANNOUNCED_EVERY), ANNOUNCED_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
