@@ -35,7 +35,7 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// the outbox of a reader that has stopped, which would be noticed that much later.
 const TCP_UNSENT_BYTES_MAX: u32 = 64 << 10;
 /// Connections that wait to be accepted; the kernel takes the less of this and `net.core.somaxconn`. Of those that find no
-/// place the first packet is lost, and their clients try again after 1, 3 and 7 s: with 1,024 places 10,000 clients
+/// place the first packet is lost, and their clients try again after 1, 3 and 7 s: with 128 places 10,000 clients
 /// that came back at once took 8 s, most of which the node was idle (`rialto-load storm`).
 const BACKLOG: u32 = 16 << 10;
 /// Pauses after an accept that failed for want of resources: retrying at once would spin.
