@@ -16,7 +16,7 @@ use crate::{tools::tool, within};
 #[derive(Debug)]
 pub struct NatsServer {
     _child: Child,
-    folder: TempDir,
+    _folder: TempDir,
     address: SocketAddr,
     monitor: SocketAddr,
 }
@@ -50,7 +50,7 @@ impl NatsServer {
             address.parse().unwrap_or_else(|_| panic!("{url} is no address"))
         };
         let (address, monitor) = (address("nats"), address("monitoring"));
-        Self { _child: child, folder, address, monitor }
+        Self { _child: child, _folder: folder, address, monitor }
     }
 
     /// Where it listens.
@@ -61,11 +61,6 @@ impl NatsServer {
     /// The same as a URL.
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
-    }
-
-    /// Where its files are.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// What nodes listen to now, each subject once for each node that does.

@@ -8,6 +8,9 @@ use crate::base::ids::NodeId;
 
 /// Numbers of messages with several copies that are remembered of one node: copies come close to each other.
 const COPIES_MAX: usize = 256;
+/// Nodes that are remembered, at one place and for their copies. Each start of a node is another one, so that they add up;
+/// beyond, all are forgotten, and what was missing just then is not noticed.
+const NODES_MAX: usize = 1_024;
 
 /// What to do with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +32,13 @@ impl Gaps {
     /// Notes a message.
     pub fn note(&mut self, heard: &Heard) -> Verdict {
         let Heard { place, origin, seq, previous, copies, .. } = heard;
-        let last = match self.places.get_mut(place) {
-            Some(nodes) => nodes.insert(*origin, *seq),
-            None => self.places.entry(place.clone()).or_default().insert(*origin, *seq),
-        };
+        if !self.places.contains_key(place) {
+            self.places.insert(place.clone(), HashMap::new());
+        }
+        let last = self.places.get_mut(place).and_then(|nodes| {
+            make_room(nodes, origin);
+            nodes.insert(*origin, *seq)
+        });
         // Who has just begun to listen has missed nothing that it was to hear.
         let gap = last.is_some_and(|last| *previous > last);
         let again = *copies > 1 && self.is_copy(*origin, *seq);
@@ -40,6 +46,7 @@ impl Gaps {
     }
 
     fn is_copy(&mut self, origin: NodeId, seq: u64) -> bool {
+        make_room(&mut self.copies, &origin);
         let known = self.copies.entry(origin).or_default();
         if known.contains(&seq) {
             return true;
@@ -54,6 +61,12 @@ impl Gaps {
     /// Nobody listens at a place any more.
     pub fn forget(&mut self, place: &Place) {
         self.places.remove(place);
+    }
+}
+
+fn make_room<T>(nodes: &mut HashMap<NodeId, T>, for_node: &NodeId) {
+    if nodes.len() >= NODES_MAX && !nodes.contains_key(for_node) {
+        nodes.clear();
     }
 }
 
@@ -98,5 +111,16 @@ mod tests {
         assert!(!note("a", other, 1), "another one's");
         assert!(!note("a", node, 2));
         assert!(note("b", node, 2));
+    }
+
+    #[test]
+    fn only_so_many_nodes_are_remembered() {
+        let mut gaps = Gaps::default();
+        for _ in 0..3 * NODES_MAX {
+            gaps.note(&heard("a", NodeId::random(), (1, 0), 2));
+            assert!(
+                gaps.copies.len() <= NODES_MAX && gaps.places.values().all(|nodes| nodes.len() <= NODES_MAX)
+            );
+        }
     }
 }
