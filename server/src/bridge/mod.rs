@@ -31,7 +31,10 @@ use rialto_proto::{
     node::{Announce, Answer, Question, QuestionDone, envelope::What},
     v1::{RepliesDone, ReplyItem},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::coop::unconstrained,
+};
 
 pub use self::{
     envelope::{Carried, Heard, Malformed, Word},
@@ -209,7 +212,8 @@ impl Inbox {
     ///
     /// *Cancel safety*: nothing is lost.
     pub async fn next(&mut self) -> Option<Vec<Heard>> {
-        poll_fn(|cx| {
+        // With a budget a listening would seem to be empty when it is not, and what it holds would come too late.
+        unconstrained(poll_fn(|cx| {
             while !self.closed
                 && let Poll::Ready(begun) = self.begun.poll_recv(cx)
             {
@@ -222,7 +226,7 @@ impl Inbox {
                 Poll::Pending if self.closed && self.listenings.is_empty() => Poll::Ready(None),
                 ready => ready.map(Some),
             }
-        })
+        }))
         .await
     }
 }
@@ -252,5 +256,41 @@ impl futures_util::Stream for Parsed {
                 None => return Poll::Ready(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use tokio_stream::wrappers::ReceiverStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn however_much_waits_in_however_many_listenings_it_is_heard_in_order() {
+        const LISTENINGS: u64 = 64;
+        const MESSAGES: u64 = 5_000;
+        let (begin, begun) = mpsc::channel(LISTENINGS as usize);
+        let mut inbox =
+            Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
+        let mut senders = Vec::new();
+        for _ in 0..LISTENINGS {
+            let (sender, messages) = mpsc::channel(MESSAGES as usize);
+            let listening: Listening =
+                ReceiverStream::new(messages).map(|message| (Place::Cluster, message)).boxed();
+            begin.try_send(listening).unwrap_or_else(|_| panic!("there is room"));
+            senders.push(sender);
+        }
+        let node = NodeId::random();
+        for seq in 1..=MESSAGES {
+            let announce = What::Announce(Announce { leaves: false });
+            let message = envelope::message(node, (seq, 0), 1, announce);
+            senders[(seq / 50 % LISTENINGS) as usize].try_send(message).unwrap();
+        }
+        let mut heard = Vec::new();
+        while heard.len() < MESSAGES as usize {
+            heard.extend(inbox.next().await.unwrap().into_iter().map(|heard| heard.seq));
+        }
+        assert_eq!(heard, (1..=MESSAGES).collect::<Vec<_>>());
     }
 }

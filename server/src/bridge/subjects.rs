@@ -91,6 +91,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_name_is_read_back_from_its_token(text in ".{1,15}") {
             prop_assert!(is_token(&token(&text)));

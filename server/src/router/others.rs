@@ -4,7 +4,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, RefusalCode};
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::{
+    task::coop,
+    time::{MissedTickBehavior, interval_at},
+};
 
 use super::{Router, asker::Asker, reply::Asked};
 use crate::{
@@ -114,6 +117,7 @@ impl Router {
                 heard = inbox.next() => {
                     let Some(heard) = heard else { return };
                     heard.into_iter().for_each(|heard| self.hand_over(&mut gaps, heard));
+                    coop::consume_budget().await;
                 }
                 changed = state.changed() => {
                     if changed.is_err() {
