@@ -1,12 +1,15 @@
 //! Floor 6: the node put together, and the stages of its stopping. Nothing is decided here; who knows whom is.
 
 mod cluster;
+mod monitor;
 mod storage;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+use self::cluster::{Cluster, ClusterError};
 
 use crate::{
     auth::Authenticator,
@@ -15,7 +18,7 @@ use crate::{
         metrics::Metrics,
         tasks::Tasks,
     },
-    bridge::{Ends, LinkError},
+    bridge::Ends,
     grpc::{
         self,
         edge::{self, App, Edge, Health, tls},
@@ -25,6 +28,9 @@ use crate::{
 
 /// Time for tasks to end after they were told to, before they are left behind.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time until every part of the rooms has an owner, before a node serves all the same.
+const OWNED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A node that runs.
 #[derive(Debug)]
@@ -58,9 +64,9 @@ pub enum StartError {
     /// What is stored cannot be taken up.
     #[error("{0}")]
     Storage(#[from] storage::StorageError),
-    /// The other nodes cannot be reached, or not by this.
+    /// The node cannot take part in its cluster.
     #[error("{0}")]
-    Cluster(#[from] LinkError),
+    Cluster(#[from] ClusterError),
     /// The descriptors that reflection shows cannot be read.
     #[error("cannot offer reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -80,8 +86,11 @@ impl Node {
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
         let authenticates = authenticator.required();
         let (namespaces, histories, log) = storage::open(&config, &metrics).await?;
-        let (bridge, ends) = cluster::open(&config).await?.unzip();
-        let kept = Kept { namespaces, histories, bridge };
+        let cluster = cluster::open(&config, &namespaces, &tasks).await?;
+        let parts = if cluster.is_some() { config.cluster.parts } else { 0 };
+        let (bridge, others) =
+            cluster.map(|Cluster { bridge, ends, estate }| (bridge, (ends, estate))).unzip();
+        let kept = Kept { namespaces, histories, parts, bridge };
         let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
@@ -102,11 +111,15 @@ impl Node {
             farewell: farewell.clone(),
         };
         tasks.spawn("timers", Arc::clone(&router).run_timers());
-        tasks.spawn("lane", Arc::clone(&router).run_lane(log.progress()));
+        tasks.spawn("lane", Arc::clone(&router).run_own_lane(log.progress()));
         tasks.spawn("upkeep", Arc::clone(&router).run_upkeep());
-        if let Some(Ends { inbox, waiting, link }) = ends {
+        if let Some((Ends { inbox, waiting, link }, estate)) = others {
             tasks.spawn("inbox", Arc::clone(&router).run_inbox(inbox));
             tasks.spawn("bridge", waiting.publish(link, tasks.clone()));
+            tasks.spawn("owning", Arc::clone(&router).run_owning(estate));
+            if timeout(OWNED_WITHIN, router.owned()).await.is_err() {
+                tracing::warn!("not every part of the rooms has an owner");
+            }
         }
         let served = tasks.spawn("edge", edge.serve(listener, app));
         health.serve();
@@ -132,10 +145,11 @@ impl Node {
         // What was taken is answered before anybody is sent away.
         let settled = timeout(stop.flush, router.settled()).await.is_ok();
         let closed = router.close_all().len();
+        let left = timeout(stop.flush, router.leave_parts()).await.is_ok();
         router.say_goodbye();
         health.stop();
         farewell.cancel();
-        tracing::info!(all_gone = gone, settled, closed, within = ?stop.flush, "closing");
+        tracing::info!(all_gone = gone, settled, closed, left, within = ?stop.flush, "closing");
         let flushed = timeout(stop.flush, &mut served).await.is_ok();
 
         router.close_histories().await;

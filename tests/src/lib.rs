@@ -4,6 +4,7 @@
 pub mod access;
 pub mod asking;
 pub mod checks;
+pub mod cluster;
 pub mod deltas;
 pub mod histories;
 pub mod inspect;

@@ -15,34 +15,40 @@ use crate::{tools::tool, within};
 /// A nats-server. Killed when it is dropped.
 #[derive(Debug)]
 pub struct NatsServer {
-    _child: Child,
-    _folder: TempDir,
+    child: Child,
+    folder: TempDir,
     address: SocketAddr,
     monitor: SocketAddr,
 }
 
 impl NatsServer {
-    /// A server as it is shipped.
+    /// A server that keeps streams, and syncs before it acknowledges.
     pub async fn start() -> Self {
-        Self::configured("").await
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::keeping(folder.path().join("store").as_path(), folder).await
     }
 
-    /// A server with this configuration beside its ports.
+    /// The same that keeps its streams under `data`, and finds there what an earlier one has kept.
+    pub async fn kept_in(data: &Path) -> Self {
+        if data.as_os_str().is_empty() {
+            return Self::start().await;
+        }
+        Self::keeping(&data.join("nats"), tempfile::tempdir().expect("a folder")).await
+    }
+
+    async fn keeping(store: &Path, folder: TempDir) -> Self {
+        let store = store.display().to_string();
+        Self::within(&format!("jetstream {{ sync_interval: always, store_dir: {store:?} }}"), folder).await
+    }
+
+    /// A server with this configuration beside its ports and its folder.
     pub async fn configured(configuration: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("nats.conf");
-        std::fs::write(&file, configuration).expect("a file");
-        let child = Command::new(tool("bin/nats-server"))
-            .args(["--addr", "127.0.0.1", "--port", "-1", "--http_port", "-1", "--ports_file_dir"])
-            .arg(folder.path())
-            .arg("--config")
-            .arg(&file)
-            .kill_on_drop(true)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nats-server starts");
+        Self::within(configuration, tempfile::tempdir().expect("a folder")).await
+    }
+
+    async fn within(configuration: &str, folder: TempDir) -> Self {
+        std::fs::write(folder.path().join("nats.conf"), configuration).expect("a file");
+        let child = spawn(folder.path(), -1, -1);
         let ports = within("the ports of nats-server", ports(folder.path())).await;
         let address = |kind: &str| {
             let url = ports[kind][0].as_str().unwrap_or_else(|| panic!("no {kind} in {ports}"));
@@ -50,7 +56,39 @@ impl NatsServer {
             address.parse().unwrap_or_else(|_| panic!("{url} is no address"))
         };
         let (address, monitor) = (address("nats"), address("monitoring"));
-        Self { _child: child, _folder: folder, address, monitor }
+        let server = Self { child, folder, address, monitor };
+        server.ready().await;
+        server
+    }
+
+    /// Kills it in the middle of whatever it does.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    /// Starts it again after it was killed, where it was and with what it has kept.
+    pub async fn again(&mut self) {
+        self.child =
+            spawn(self.folder.path(), i32::from(self.address.port()), i32::from(self.monitor.port()));
+        self.ready().await;
+    }
+
+    /// Takes away everything that it has kept. To be called while it does not run.
+    pub fn forget(&self) {
+        std::fs::remove_dir_all(self.folder.path().join("store")).expect("it has kept something");
+    }
+
+    async fn ready(&self) {
+        let mut ticks = interval(Duration::from_millis(5));
+        let listening = async {
+            while TcpStream::connect(self.monitor).await.is_err() {
+                ticks.tick().await;
+            }
+        };
+        within("nats-server", listening).await;
+        while self.look("/healthz").await["status"] != "ok" {
+            ticks.tick().await;
+        }
     }
 
     /// Where it listens.
@@ -61,6 +99,11 @@ impl NatsServer {
     /// The same as a URL.
     pub fn url(&self) -> String {
         format!("nats://{}", self.address)
+    }
+
+    /// Where it tells about itself, as a URL.
+    pub fn monitor(&self) -> String {
+        format!("http://{}", self.monitor)
     }
 
     /// What nodes listen to now, each subject once for each node that does.
@@ -89,6 +132,21 @@ impl NatsServer {
         })
         .await
     }
+}
+
+fn spawn(folder: &Path, port: i32, monitor: i32) -> Child {
+    Command::new(tool("bin/nats-server"))
+        .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--http_port", &monitor.to_string()])
+        .arg("--ports_file_dir")
+        .arg(folder)
+        .arg("--config")
+        .arg(folder.join("nats.conf"))
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nats-server starts")
 }
 
 async fn ports(folder: &Path) -> serde_json::Value {

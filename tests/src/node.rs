@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use rialto_server::{
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
+    nats::NatsServer,
     operator::Operator,
     talker::{Shape, Talker},
     within,
@@ -27,10 +29,18 @@ pub fn end_with_streams(config: &mut Config) {
     config.limits.session.resume_window = Duration::ZERO;
 }
 
-/// A node under test.
+/// A node under test; or several that are one to whoever connects, over a nats-server of their own, when `RIALTO_TEST_NODES`
+/// says so: then each connection goes to the next one.
 #[derive(Debug)]
 pub struct TestNode {
-    node: Node,
+    nodes: Vec<Node>,
+    next: AtomicUsize,
+    _nats: Option<NatsServer>,
+}
+
+/// How many nodes are one.
+fn count() -> usize {
+    std::env::var("RIALTO_TEST_NODES").map_or(1, |count| count.parse().expect("a number"))
 }
 
 impl TestNode {
@@ -52,7 +62,17 @@ impl TestNode {
         config.namespaces.iter_mut().for_each(|namespace| namespace.settings.history = HistoryKind::Off);
         config.stop.drain = Duration::from_millis(200);
         change(&mut config);
-        Self { node: Node::start(config).await.expect("the node starts") }
+        let count = if config.cluster.nats.is_empty() { count() } else { 1 };
+        let nats = if count > 1 { Some(NatsServer::kept_in(&config.data).await) } else { None };
+        if let Some(nats) = &nats {
+            config.cluster.nats = nats.url();
+            config.cluster.monitors = nats.monitor();
+        }
+        let mut nodes = Vec::new();
+        for _ in 0..count {
+            nodes.push(Node::start(config.clone()).await.expect("the node starts"));
+        }
+        Self { nodes, next: AtomicUsize::new(0), _nats: nats }
     }
 
     /// A node whose namespace `chat` has a durable history under `data`, and `memory` one in memory.
@@ -78,9 +98,10 @@ impl TestNode {
         .await
     }
 
-    /// Where it listens.
+    /// Where it listens; of several nodes where the next one does.
     pub fn address(&self) -> SocketAddr {
-        self.node.address()
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.nodes[next % self.nodes.len()].address()
     }
 
     /// The same as a URL.
@@ -143,6 +164,8 @@ impl TestNode {
 
     /// Stops it in its stages.
     pub async fn stop(self) {
-        within("the node's end", self.node.stop()).await;
+        for node in self.nodes {
+            within("the node's end", node.stop()).await;
+        }
     }
 }

@@ -11,7 +11,7 @@ use rialto_proto::{
     },
 };
 use rialto_server::{
-    base::config::{Config, HistoryKind, NamespaceConfig},
+    base::config::{Config, NamespaceConfig},
     bridge::Place,
     node::Node,
 };
@@ -254,6 +254,7 @@ fn envelope(node: &str, (seq, previous): (u64, u64), text: &str) -> Vec<u8> {
         target: Some(rooms(&["general"])),
         class: FanoutClass::Reliable.into(),
         record,
+        ..Fanout::default()
     };
     Envelope { node: node.into(), seq, previous, copies: 1, what: Some(What::Fanout(fanout)) }.encode_to_vec()
 }
@@ -307,8 +308,16 @@ async fn a_node_does_not_start_with_what_it_cannot_use_and_says_why() {
     let small = NatsServer::configured("max_payload: 65536").await;
     let why = start(&small.url(), |_| ()).await;
     assert!(why.contains("max_payload must be 98304 or more"), "{why}");
-    let why = start(&small.url(), |config| config.namespaces[0].settings.history = HistoryKind::Memory).await;
-    assert!(why.contains("history = \"off\""), "{why}");
+    let plain = NatsServer::configured("").await;
+    let why = start(&plain.url(), |_| ()).await;
+    assert!(why.contains("JetStream"), "{why}");
+    let why = start(&plain.url(), |config| config.cluster.replicas = 2).await;
+    assert!(why.contains("cluster.replicas"), "{why}");
+    let nats = NatsServer::start().await;
+    let first = node(&nats.url()).await;
+    let why = start(&nats.url(), |config| config.cluster.parts = 3).await;
+    assert!(why.contains("the cluster has 8 parts"), "{why}");
+    first.stop().await;
     let why = start(&small.url(), |config| config.cluster.name = "a.b".into()).await;
     assert!(why.contains("cluster.name"), "{why}");
 }

@@ -85,6 +85,10 @@ metrics! {
     nodes: Gauge = "nodes",
     /// Times that members were told that something from other nodes may be missing.
     bridge_gaps: Counter = "bridge_gaps",
+    /// Parts of the rooms that this node keeps, of several nodes.
+    parts_owned: Gauge = "parts_owned",
+    /// Times that the log of a part was found to end before what it had acknowledged.
+    rolled_back: Counter = "histories_rolled_back",
 }
 
 impl Metrics {

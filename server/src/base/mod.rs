@@ -7,6 +7,7 @@ pub mod hash;
 pub mod ids;
 pub mod limits;
 pub mod metrics;
+pub mod partition;
 pub mod pattern;
 pub mod rate;
 pub mod refusal;

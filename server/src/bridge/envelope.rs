@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use prost::Message;
 use rialto_proto::{
-    node::{Answer, Envelope, Fanout, FanoutClass, Question, QuestionDone, envelope::What},
+    node::{
+        Answer, Envelope, Fanout, FanoutClass, Question, QuestionDone, Request, Response, envelope::What,
+    },
     v1,
 };
 
@@ -43,7 +45,7 @@ pub struct Heard {
 #[derive(Debug)]
 pub enum Word {
     /// An event for receivers here.
-    Event(Carried),
+    Event(Box<Carried>),
     /// The node is there, or leaves.
     Announce {
         /// It leaves.
@@ -52,7 +54,7 @@ pub enum Word {
     /// An event whose receivers here are asked.
     Question {
         /// The event.
-        event: Carried,
+        event: Box<Carried>,
         /// Under what it is asked.
         token: EventId,
         /// How long they have.
@@ -72,6 +74,34 @@ pub enum Word {
         /// Whose are missing.
         summary: v1::RepliesDone,
     },
+    /// The keyed state of a room has changed.
+    State(Box<Changed>),
+    /// Something for the owner of a part. What is in it is checked by whoever carries it out.
+    Request(Box<Request>),
+    /// What an owner has answered.
+    Response(Box<Response>),
+}
+
+/// A change in the keyed state of a room.
+#[derive(Debug)]
+pub struct Changed {
+    /// The namespace.
+    pub namespace: String,
+    /// The room.
+    pub room: String,
+    /// Which life of the state.
+    pub epoch: String,
+    /// The key as it is now.
+    pub entry: v1::StateEntry,
+}
+
+/// Where rooms keep an event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Places {
+    /// The id of the event.
+    pub event_id: String,
+    /// One for each room.
+    pub positions: Vec<v1::RoomPosition>,
 }
 
 /// An event on its way between nodes.
@@ -83,6 +113,8 @@ pub struct Carried {
     pub target: Target,
     /// The event.
     pub frame: Frame,
+    /// Where it is kept, if it is.
+    pub places: Option<Places>,
 }
 
 impl Said for Heard {
@@ -123,7 +155,7 @@ impl Word {
             What::Fanout(fanout) => {
                 let event = Carried::parse(fanout)?;
                 here(places(&event.namespace, &event.target).contains(place))?;
-                Self::Event(event)
+                Self::Event(Box::new(event))
             }
             What::Announce(announce) => {
                 here(*place == Place::Cluster)?;
@@ -132,6 +164,7 @@ impl Word {
             What::Question(Question { fanout, token, timeout_ms }) => {
                 here(to_node)?;
                 let event = Carried::parse(fanout.ok_or_else(|| malformed("it asks nothing"))?)?;
+                let event = Box::new(event);
                 let timeout = Duration::from_millis(timeout_ms.into()).min(REPLY_TIMEOUT_MAX);
                 Self::Question { event, token: id(&token)?, timeout }
             }
@@ -143,6 +176,21 @@ impl Word {
             What::QuestionDone(QuestionDone { token, summary }) => {
                 here(to_node)?;
                 Self::Done { token: id(&token)?, summary: summary.unwrap_or_default() }
+            }
+            What::StateChange(change) => {
+                let namespace = NamespaceName::try_from(change.namespace).map_err(malformed)?.into_string();
+                let room = RoomName::try_from(change.room).map_err(malformed)?.into_string();
+                here(*place == Place::room(&namespace, &room))?;
+                let entry = change.entry.ok_or_else(|| malformed("it has no key"))?;
+                Self::State(Box::new(Changed { namespace, room, epoch: change.epoch, entry }))
+            }
+            What::Request(request) => {
+                here(to_node)?;
+                Self::Request(Box::new(request))
+            }
+            What::Response(response) => {
+                here(to_node)?;
+                Self::Response(Box::new(response))
             }
         })
     }
@@ -164,7 +212,12 @@ impl Carried {
         let target = Target::try_from(fanout.target).map_err(malformed)?;
         let frame = Frame::heard(fanout.record, class, namespace.as_str());
         let frame = frame.ok_or_else(|| malformed("it holds no event of its namespace"))?;
-        Ok(Self { namespace: namespace.into_string(), target, frame })
+        let (event_id, positions) = (fanout.event_id, fanout.positions);
+        if frame.is_kept() == positions.is_empty() {
+            return Err(malformed("it does not say where it is kept"));
+        }
+        let places = (!positions.is_empty()).then_some(Places { event_id, positions });
+        Ok(Self { namespace: namespace.into_string(), target, frame, places })
     }
 }
 
@@ -206,6 +259,7 @@ pub(super) fn fanout(namespace: &str, target: &Target, frame: &Frame) -> Fanout 
         target: Some(target.into()),
         class: class.into(),
         record: frame.record().clone(),
+        ..Fanout::default()
     }
 }
 

@@ -28,8 +28,10 @@ use bytes::Bytes;
 use futures_util::stream::SelectAll;
 use parking_lot::Mutex;
 use rialto_proto::{
-    node::{Announce, Answer, Question, QuestionDone, envelope::What},
-    v1::{RepliesDone, ReplyItem},
+    node::{
+        Announce, Answer, Fanout, Question, QuestionDone, Request, Response, StateChange, envelope::What,
+    },
+    v1::{RepliesDone, ReplyItem, StateEntry},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -37,7 +39,7 @@ use tokio::{
 };
 
 pub use self::{
-    envelope::{Carried, Heard, Malformed, Word},
+    envelope::{Carried, Changed, Heard, Malformed, Places, Word},
     gaps::{Gaps, Verdict},
     interest::Pin,
     link::{Link, LinkError, LinkState},
@@ -123,6 +125,32 @@ impl Bridge {
         self.say_at(&places, &What::Fanout(envelope::fanout(namespace, target, frame)))
     }
 
+    /// The same of an event that rooms keep. Whether one is missing tells its offset; so it is not numbered among the others.
+    pub fn say_kept(&self, namespace: &str, target: &Target, frame: &Frame, kept: Places) -> usize {
+        let mut places = envelope::places(namespace, target);
+        places.retain(|place| *place != Place::Node(self.node));
+        let Places { event_id, positions } = kept;
+        let fanout = Fanout { event_id, positions, ..envelope::fanout(namespace, target, frame) };
+        self.say_beside(&places, &What::Fanout(fanout))
+    }
+
+    /// Tells the other nodes that have members in a room that its keyed state has changed.
+    pub fn say_state(&self, namespace: &str, room: &str, epoch: &str, entry: StateEntry) -> usize {
+        let (entry, epoch) = (Some(entry), epoch.to_owned());
+        let change = StateChange { namespace: namespace.to_owned(), room: room.to_owned(), epoch, entry };
+        self.say_beside(&[Place::room(namespace, room)], &What::StateChange(change))
+    }
+
+    /// Asks the owner of a part. False when there was no room for that.
+    pub fn request(&self, node: NodeId, request: Request) -> bool {
+        self.say_beside(&[Place::Node(node)], &What::Request(request)) == 0
+    }
+
+    /// Answers a node that has asked.
+    pub fn respond(&self, node: NodeId, response: Response) {
+        self.say_beside(&[Place::Node(node)], &What::Response(response));
+    }
+
     /// Asks the receivers of an event on one other node. That node says in the end that it is done.
     pub fn ask(&self, node: NodeId, event: (&str, &Target, &Frame), token: EventId, timeout: Duration) {
         let fanout = Some(envelope::fanout(event.0, event.1, event.2));
@@ -149,9 +177,19 @@ impl Bridge {
     }
 
     fn say_at(&self, places: &[Place], what: &What) -> usize {
+        self.say_numbered(places, what, true)
+    }
+
+    /// Says something of which others notice by themselves when it is missing.
+    fn say_beside(&self, places: &[Place], what: &What) -> usize {
+        self.say_numbered(places, what, false)
+    }
+
+    fn say_numbered(&self, places: &[Place], what: &What, counts: bool) -> usize {
         let subjects: Vec<String> = places.iter().map(|place| place.subject(&self.cluster)).collect();
         let copies = subjects.len();
-        self.outgoing.say(subjects, |numbers| envelope::message(self.node, numbers, copies, what.clone()))
+        self.outgoing
+            .say(subjects, counts, |numbers| envelope::message(self.node, numbers, copies, what.clone()))
     }
 
     /// Notes that a node is there, or that it has said that it leaves. True when that is new.

@@ -72,6 +72,11 @@ impl NatsLink {
         Ok(Self { client, state, nowhere: format!("rl.{cluster}.nowhere") })
     }
 
+    /// The connection, for what else goes over it.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     async fn begin(&self, subject: String) -> Result<BoxStream<'static, Bytes>, LinkError> {
         let away = |error: &dyn std::fmt::Display| LinkError::Away(error.to_string());
         if !self.state.borrow().up {

@@ -59,6 +59,11 @@ impl Numbers {
         self.newer.insert(subject.to_owned(), seq);
         previous
     }
+
+    /// What was said to a subject last, of what counts; 0 when that is not known.
+    fn last(&self, subject: &str) -> u64 {
+        self.newer.get(subject).or_else(|| self.older.get(subject)).copied().unwrap_or_default()
+    }
 }
 
 impl Outgoing {
@@ -69,17 +74,23 @@ impl Outgoing {
         (outgoing, Waiting { messages, bytes })
     }
 
-    /// Says the same to several subjects; `make` makes the message from its number and that of the one before. Returns how
-    /// many subjects had no place for it.
+    /// Says the same to several subjects; `make` makes the message from its number and that of the one before that counts.
+    /// Returns how many subjects had no place for it.
     ///
     /// *Order*: what is said first is published first.
-    pub(super) fn say(&self, subjects: Vec<String>, make: impl Fn((u64, u64)) -> Bytes) -> usize {
+    pub(super) fn say(
+        &self,
+        subjects: Vec<String>,
+        counts: bool,
+        make: impl Fn((u64, u64)) -> Bytes,
+    ) -> usize {
         let mut numbers = self.numbers.lock();
         numbers.seq += 1;
         let seq = numbers.seq;
         let mut lost = 0;
         for subject in subjects {
-            let message = make((seq, numbers.say(&subject, seq)));
+            let previous = if counts { numbers.say(&subject, seq) } else { numbers.last(&subject) };
+            let message = make((seq, previous));
             let bytes = message.len();
             let fits = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= BYTES_MAX;
             if !fits || self.waiting.try_send((subject, message)).is_err() {
@@ -127,7 +138,7 @@ mod tests {
     fn each_message_names_the_one_before_to_the_same_subject() {
         let (outgoing, mut waiting) = Outgoing::new();
         for subjects in [vec!["a"], vec!["b"], vec!["a", "b"], vec!["a"]] {
-            assert_eq!(outgoing.say(subjects.into_iter().map(str::to_owned).collect(), numbers), 0);
+            assert_eq!(outgoing.say(subjects.into_iter().map(str::to_owned).collect(), true, numbers), 0);
         }
         let said = said(&mut waiting);
         let said: Vec<_> =
@@ -148,10 +159,10 @@ mod tests {
     fn what_finds_no_place_is_missing_by_its_number() {
         let (outgoing, mut waiting) = Outgoing::new();
         let large = |_| Bytes::from(vec![0; BYTES_MAX / 2]);
-        assert_eq!([0, 1, 2].map(|_| outgoing.say(vec!["a".into()], large)), [0, 0, 1]);
+        assert_eq!([0, 1, 2].map(|_| outgoing.say(vec!["a".into()], true, large)), [0, 0, 1]);
         said(&mut waiting);
         waiting.bytes.store(0, Ordering::Relaxed);
-        assert_eq!(outgoing.say(vec!["a".into()], numbers), 0);
+        assert_eq!(outgoing.say(vec!["a".into()], true, numbers), 0);
         assert_eq!(said(&mut waiting)[0].1, "4 after 3");
     }
 

@@ -12,16 +12,12 @@ use std::sync::Arc;
 use data_encoding::BASE32_DNSSEC;
 use sha2::{Digest, Sha256};
 
-use crate::base::ids::NodeId;
+use crate::base::{ids::NodeId, partition::partition};
 
 /// Longer names are told by their hash: a subject should not be longer than about 256 bytes.
 const NAME_BYTES_MAX: usize = 60;
 /// Bytes of a hash that stand for a name: two names that agree in them are not to be found.
 const HASH_BYTES: usize = 20;
-/// Rooms fall into so many parts, by their names: whoever has very many rooms can listen to parts instead. Never to be changed
-/// within a cluster.
-const PARTITIONS: u32 = 256;
-
 /// Where something can be said to other nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
@@ -58,11 +54,6 @@ impl Place {
             Self::Cluster => format!("rl.{cluster}.nodes"),
         }
     }
-}
-
-fn partition(namespace: &str, room: &str) -> u32 {
-    let sum = crc32c::crc32c(namespace.as_bytes());
-    crc32c::crc32c_append(crc32c::crc32c_append(sum, &[0]), room.as_bytes()) % PARTITIONS
 }
 
 /// A name as one token of a subject.

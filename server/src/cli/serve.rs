@@ -42,6 +42,9 @@ pub struct ServeArgs {
     /// Addresses of NATS that join several nodes, separated by commas
     #[arg(long, value_name = "URLS", env = "RIALTO_NATS")]
     nats: Option<String>,
+    /// Addresses of the monitors of all servers of NATS, separated by commas: they tell whether what is stored is synced.
+    #[arg(long, value_name = "URLS", env = "RIALTO_NATS_MONITORS")]
+    nats_monitors: Option<String>,
     /// Permit an address that others can reach although nothing is authenticated
     #[arg(long, env = "RIALTO_INSECURE", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     insecure: bool,
@@ -73,6 +76,7 @@ impl ServeArgs {
         config.data = self.data.clone().unwrap_or(config.data);
         config.insecure |= self.insecure;
         config.cluster.nats = self.nats.clone().unwrap_or(config.cluster.nats);
+        config.cluster.monitors = self.nats_monitors.clone().unwrap_or(config.cluster.monitors);
         if let (Some(certificate), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) {
             config.tls = Some(TlsConfig { certificate, key });
         }

@@ -51,7 +51,7 @@ impl RoomService for Rooms {
         request: Request<GetStateRequest>,
     ) -> Result<Response<GetStateResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
-        self.answer(self.router.get_state(&identity, request.into_inner()))
+        self.answer(self.router.get_state(&identity, request.into_inner()).await)
     }
 
     async fn set_state(

@@ -15,6 +15,7 @@
 //! # After a crash
 //! Everything that became durable is there and shown, whether it had been shown before or not.
 
+mod anew;
 mod clean;
 mod epoch;
 mod keys;
@@ -55,7 +56,7 @@ pub use self::{
 use self::{clean::Upkeep, keys::Keys, life::Freed, shard::Shards};
 use crate::{
     base::{
-        config::NamespaceSettings,
+        config::{HistoryKind, NamespaceSettings},
         limits::{
             HISTORY_CACHE_BYTES, HISTORY_CACHE_ROOM_BYTES, IDEMPOTENCY_HELD, IDEMPOTENCY_KEYS_MAX,
             LOG_CLEAN_FLOOR_BYTES, LOG_CLEAN_STEP_BYTES, LOG_SNAPSHOT_EVERY_BYTES, STATE_BYTES_MAX,
@@ -119,6 +120,8 @@ pub struct Tuning {
     pub clean_step_bytes: u64,
     /// Bytes that are appended from one snapshot to the next.
     pub snapshot_every_bytes: u64,
+    /// Everything that rooms keep is written down, whatever the settings say: another node may have to take it over.
+    pub shared: bool,
 }
 
 impl Default for Tuning {
@@ -134,6 +137,7 @@ impl Default for Tuning {
             clean_floor_bytes: LOG_CLEAN_FLOOR_BYTES,
             clean_step_bytes: LOG_CLEAN_STEP_BYTES,
             snapshot_every_bytes: LOG_SNAPSHOT_EVERY_BYTES,
+            shared: false,
         }
     }
 }
@@ -199,6 +203,14 @@ impl Histories {
         Ok(histories)
     }
 
+    /// Where the rooms of a namespace keep their events.
+    fn kind(&self, settings: &NamespaceSettings) -> HistoryKind {
+        match settings.history {
+            HistoryKind::Memory if self.tuning.shared => HistoryKind::Durable,
+            kind => kind,
+        }
+    }
+
     /// Appends a record for which the answer is awaited.
     fn append(&self, record: &[u8]) -> Result<Position, Refusal> {
         let log =
@@ -211,6 +223,16 @@ impl Histories {
     /// Whether everything up to a position is durable.
     fn is_durable(&self, position: Position) -> bool {
         self.log.is_none() || position < self.progress()
+    }
+
+    /// Whether nothing more becomes durable.
+    pub fn has_failed(&self) -> bool {
+        self.log.as_deref().is_some_and(|log| log.progress().borrow().failed.is_some())
+    }
+
+    /// Everything before this is durable, or nothing is to be durable.
+    pub fn reached(&self) -> Position {
+        self.progress()
     }
 
     /// Everything before this is durable.

@@ -108,7 +108,7 @@ impl Histories {
     }
 
     fn take(&self, draft: Draft<'_>, key: Option<KeyId>) -> Result<Staged, Refusal> {
-        let kind = draft.settings.history;
+        let kind = self.kind(draft.settings);
         let mut locked = self.shards.lock_all(draft.namespace, draft.rooms.iter().map(RoomName::as_str));
         let wait_for = if kind == HistoryKind::Durable {
             None
@@ -169,7 +169,7 @@ impl Histories {
         let Draft { namespace, settings, mut event, excluded, now, .. } = draft;
         position(&mut event, places);
         let mut accepted = accepted(&event);
-        let durable = settings.history == HistoryKind::Durable && !places.is_empty();
+        let durable = self.kind(settings) == HistoryKind::Durable && !places.is_empty();
         let class = if places.is_empty() { draft.class } else { Class::Reliable };
         let frame = Frame::event(event, class);
         let mut entry = Entry {
@@ -299,7 +299,10 @@ fn places<'a>(locked: &mut Locked<'_>, draft: &Draft<'a>) -> Vec<Place<'a>> {
 
 /// Writes its positions into an event.
 fn position(event: &mut Event, places: &[Place<'_>]) {
-    if let [place] = places {
+    // One to several rooms, of which others are kept elsewhere, has positions too.
+    if let [place] = places
+        && event.rooms.len() <= 1
+    {
         event.offset = Some(place.offset);
         event.epoch = place.epoch.to_string();
         return;

@@ -298,6 +298,12 @@ impl State {
         self.durable = true;
     }
 
+    /// All of it is in a record of another life.
+    pub(super) fn renew(&mut self, epoch: Epoch, position: Position) {
+        self.epoch = epoch;
+        self.items.values_mut().for_each(|item| item.position = position);
+    }
+
     /// Shown values that expire: when, and which.
     pub(super) fn expiries(&self) -> impl Iterator<Item = (u64, &Arc<str>)> {
         self.items.iter().filter_map(|(key, item)| Some((expires_ms(&item.entry)?, key)))

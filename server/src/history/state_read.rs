@@ -71,6 +71,13 @@ pub struct StateKeys {
 }
 
 impl Histories {
+    /// How far the state of a room has come; `None` when it never had one.
+    pub fn state_head(&self, namespace: &str, room: &str) -> Option<(Epoch, u64)> {
+        let shard = self.shards.lock(namespace, room);
+        let state = shard.get(namespace, room)?.state.as_ref()?;
+        Some((state.epoch, state.shown()))
+    }
+
     /// What has changed after what a reader has seen; everything, with `reset`, when it has seen nothing, counts in another
     /// life, or has been away for so long that keys which were taken away are not remembered. About `bytes_max`, at least
     /// one key.

@@ -98,7 +98,7 @@ impl Histories {
         self.bounded(state, present, &entry, settings)?;
         let created = usize::from(shard.get(namespace, room).is_none());
         let counted = self.rooms.enter(namespace, created, settings.rooms_max)?;
-        let durable = settings.history == HistoryKind::Durable;
+        let durable = self.tuning.shared || settings.history == HistoryKind::Durable;
         let staged = self.change(&mut shard, Wanted { namespace, room, entry, durable })?;
         counted.keep();
         Ok(staged)

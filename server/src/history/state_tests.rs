@@ -199,3 +199,24 @@ fn pages_by_name_end_at_their_bounds() {
     assert_eq!(names(&page), ["c"]);
     assert_eq!(set(&rig, "a", Some("2")).set.durability(), Durability::Memory);
 }
+
+#[test]
+fn where_the_log_has_lost_something_the_state_is_another_one_with_the_same_keys() {
+    for crashes in [false, true] {
+        let mut rig = Rig::durable();
+        set(&rig, "a", Some("1"));
+        set(&rig, "b", Some("2"));
+        let before = set(&rig, "b", None).set;
+        rig.histories.begin_anew().unwrap();
+        rig.log.sync(usize::MAX);
+        if crashes {
+            rig.crash();
+        }
+        let cursor = StateCursor::after(before.epoch.as_str(), before.revision);
+        let (resets, entries) = follow(&rig, Some(cursor), usize::MAX);
+        assert_eq!((resets, entries), (1, vec![("a".to_owned(), true)]));
+        let next = set(&rig, "c", Some("3")).set;
+        assert_ne!(next.epoch, before.epoch);
+        assert_eq!(next.revision, before.revision + 1);
+    }
+}

@@ -293,3 +293,21 @@ fn what_is_durable_is_refused_without_a_log() {
     rig.histories = Arc::new(open().unwrap());
     assert_eq!(rig.stage(&["a"], 1, None).unwrap_err().code, RefusalCode::StorageFailed);
 }
+
+#[test]
+fn where_the_log_has_lost_something_no_offset_is_given_again_also_after_a_crash() {
+    for crashes in [false, true] {
+        let mut rig = Rig::durable();
+        let before = rig.say("a");
+        rig.say("a");
+        rig.histories.begin_anew().unwrap();
+        rig.log.sync(usize::MAX);
+        if crashes {
+            rig.crash();
+        }
+        assert_eq!(rig.ids("a"), ["event-1", "event-2"], "what is left is read");
+        let next = rig.say("a");
+        assert_eq!(next.accepted.offset, Some(1));
+        assert_ne!(next.accepted.epoch, before.accepted.epoch);
+    }
+}

@@ -212,6 +212,15 @@ impl Hub {
         }
     }
 
+    /// Has the members of a room who asked for its keyed state read what has changed after something.
+    pub fn owe_state(&self, namespace: &str, room: &str, after: &StateAfter) {
+        let address = Address::room(namespace, room);
+        let shard = self.shards.lock_one(&address);
+        if let Some(room) = shard.get(&address) {
+            room.owe_state(after);
+        }
+    }
+
     /// Tells everybody in a room, or in the namespace where `room` is empty, behind all that was said there. Returns who fell
     /// behind by it.
     pub fn notify(&self, namespace: &str, room: &str, frame: &Frame, now: Instant) -> Vec<Arc<Session>> {

@@ -34,7 +34,7 @@ impl FanOut {
     }
 
     /// Adds what another hand-over has led to, but not whom it has reached: that was said when it was gathered.
-    pub(super) fn absorb(&mut self, other: FanOut) {
+    pub fn absorb(&mut self, other: FanOut) {
         self.dropped += other.dropped;
         self.pressed |= other.pressed;
         self.behind.extend(other.behind);

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     base::{clock::Instant, config::BehindPolicy, ids::UserName, rate::Bucket},
-    session::{Session, owed::StateAfter},
+    session::{
+        Session,
+        owed::{Owed, StateAfter},
+    },
     wire::Frame,
 };
 
@@ -120,6 +123,13 @@ impl Room {
             for member in told {
                 member.session.outbox.put_state(frame, before.clone());
             }
+        }
+    }
+
+    /// Has the members who asked for it read what has changed in the keyed state after something.
+    pub(super) fn owe_state(&self, after: &StateAfter) {
+        for member in self.members.values().filter(|member| member.wishes.state) {
+            member.session.outbox.owe(Owed::State(after.clone()));
         }
     }
 

@@ -10,6 +10,7 @@
 //! known again only after a restart. On opening, a tail that was torn by a crash is cut; everything else that is not as
 //! it was written is refused, and nothing is changed.
 
+pub mod jetstream;
 pub mod local;
 pub mod memory;
 

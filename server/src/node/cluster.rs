@@ -1,17 +1,57 @@
-//! The way to the other nodes, found before anybody is served.
+//! The way to the other nodes, and what is kept together with them, found before anybody is served.
 
 use std::sync::Arc;
 
+use rialto_proto::v1::Durability;
+
+use super::monitor;
 use crate::{
-    base::{config::Config, ids::NodeId, limits::MESSAGE_OVERHEAD_BYTES},
+    base::{
+        config::{ClusterConfig, Config},
+        ids::NodeId,
+        limits::MESSAGE_OVERHEAD_BYTES,
+        tasks::Tasks,
+    },
     bridge::{Bridge, Ends, LinkError, NatsLink},
+    hub::Namespaces,
+    log::jetstream::{ClaimError, Streams},
+    owners::{Register, RegisterError},
+    router::owning::Estate,
 };
 
 /// Beside an event a message between nodes has its target, which may name many.
 const TARGET_BYTES: usize = 16 << 10;
 
+/// Why a node does not take part in a cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// NATS is not reached, or not by this.
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    /// What rooms keep has no place.
+    #[error("{0}; is JetStream on?")]
+    Streams(#[from] ClaimError),
+    /// Nothing is known of the servers.
+    #[error("{0}")]
+    Monitor(String),
+    /// Nobody can own anything.
+    #[error("the register of owners: {0}")]
+    Register(#[from] RegisterError),
+}
+
+/// What a node has of its cluster.
+pub(super) struct Cluster {
+    pub(super) bridge: Bridge,
+    pub(super) ends: Ends,
+    pub(super) estate: Estate,
+}
+
 /// Connects to NATS, where the configuration names one.
-pub(super) async fn open(config: &Config) -> Result<Option<(Bridge, Ends)>, LinkError> {
+pub(super) async fn open(
+    config: &Config,
+    namespaces: &Arc<Namespaces>,
+    tasks: &Tasks,
+) -> Result<Option<Cluster>, ClusterError> {
     let cluster = &config.cluster;
     if cluster.nats.is_empty() {
         return Ok(None);
@@ -19,5 +59,25 @@ pub(super) async fn open(config: &Config) -> Result<Option<(Bridge, Ends)>, Link
     let payload = config.namespaces.iter().map(|namespace| namespace.settings.payload_bytes_max).max();
     let message_bytes_max = payload.unwrap_or_default() as usize + MESSAGE_OVERHEAD_BYTES + TARGET_BYTES;
     let link = NatsLink::connect(&cluster.nats, &cluster.name, message_bytes_max).await?;
-    Ok(Some(Bridge::new(NodeId::random(), &cluster.name, Arc::new(link))))
+    let (client, replicas) = (link.client(), cluster.replicas as usize);
+    let durability = durability(cluster, tasks).await?;
+    let streams = Streams::new(client.clone(), &cluster.name, replicas, durability).await?;
+    let register = Register::open(client, &cluster.name, replicas, cluster.parts).await?;
+    let of = Arc::clone(namespaces);
+    let estate = Estate { register, streams, settings: Arc::new(move |name| of.settings(name)) };
+    let (bridge, ends) = Bridge::new(NodeId::random(), &cluster.name, Arc::new(link));
+    Ok(Some(Cluster { bridge, ends, estate }))
+}
+
+/// What an acknowledgement of JetStream is worth.
+async fn durability(cluster: &ClusterConfig, tasks: &Tasks) -> Result<Durability, ClusterError> {
+    if cluster.monitors.is_empty() {
+        return Ok(Durability::Stored);
+    }
+    let synced = monitor::all_sync(&cluster.monitors, tasks).await.map_err(ClusterError::Monitor)?;
+    Ok(match (synced, cluster.replicas) {
+        (false, _) => Durability::Stored,
+        (true, 1) => Durability::Fsync,
+        (true, _) => Durability::Replicated,
+    })
 }

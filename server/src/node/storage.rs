@@ -36,12 +36,14 @@ pub enum StorageError {
     Ended(#[from] JoinError),
 }
 
-/// Opens the log under the data directory, or one in memory where there is no such directory, and takes up what it holds.
+/// Opens the log under the data directory, or one in memory where there is no such directory or where the nodes of a cluster
+/// keep everything together, and takes up what it holds.
 pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<Stored, StorageError> {
     let namespaces_max = config.limits.node.namespaces_max;
     let gauge = metrics.namespaces.clone();
     let namespaces = Arc::new(Namespaces::new(&config.namespaces, namespaces_max, gauge));
-    let folder = (!config.data.as_os_str().is_empty()).then(|| config.data.join(HISTORY));
+    let alone = config.cluster.nats.is_empty();
+    let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.join(HISTORY));
     let of = Arc::clone(&namespaces);
     // The disk has to be waited for.
     let opened = tokio::task::spawn_blocking(move || {

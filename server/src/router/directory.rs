@@ -78,7 +78,6 @@ impl Router {
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let change = request.settings.unwrap_or_default();
         let settings = settings::apply(&NamespaceSettings::default(), change, &self.limits)?;
-        self.may_keep(&settings)?;
         self.hub.namespaces.create(&name, settings).map(|namespace| shown(&namespace))
     }
 
@@ -92,7 +91,6 @@ impl Router {
         require(identity.may(Right::Admin, name.as_str(), None))?;
         let namespace = self.hub.namespaces.get(name.as_str()).ok_or_else(hub::unknown)?;
         let change = request.settings.unwrap_or_default();
-        self.may_keep(&settings::apply(&namespace.settings.load(), change, &self.limits)?)?;
         let mut outcome = Ok(());
         // Tried again when another change came in between, so that none is lost.
         namespace.settings.rcu(|settings| match settings::apply(settings, change, &self.limits) {

@@ -10,12 +10,11 @@ use rialto_proto::v1::{
     server_frame::Frame as Body, set_state,
 };
 
-use super::{Router, keep::is_kept, recover::Before};
+use super::{Router, recover::Before};
 use crate::{
     auth::{Identity, Right},
     base::{
         clock,
-        config::HistoryKind,
         ids::{NamespaceName, RoomName},
         refusal::{Closing, Refusal},
     },
@@ -24,6 +23,7 @@ use crate::{
     wire::{
         Frame,
         command::{Command, Emit, Join},
+        target::Target,
     },
 };
 
@@ -60,7 +60,7 @@ impl Router {
         if matches!(command, Command::Pong | Command::Seen(_)) {
             return self.carry_out(session, reference, command);
         }
-        match session.pipeline.enter(reference, command, |command| self.is_written_command(command)) {
+        match session.pipeline.enter(reference, command, |command| self.way(command)) {
             Some(command) => self.carry_out(session, reference, command),
             None => Ok(()),
         }
@@ -81,22 +81,31 @@ impl Router {
     }
 
     fn advance(&self, session: &Arc<Session>) {
-        while let Some((reference, command)) =
-            session.pipeline.next(|command| self.is_written_command(command))
-        {
+        while let Some((reference, command)) = session.pipeline.next(|command| self.way(command)) {
             if let Err(refusal) = self.carry_out(session, reference, command) {
                 self.refuse(session, reference, refusal);
             }
         }
     }
 
-    /// Whether a command is for the log.
-    fn is_written_command(&self, command: &Command) -> bool {
+    /// The part whose log a command is for, when it is for one: of those one does not overtake another.
+    fn way(&self, command: &Command) -> Option<u32> {
         match command {
-            Command::Emit(emit) => self.is_written(emit),
-            Command::SetState(set) => self.is_durable(&set.namespace),
-            _ => false,
+            Command::Emit(emit) if self.is_written(emit) => {
+                self.part_of(emit.namespace.as_str(), &emit.target)
+            }
+            Command::SetState(set) if self.is_durable(&set.namespace) => {
+                Some(self.parts.of(set.namespace.as_str(), set.room.as_str()))
+            }
+            _ => None,
         }
+    }
+
+    /// The part that all rooms of a target fall into; `None` for several.
+    pub(super) fn part_of(&self, namespace: &str, target: &Target) -> Option<u32> {
+        let mut parts = target.rooms().iter().map(|room| self.parts.of(namespace, room.as_str()));
+        let first = parts.next()?;
+        parts.all(|part| part == first).then_some(first)
     }
 
     /// Whether an event is for the log.
@@ -104,13 +113,13 @@ impl Router {
         let settings = self.hub.namespaces.settings(emit.namespace.as_str());
         emit.replies.is_none()
             && settings.is_some_and(|settings| {
-                settings.history == HistoryKind::Durable && is_kept(&settings, &emit.target, emit.class)
+                self.is_written_down(&settings) && self.is_kept(&settings, &emit.target, emit.class)
             })
     }
 
     fn is_durable(&self, namespace: &NamespaceName) -> bool {
         let settings = self.hub.namespaces.settings(namespace.as_str());
-        settings.is_some_and(|settings| settings.history == HistoryKind::Durable)
+        settings.is_some_and(|settings| self.is_written_down(&settings))
     }
 
     /// Answers a command that comes again as it was answered. True when it may as well be carried out again.
@@ -179,7 +188,7 @@ impl Router {
     fn join(&self, session: &Arc<Session>, reference: u32, join: Join) -> Result<(), Refusal> {
         may_join(&session.identity(), &join)?;
         let (namespace, rooms) = (join.namespace.clone(), join.rooms.clone());
-        let place = (namespace.as_str(), rooms.as_slice());
+        let place = (namespace.as_str(), rooms.as_slice(), join.state);
         self.once_heard((session, reference), place, move |router, session| {
             router.join_now(session, reference, &join)
         })
@@ -202,7 +211,7 @@ impl Router {
             return Err(forbidden());
         }
         let place = namespace.clone();
-        self.once_heard((session, reference), (&place, &[]), move |router, session| {
+        self.once_heard((session, reference), (&place, &[], false), move |router, session| {
             router.enter_now(session, reference, &namespace)
         })
     }

@@ -15,7 +15,7 @@ use super::{
     Router,
     asker::Asker,
     dispatch::forbidden,
-    keep::{Keeping, Taken, is_kept, storage_failed},
+    keep::{Keeping, Taken, storage_failed},
     reply::Asked,
 };
 use crate::{
@@ -104,7 +104,7 @@ impl Router {
         if emit.replies.is_some() {
             return self.emit_for_replies(session, reference, emit, settings);
         }
-        if !emit.idempotency_key.is_empty() || is_kept(&settings, &emit.target, emit.class) {
+        if !emit.idempotency_key.is_empty() || self.is_kept(&settings, &emit.target, emit.class) {
             self.emit_kept(session, reference, emit, settings);
             return Ok(());
         }
@@ -126,7 +126,7 @@ impl Router {
     ) {
         let keeping = self.keeping(self.next_event_id(), Origin::Session(session), emit, settings);
         let session = Arc::clone(session);
-        session.pipeline.write();
+        session.pipeline.write(self.part_of(&keeping.namespace, &keeping.target));
         self.keep(
             keeping,
             Box::new(move |router, outcome| {
@@ -148,7 +148,7 @@ impl Router {
     /// Emits without a session.
     pub fn publish(&self, identity: &Identity, emit: Emit) -> Result<Publishing, Refusal> {
         let settings = self.allow(identity, &emit)?;
-        if !emit.idempotency_key.is_empty() || is_kept(&settings, &emit.target, emit.class) {
+        if !emit.idempotency_key.is_empty() || self.is_kept(&settings, &emit.target, emit.class) {
             let (tells, hears) = oneshot::channel();
             let keeping = self.keeping(self.next_event_id(), Origin::Identity(identity), emit, settings);
             self.keep(
@@ -179,12 +179,14 @@ impl Router {
         settings: Arc<NamespaceSettings>,
     ) -> Keeping {
         let Emit { namespace, target, content, class, idempotency_key, replies } = emit;
-        let asks = replies.is_some();
+        let kept = replies.is_none() && self.is_kept(&settings, &target, class);
+        let rooms = if kept { target.rooms().to_vec() } else { Vec::new() };
         let (namespace, sender) = (namespace.into_string(), origin.sender());
         let user = sender.user.clone();
         let event = event(&namespace, &target, content, (id, sender));
         let sender = origin.session().cloned();
-        Keeping { namespace, settings, target, sender, user, event, class, idempotency_key, asks }
+        let excluded = sender.as_ref().filter(|_| !target.include_sender).map(|session| session.id);
+        Keeping { namespace, settings, target, rooms, sender, excluded, user, event, class, idempotency_key }
     }
 
     /// Whether an identity may send this, and what holds in the namespace.

@@ -10,7 +10,7 @@ use std::{
 use rialto_proto::v1::{Accepted, Event, RefusalCode, content::Body};
 use sha2::{Digest, Sha256};
 
-use super::{Router, lane::Deed};
+use super::{Router, lane::Deed, part::Part};
 use crate::{
     base::{
         clock,
@@ -37,34 +37,23 @@ pub(super) struct Taken {
 }
 
 /// An event on its way into a history.
+#[derive(Clone)]
 pub(super) struct Keeping {
     pub(super) namespace: String,
     pub(super) settings: Arc<NamespaceSettings>,
     pub(super) target: Target,
+    /// The histories that it belongs in.
+    pub(super) rooms: Vec<RoomName>,
     pub(super) sender: Option<Arc<Session>>,
+    /// The session that does not hear it.
+    pub(super) excluded: Option<SessionId>,
     pub(super) user: String,
     pub(super) event: Event,
     pub(super) class: Class,
     pub(super) idempotency_key: String,
-    /// It asks for replies, so it is kept in no history.
-    pub(super) asks: bool,
 }
 
 impl Keeping {
-    /// The histories that it belongs in.
-    fn rooms(&self) -> &[RoomName] {
-        let kept = !self.asks && is_kept(&self.settings, &self.target, self.class);
-        if kept { self.target.rooms() } else { &[] }
-    }
-
-    fn durable(&self) -> bool {
-        self.settings.history == HistoryKind::Durable && !self.rooms().is_empty()
-    }
-
-    fn excluded(&self) -> Option<SessionId> {
-        self.sender.as_ref().filter(|_| !self.target.include_sender).map(|session| session.id)
-    }
-
     fn emission<'a>(&'a self, what: What<'a>, charged: bool) -> Emission<'a> {
         Emission {
             namespace: &self.namespace,
@@ -100,48 +89,82 @@ impl Keeping {
     }
 }
 
-/// Whether an event is kept: sent reliably to rooms, and to all of their members. What leaves somebody out is not what
-/// every member may read; what may be lost or replaced on its way is not worth keeping.
-pub(super) fn is_kept(settings: &NamespaceSettings, target: &Target, class: Class) -> bool {
-    settings.history != HistoryKind::Off
-        && class == Class::Reliable
-        && target.except_rooms.is_empty()
-        && target.except_sessions.is_empty()
-        && matches!(&target.who, Who::Union { rooms, .. } if !rooms.is_empty())
-}
-
 impl Router {
+    /// Whether an event is kept: sent reliably to rooms, and to all of their members. What leaves somebody out is not what
+    /// every member may read; what may be lost or replaced on its way is not worth keeping.
+    pub(super) fn is_kept(&self, settings: &NamespaceSettings, target: &Target, class: Class) -> bool {
+        settings.history != HistoryKind::Off
+            && class == Class::Reliable
+            && target.except_rooms.is_empty()
+            && target.except_sessions.is_empty()
+            && !(target.local && self.bridge.is_some())
+            && matches!(&target.who, Who::Union { rooms, .. } if !rooms.is_empty())
+    }
+
+    /// Whether what rooms keep is written before it is shown. Of several nodes another one may have to take it over.
+    pub(super) fn is_written_down(&self, settings: &NamespaceSettings) -> bool {
+        settings.history == HistoryKind::Durable || self.bridge.is_some()
+    }
+
     /// Takes an event that is kept or named for ever. `done` hears of it, at once or when it is durable.
     pub(super) fn keep(&self, keeping: Keeping, done: Done) {
-        let outcome = if keeping.durable() {
-            return self.keep_on_disk(keeping, done);
-        } else {
-            self.keep_in_memory(&keeping)
+        let Some(first) = keeping.rooms.first() else {
+            // A name alone.
+            return self.keep_in_memory(&Arc::clone(self.parts.own()), keeping, done);
         };
-        match outcome {
-            Ok(outcome) => self.told_outcome(keeping, outcome, done),
+        let part = |room: &RoomName| self.parts.of(&keeping.namespace, room.as_str());
+        let first = part(first);
+        if keeping.rooms.iter().all(|room| part(room) == first) {
+            return self.keep_in(first, keeping, done);
+        }
+        self.keep_apart(keeping, done);
+    }
+
+    /// Takes an event that is kept in rooms of one part.
+    pub(super) fn keep_in(&self, part: u32, keeping: Keeping, done: Done) {
+        if self.bridge.is_some() {
+            return self.keep_afar(part, keeping, done);
+        }
+        match self.parts.here(part) {
+            Some(here) => self.keep_here(&here, keeping, done),
+            None => done(self, Err(storage_failed())),
+        }
+    }
+
+    /// The same of a part that is here.
+    pub(super) fn keep_here(&self, part: &Arc<Part>, keeping: Keeping, done: Done) {
+        if self.is_written_down(&keeping.settings) {
+            self.keep_on_disk(part, keeping, done);
+        } else {
+            self.keep_in_memory(part, keeping, done);
+        }
+    }
+
+    fn keep_in_memory(&self, part: &Arc<Part>, keeping: Keeping, done: Done) {
+        match self.keep_at_once(part, &keeping) {
+            Ok(outcome) => self.told_outcome(part, keeping, outcome, done),
             Err(refusal) => done(self, Err(refusal)),
         }
     }
 
-    fn told_outcome(&self, keeping: Keeping, outcome: Kept, done: Done) {
+    fn told_outcome(&self, part: &Arc<Part>, keeping: Keeping, outcome: Kept, done: Done) {
         match outcome {
             Kept::Taken(taken) => done(self, Ok(*taken)),
-            Kept::Seen(seen) => self.seen(keeping, seen, done),
+            Kept::Seen(seen) => self.seen(part, keeping, seen, done),
         }
     }
 
     /// Places an event and hands it out, in one step.
-    fn keep_in_memory(&self, keeping: &Keeping) -> Result<Kept, Refusal> {
+    fn keep_at_once(&self, part: &Part, keeping: &Keeping) -> Result<Kept, Refusal> {
         let digest = keeping.digest();
         let draft = Cell::new(Some(self.draft(keeping, &digest)));
         let staged: RefCell<Option<Staged>> = RefCell::new(None);
         let seen = Cell::new(None);
         let make = || {
             let draft = draft.take().ok_or_else(twice)?;
-            match self.histories.stage(draft)? {
+            match part.histories.stage(draft)? {
                 Outcome::Staged(new) => {
-                    self.histories.publish(&new);
+                    part.histories.publish(&new);
                     let frame = new.frame.clone();
                     staged.replace(Some(new));
                     Ok(frame)
@@ -163,22 +186,22 @@ impl Router {
         }
         let staged = staged.take().ok_or_else(twice)?;
         self.tell_others(&keeping.namespace, &keeping.target, &staged.frame);
-        let accepted = self.histories.answered(&staged, fan_out.delivered);
+        let accepted = part.histories.answered(&staged, fan_out.delivered);
         Ok(Kept::Taken(Box::new(Taken { accepted, fan_out })))
     }
 
     /// Places and writes an event; it is handed out when it is durable.
-    fn keep_on_disk(&self, keeping: Keeping, done: Done) {
+    fn keep_on_disk(&self, part: &Arc<Part>, keeping: Keeping, done: Done) {
         let nothing = || Err(Refusal::new(RefusalCode::Internal, "made before it is handed out"));
         if let Err(refusal) = self.hub.charge(keeping.emission(What::Made(&nothing), false)) {
             return done(self, Err(refusal));
         }
         let mut parts = Some((keeping, done));
         let mut known = None;
-        let staged = self.lane.stage(|| {
+        let staged = part.lane.stage(|| {
             let Some((keeping, _)) = &parts else { return Ok(None) };
             let digest = keeping.digest();
-            match self.histories.stage(self.draft(keeping, &digest))? {
+            match part.histories.stage(self.draft(keeping, &digest))? {
                 Outcome::Seen(seen) => {
                     known = Some(seen);
                     Ok(None)
@@ -186,14 +209,14 @@ impl Router {
                 Outcome::Staged(staged) => {
                     let Some((keeping, done)) = parts.take() else { return Ok(None) };
                     let position = staged.position.unwrap_or_default();
-                    Ok(Some((position, hand_out(keeping, staged, done))))
+                    Ok(Some((position, hand_out(Arc::clone(part), keeping, staged, done))))
                 }
             }
         });
         let Some((keeping, done)) = parts else { return };
         match (staged, known) {
             (Err(refusal), _) => done(self, Err(refusal)),
-            (Ok(()), Some(seen)) => self.seen(keeping, seen, done),
+            (Ok(()), Some(seen)) => self.seen(part, keeping, seen, done),
             (Ok(()), None) => done(self, Err(twice())),
         }
     }
@@ -204,17 +227,17 @@ impl Router {
         Draft {
             namespace: &keeping.namespace,
             settings: &keeping.settings,
-            rooms: keeping.rooms(),
+            rooms: &keeping.rooms,
             event: keeping.event.clone(),
             class: keeping.class,
-            excluded: keeping.excluded(),
+            excluded: keeping.excluded,
             idempotency: named,
             now: clock::wall(),
         }
     }
 
     /// Answers an event that comes again as the first one was, when that is known.
-    fn seen(&self, keeping: Keeping, seen: Seen, done: Done) {
+    fn seen(&self, part: &Arc<Part>, keeping: Keeping, seen: Seen, done: Done) {
         match seen {
             Seen::Answered(accepted) => {
                 let accepted = Accepted { duplicate: true, ..accepted };
@@ -222,16 +245,19 @@ impl Router {
             }
             Seen::Conflict => done(self, Err(conflict())),
             // Behind the first one: then its answer is known.
-            Seen::Pending(_) => self.lane.then(Box::new(move |router, _| router.look_again(&keeping, done))),
+            Seen::Pending(_) => {
+                let here = Arc::clone(part);
+                part.lane.then(Box::new(move |router, _| router.look_again(&here, &keeping, done)));
+            }
         }
     }
 
     /// Names an event for ever that is kept nowhere; gives the answer instead when one of that name was taken before.
     pub(super) fn name(&self, keeping: &Keeping) -> Result<Result<Staged, Accepted>, Refusal> {
-        let digest = keeping.digest();
-        match self.histories.stage(self.draft(keeping, &digest))? {
+        let (digest, part) = (keeping.digest(), self.parts.own());
+        match part.histories.stage(self.draft(keeping, &digest))? {
             Outcome::Staged(staged) => {
-                self.histories.publish(&staged);
+                part.histories.publish(&staged);
                 Ok(Ok(staged))
             }
             Outcome::Seen(Seen::Answered(accepted)) => Ok(Err(Accepted { duplicate: true, ..accepted })),
@@ -240,10 +266,10 @@ impl Router {
         }
     }
 
-    fn look_again(&self, keeping: &Keeping, done: Done) {
+    fn look_again(&self, part: &Part, keeping: &Keeping, done: Done) {
         let digest = keeping.digest();
         let named = Idempotency { user: &keeping.user, key: &keeping.idempotency_key, digest };
-        match self.histories.seen_before(&keeping.namespace, named) {
+        match part.histories.seen_before(&keeping.namespace, named) {
             Some(Seen::Answered(accepted)) => {
                 let accepted = Accepted { duplicate: true, ..accepted };
                 done(self, Ok(Taken { accepted, fan_out: FanOut::default() }));
@@ -260,14 +286,15 @@ enum Kept {
 }
 
 /// Hands out an event that has become durable.
-fn hand_out(keeping: Keeping, staged: Staged, done: Done) -> Deed {
+fn hand_out(part: Arc<Part>, keeping: Keeping, staged: Staged, done: Done) -> Deed {
     Box::new(move |router, durable| {
         if let Err(error) = durable {
             tracing::error!(%error, "an event that was taken did not become durable");
             return done(router, Err(storage_failed()));
         }
         let show = || {
-            router.histories.publish(&staged);
+            part.histories.publish(&staged);
+            router.mirror_kept(&keeping.namespace, &staged.accepted, &keeping.rooms);
             Ok(staged.frame.clone())
         };
         match router.hub.emit(keeping.emission(What::Made(&show), true)) {
@@ -275,7 +302,8 @@ fn hand_out(keeping: Keeping, staged: Staged, done: Done) -> Deed {
                 if let Some(due) = fan_out.due.take() {
                     router.flush_at(due, keeping.namespace.clone(), keeping.target.clone());
                 }
-                let accepted = router.histories.answered(&staged, fan_out.delivered);
+                router.tell_kept(&keeping, &staged);
+                let accepted = part.histories.answered(&staged, fan_out.delivered);
                 done(router, Ok(Taken { accepted, fan_out }));
             }
             Err(held) => done(router, Err(router.let_go(held))),

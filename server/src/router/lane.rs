@@ -1,5 +1,5 @@
 //! What waits for the log, in its order: an event that is kept on disk is handed out, and its sender answered, when it is
-//! durable and not before. One lane for the node: events of all durable rooms leave in the order in which they were
+//! durable and not before. One lane for each log: events of all rooms in it leave in the order in which they were
 //! written, so that a sender's events reach everybody in its order, whatever rooms they are for.
 //!
 //! What a session says while something of it is in the lane goes through the lane as well, so that nothing overtakes.
@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -18,11 +19,14 @@ use tokio::{
     task::coop,
 };
 
-use super::Router;
+use super::{Router, part::Part};
 use crate::log::{LogError, Position, Progress};
 
 /// Deeds that may wait before nobody is read from any more.
 const DEEDS_MAX: usize = 4_096;
+
+/// How often it is looked whether anybody has a part that is not here any more.
+const UNUSED_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 /// What is done when its time has come; told whether what it waited for is durable.
 pub(super) type Deed = Box<dyn FnOnce(&Arc<Router>, Result<(), LogError>) + Send>;
@@ -122,30 +126,50 @@ impl Lane {
 }
 
 impl Router {
-    /// Does what has waited for the log, until the node stops.
-    pub async fn run_lane(self: Arc<Self>, mut progress: watch::Receiver<Progress>) {
+    /// Does what has waited for the log that is this node's own.
+    pub async fn run_own_lane(self: Arc<Self>, progress: watch::Receiver<Progress>) {
+        let own = Arc::clone(self.parts.own());
+        self.run_lane(own, progress).await;
+    }
+
+    /// Does what has waited for the log of a part, until the log ends or the node does.
+    pub(super) async fn run_lane(self: Arc<Self>, part: Arc<Part>, mut progress: watch::Receiver<Progress>) {
         loop {
             let reached = progress.borrow_and_update().clone();
-            while let Some((deed, outcome)) = self.lane.next(&reached) {
+            while let Some((deed, outcome)) = part.lane.next(&reached) {
                 deed(&self, outcome);
-                self.lane.done();
+                part.lane.done();
                 coop::consume_budget().await;
             }
             tokio::select! {
                 changed = progress.changed() => if changed.is_err() { return },
-                () = self.lane.changed.notified() => {}
+                () = part.lane.changed.notified() => {}
+                () = unused(&part) => return,
                 () = self.tasks.stopping().cancelled() => return,
             }
         }
     }
 
-    /// Waits until the log takes more.
+    /// Waits until the logs take more.
     pub async fn writable(&self) {
-        self.lane.writable().await;
+        for part in self.parts.all_here() {
+            part.lane.writable().await;
+        }
     }
 
     /// Waits until everything that was taken is durable and handed out.
     pub async fn settled(&self) {
-        self.lane.drained().await;
+        for part in self.parts.all_here() {
+            part.lane.drained().await;
+        }
+        self.nothing_asked().await;
+    }
+}
+
+/// Waits until a part is not here any more and nobody can put something in its lane.
+async fn unused(part: &Arc<Part>) {
+    part.closed.cancelled().await;
+    while Arc::strong_count(part) > 1 {
+        tokio::time::sleep(UNUSED_LOOKED_EVERY).await;
     }
 }

@@ -6,22 +6,33 @@
 //! * `keep`: events that are kept; `lane`: those that wait for the log; `recover` and `owed`: what comes from before
 //! * [`rooms`]: what rooms keep, for those who may see it
 //! * `others`: what other nodes are told, and what they tell
+//! * `part`: who keeps what rooms keep; `owning`: the parts of this node; `asking` and `afar`: what owners are asked
+//! * `mirror` and `hearing`: what owners say, each event in its turn
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers; `elsewhere`: any one member on another node
 //! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
 //! * [`directory`]: what operators and backends ask for
 //! * [`timers`]: what ends by the clock
 
+mod afar;
+mod apart;
+mod asked_wire;
 mod asker;
+mod asking;
 pub mod directory;
 pub mod dispatch;
 mod elsewhere;
 pub mod emit;
+mod hearing;
 mod keep;
 mod lane;
 pub mod life;
+mod mirror;
 mod others;
 mod owed;
+pub mod owning;
+mod part;
+mod reading;
 mod recover;
 pub mod reply;
 mod resume;
@@ -29,12 +40,13 @@ pub mod rooms;
 pub mod timers;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Weak, atomic::AtomicU64},
 };
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::Authenticator,
@@ -54,7 +66,9 @@ use crate::{
     session::{Session, replies::Replies},
 };
 use asker::Asker;
-use lane::Lane;
+use asking::Queue;
+use mirror::Mirror;
+use part::{Part, Parts};
 use timers::Expiries;
 
 /// Everything that a node does with sessions and events.
@@ -69,10 +83,18 @@ pub struct Router {
     /// Tasks and the signals of stopping.
     pub tasks: Tasks,
     hub: Hub,
-    histories: Arc<Histories>,
+    parts: Parts,
+    /// What the owners of parts are asked, for each part.
+    asking: Box<[Mutex<Queue>]>,
+    next_ask: AtomicU64,
+    /// Events that other nodes keep, by id, and how many sessions here they have reached.
+    awaited: Mutex<HashMap<String, u32>>,
+    mirror: Mutex<Mirror>,
+    /// Cancelled when the node hands over its parts, and when it has.
+    leaving: CancellationToken,
+    left: CancellationToken,
     /// The way to the other nodes, where there are any.
     bridge: Option<Arc<Bridge>>,
-    lane: Lane,
     this: Weak<Self>,
     authenticator: Authenticator,
     replies: Mutex<Replies<EventId, Asker>>,
@@ -92,8 +114,10 @@ pub struct Router {
 pub struct Kept {
     /// The namespaces.
     pub namespaces: Arc<Namespaces>,
-    /// What their rooms keep.
+    /// What this node keeps for itself.
     pub histories: Arc<Histories>,
+    /// Into how many parts the rooms of a cluster fall; 0 where there are no other nodes.
+    pub parts: u32,
     /// The way to the other nodes, where there are any.
     pub bridge: Option<Bridge>,
 }
@@ -116,13 +140,20 @@ impl Router {
     ) -> Arc<Self> {
         let limits = config.limits.clone();
         let node = kept.bridge.as_ref().map_or_else(NodeId::random, |bridge| bridge.node());
+        let own = Part::new(0, kept.histories);
+        let parts = if kept.parts == 0 { Parts::alone(own) } else { Parts::shared(kept.parts, own) };
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             node,
             hub: Hub::new(&limits, kept.namespaces, Arc::clone(&metrics)),
-            histories: kept.histories,
+            asking: (0..parts.count()).map(|_| Mutex::default()).collect(),
+            parts,
+            next_ask: AtomicU64::new(1),
+            awaited: Mutex::default(),
+            mirror: Mutex::default(),
+            leaving: CancellationToken::new(),
+            left: CancellationToken::new(),
             bridge: kept.bridge.map(Arc::new),
-            lane: Lane::default(),
             authenticator,
             replies: Mutex::default(),
             expiries: Mutex::default(),

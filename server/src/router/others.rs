@@ -13,7 +13,7 @@ use super::{Router, asker::Asker, reply::Asked};
 use crate::{
     base::{
         clock,
-        config::{HistoryKind, NamespaceSettings},
+        config::NamespaceSettings,
         ids::{EventId, NodeId, RoomName},
         metrics::CauseLabel,
         refusal::{Refusal, Retry},
@@ -34,7 +34,11 @@ impl Router {
     /// Says an event to the other nodes, unless it is for this one alone.
     pub(super) fn tell_others(&self, namespace: &str, target: &Target, frame: &Frame) {
         let Some(bridge) = self.bridge.as_ref().filter(|_| !target.local) else { return };
-        let lost = bridge.say(namespace, target, frame);
+        self.count_lost(bridge.say(namespace, target, frame));
+    }
+
+    /// Counts what could not be said.
+    pub(super) fn count_lost(&self, lost: usize) {
         if lost > 0 {
             let cause = CauseLabel { cause: "bridge" };
             self.metrics.drops.get_or_create(&cause).inc_by(lost as u64);
@@ -46,20 +50,21 @@ impl Router {
     pub(super) fn once_heard(
         &self,
         (session, reference): (&Arc<Session>, u32),
-        (namespace, rooms): (&str, &[RoomName]),
+        (namespace, rooms, state): (&str, &[RoomName], bool),
         then: impl FnOnce(&Self, &Arc<Session>) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<(), Refusal> {
         let (Some(bridge), Some(router)) = (&self.bridge, self.this.upgrade()) else {
             return then(self, session);
         };
         let pin = self.pin(bridge, namespace, rooms)?;
-        if let Some(state) = pin.state() {
+        let known = rooms.is_empty() || !(state || self.keeps_history(namespace));
+        if let Some(state) = pin.state().filter(|_| known) {
             return state.map_err(unreachable).and_then(|()| then(self, session));
         }
         session.pipeline.block();
-        let session = Arc::clone(session);
+        let (session, namespace, rooms) = (Arc::clone(session), namespace.to_owned(), rooms.to_vec());
         self.tasks.spawn("hear", async move {
-            let heard = pin.ready().await.map_err(unreachable);
+            let heard = router.heard(&pin, &namespace, &rooms, !known).await;
             if let Err(refusal) = heard.and_then(|()| then(&router, &session)) {
                 router.refuse(&session, reference, refusal);
             }
@@ -69,19 +74,23 @@ impl Router {
         Ok(())
     }
 
-    /// Whether a namespace may have these settings: histories are not shared by nodes.
-    pub(super) fn may_keep(&self, settings: &NamespaceSettings) -> Result<(), Refusal> {
-        if self.bridge.is_some() && settings.history != HistoryKind::Off {
-            return Err(Refusal::invalid("settings.history", "cannot be had with several nodes yet"));
-        }
-        Ok(())
+    /// Waits until this node hears rooms, and knows how far those are that keep something.
+    async fn heard(
+        &self,
+        pin: &Pin,
+        namespace: &str,
+        rooms: &[RoomName],
+        keeps: bool,
+    ) -> Result<(), Refusal> {
+        pin.ready().await.map_err(unreachable)?;
+        if keeps { self.begin_mirror(namespace, rooms).await } else { Ok(()) }
     }
 
     /// Listens to rooms as long as what is returned is held; there is nothing to hold where there are no other nodes.
     pub async fn hear(&self, namespace: &str, rooms: &[RoomName]) -> Result<Option<Pin>, Refusal> {
         let Some(bridge) = &self.bridge else { return Ok(None) };
         let pin = self.pin(bridge, namespace, rooms)?;
-        pin.ready().await.map_err(unreachable)?;
+        self.heard(&pin, namespace, rooms, self.keeps_history(namespace)).await?;
         Ok(Some(pin))
     }
 
@@ -125,21 +134,24 @@ impl Router {
                     }
                     let now = state.borrow_and_update().losses;
                     if std::mem::replace(&mut losses, now) != now {
-                        bridge.places().iter().for_each(|place| self.tell_gap(place));
+                        let places = bridge.places();
+                        places.iter().filter(|place| !self.is_mended(place)).for_each(|place| self.tell_gap(place));
+                        self.tasks.spawn("mend", Arc::clone(&self).mend(None));
                     }
                 }
                 _ = sweep.tick() => {
                     bridge.announce(false);
                     bridge.gone(clock::now()).into_iter().for_each(|node| self.lose_node(bridge, node));
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));
-                    ended.iter().for_each(|place| gaps.forget(place));
+                    ended.iter().for_each(|place| self.forget_place(&mut gaps, place));
+                    self.tick_asking(bridge);
                 }
             }
         }
     }
 
     /// Sees to what another node has said.
-    fn hand_over(&self, gaps: &mut Gaps, heard: Heard) {
+    fn hand_over(self: &Arc<Self>, gaps: &mut Gaps, heard: Heard) {
         let Some(bridge) = &self.bridge else { return };
         let verdict = gaps.note(&heard);
         if verdict.gap {
@@ -149,7 +161,10 @@ impl Router {
             return;
         }
         match heard.word {
-            Word::Event(event) => self.emit_here(event),
+            Word::Event(mut event) => match event.places.take() {
+                Some(places) => self.hear_kept(*event, &places),
+                None => self.emit_here(*event),
+            },
             Word::Announce { leaves: false } => {
                 if bridge.note(heard.origin, false, clock::now()) {
                     // Who is new should not have to wait for us.
@@ -162,9 +177,12 @@ impl Router {
                     self.lose_node(bridge, heard.origin);
                 }
             }
-            Word::Question { event, token, timeout } => self.ask_here(bridge, event, token, timeout),
+            Word::Question { event, token, timeout } => self.ask_here(bridge, *event, token, timeout),
             Word::Answer { token, item } => self.reply_of(token, heard.origin, item),
             Word::Done { token, summary } => self.done_of(token, heard.origin, summary),
+            Word::State(changed) => self.hear_state(*changed),
+            Word::Request(request) => self.hear_request(bridge, heard.origin, *request),
+            Word::Response(response) => self.hear_response(bridge, heard.origin, *response),
         }
     }
 
@@ -241,10 +259,24 @@ impl Router {
         }
     }
 
-    fn lose_node(&self, bridge: &Bridge, node: NodeId) {
+    fn lose_node(self: &Arc<Self>, bridge: &Bridge, node: NodeId) {
         tracing::info!(%node, "another node is gone");
         self.count_nodes(bridge);
         self.node_gone(node);
+        self.lose_owner(bridge, node);
+    }
+
+    /// Whether what is missing at a place can be read: there rooms keep it.
+    fn is_mended(&self, place: &Place) -> bool {
+        matches!(place, Place::Room { namespace, .. } if self.keeps_history(namespace))
+    }
+
+    /// Nobody listens at a place any more.
+    fn forget_place(&self, gaps: &mut Gaps, place: &Place) {
+        gaps.forget(place);
+        if let Place::Room { namespace, room } = place {
+            self.mirror.lock().forget(namespace, room);
+        }
     }
 
     fn count_nodes(&self, bridge: &Bridge) {
@@ -291,6 +323,13 @@ fn emission<'a>(event: &'a Carried, settings: &'a NamespaceSettings) -> Emission
         charged: true,
         now: clock::now(),
     }
+}
+
+/// Nobody answers for a part of the rooms.
+pub(super) fn unreachable_part() -> Refusal {
+    let reason = "the node that keeps the room is not reached";
+    let refusal = Refusal::new(RefusalCode::NodesUnreachable, reason);
+    Refusal { retry: Retry::After(UNREACHABLE_AFTER), ..refusal }
 }
 
 fn unreachable(error: LinkError) -> Refusal {

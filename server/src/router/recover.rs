@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use rialto_proto::v1::{self, Missed, Recovery, server_frame::Frame as Body};
+use rialto_proto::{
+    node::Head,
+    v1::{self, Missed, Recovery, server_frame::Frame as Body},
+};
 
 use super::Router;
 use crate::{
     auth::{Identity, Right},
     base::config::HistoryKind,
-    history::Head,
     hub::{Found, Told},
     session::owed::{Owed, StateAfter, Stretch},
     wire::{
@@ -49,9 +51,9 @@ impl Router {
         let mut rooms = Vec::with_capacity(found.len());
         for Found { mut state, fresh } in found {
             let room: Arc<str> = state.room.as_str().into();
-            let head = self.histories.head(namespace, &room);
-            if let Some(head) = head {
-                state.epoch = head.epoch.to_string();
+            let head = self.stand(namespace, &room);
+            if let Some(head) = &head {
+                state.epoch.clone_from(&head.epoch);
                 state.offset = Some(head.last_offset);
                 state.first_offset = Some(head.first_offset);
             } else if self.keeps_history(namespace) {
@@ -85,7 +87,16 @@ impl Router {
         Told { frames, owed }
     }
 
-    fn keeps_history(&self, namespace: &str) -> bool {
+    /// Where the history of a room stands for those here; `None` when it has none.
+    fn stand(&self, namespace: &str, room: &str) -> Option<Head> {
+        let head = match self.parts.of_here(namespace, room) {
+            Some(part) => part.histories.stand(namespace, room),
+            None => self.mirror.lock().stand(namespace, room)?,
+        };
+        (!head.epoch.is_empty()).then_some(head)
+    }
+
+    pub(super) fn keeps_history(&self, namespace: &str) -> bool {
         let settings = self.hub.namespaces.settings(namespace);
         settings.is_some_and(|settings| settings.history != HistoryKind::Off)
     }
@@ -113,7 +124,7 @@ impl Asked<'_> {
             return self.recover(place);
         }
         let newest = u64::from(before.newest);
-        let stretch = self.head.filter(|_| self.may && newest > 0).and_then(|head| {
+        let stretch = self.head.as_ref().filter(|_| self.may && newest > 0).and_then(|head| {
             let from = (head.last_offset + 1).saturating_sub(newest).max(head.first_offset);
             self.stretch(head, from)
         });
@@ -122,13 +133,13 @@ impl Asked<'_> {
 
     /// Everything after a place, or what is left of it.
     fn recover(&self, place: &Place) -> Answer {
-        let Some(head) = self.head.filter(|_| self.may) else {
+        let Some(head) = self.head.as_ref().filter(|_| self.may) else {
             // Where there was nothing and is nothing, nothing is missing.
             let nothing = self.may && place.epoch.is_empty() && place.offset == 0;
             return if nothing { whole(None) } else { self.lost(place, None) };
         };
         // Before its first event a history has no epoch.
-        let same = place.epoch == head.epoch.to_string() || (place.epoch.is_empty() && place.offset == 0);
+        let same = place.epoch == head.epoch || (place.epoch.is_empty() && place.offset == 0);
         if !same || place.offset > head.last_offset {
             return self.lost(place, self.stretch(head, head.first_offset));
         }
@@ -152,11 +163,11 @@ impl Asked<'_> {
         Answer { recovery: Recovery::Lost, missed: Some(missed), stretch }
     }
 
-    fn stretch(&self, head: Head, from: u64) -> Option<Stretch> {
+    fn stretch(&self, head: &Head, from: u64) -> Option<Stretch> {
         (from <= head.last_offset).then(|| Stretch {
             namespace: Arc::clone(self.namespace),
             room: Arc::clone(self.room),
-            epoch: head.epoch.to_string(),
+            epoch: head.epoch.clone(),
             from,
             to: head.last_offset,
         })

@@ -82,11 +82,11 @@ impl Router {
         };
         match (self.ask(session, reference, (id, emit), &settings), named) {
             (Ok(delivered), Some(named)) => {
-                self.histories.answered(&named, delivered);
+                self.parts.own().histories.answered(&named, delivered);
             }
             (Ok(_), None) => {}
             (Err(refusal), named) => {
-                named.iter().for_each(|named| self.histories.withdraw(named));
+                named.iter().for_each(|named| self.parts.own().histories.withdraw(named));
                 return Err(refusal);
             }
         }

@@ -1,40 +1,38 @@
 //! What rooms keep, for those who may see it: history, presence, keyed state.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
-use rialto_proto::v1::{
-    self, PresenceBy, RefusalCode, Sender, StateSet, get_history_request::Start, server_frame::Frame as Body,
-};
+use rialto_proto::v1::{self, PresenceBy, Sender, StateSet, server_frame::Frame as Body};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Router, dispatch::forbidden, keep::storage_failed, lane::Deed};
+use super::{
+    Router,
+    asking::{Answer, Answered, Ask},
+    dispatch::forbidden,
+    keep::storage_failed,
+    lane::Deed,
+    part::Part,
+    reading,
+};
 use crate::{
     auth::{Identity, Right},
     base::{
         clock,
         config::NamespaceSettings,
-        limits::{EVENTS_PER_PAGE_MAX, PAGE_ENTRIES_MAX, ROOMS_PER_COMMAND_MAX},
-        refusal::{Refusal, Retry},
-        tasks,
+        limits::{PAGE_ENTRIES_MAX, ROOMS_PER_COMMAND_MAX},
+        refusal::Refusal,
     },
-    history::{Histories, Page, ReadError, StagedState},
+    history::StagedState,
     hub::{self, info},
     session::{Session, owed::StateAfter},
     wire::{Frame, state::SetState, target},
 };
 
-/// Events of a page when the request does not say.
-const EVENTS_PER_PAGE: u32 = 50;
 /// Entries of a page when the request does not say.
 const ENTRIES_PER_PAGE: u32 = 100;
 /// How often expired values are taken away and the log is looked after.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
-/// Bytes of one page of events or state.
-const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// A room that somebody asks about.
 struct Room {
@@ -43,7 +41,7 @@ struct Room {
 }
 
 /// Hears what became of a key.
-type Done = Box<dyn FnOnce(&Router, Result<StateSet, Refusal>) + Send>;
+pub(super) type Done = Box<dyn FnOnce(&Router, Result<StateSet, Refusal>) + Send>;
 
 impl Router {
     fn room(
@@ -71,18 +69,12 @@ impl Router {
     ) -> Result<v1::GetHistoryResponse, Refusal> {
         let names = (request.namespace.clone(), request.room.clone());
         let room = self.room(identity, Right::History, names)?;
-        let size = request.page_size.unwrap_or(EVENTS_PER_PAGE);
-        if size == 0 || size > EVENTS_PER_PAGE_MAX {
-            return Err(Refusal::invalid(
-                "page_size",
-                format_args!("is not between 1 and {EVENTS_PER_PAGE_MAX}"),
-            ));
+        reading::check(request.clone())?;
+        let part = self.parts.of(&room.namespace, &room.room);
+        match self.ask_owner_of(part, Ask::History(Box::new(request))).await? {
+            Answer::History(page) => Ok(page),
+            _ => Err(storage_failed()),
         }
-        let wanted = Wanted::of(request, size as usize)?;
-        let histories = Arc::clone(&self.histories);
-        // The disk may have to be waited for.
-        let read = tasks::blocking(move || wanted.read(&histories, &room));
-        read.await.map_err(|_| Refusal::draining())?
     }
 
     /// Who is in a room.
@@ -116,41 +108,37 @@ impl Router {
     }
 
     /// The keyed state of a room.
-    pub fn get_state(
+    pub async fn get_state(
         &self,
         identity: &Identity,
         request: v1::GetStateRequest,
     ) -> Result<v1::GetStateResponse, Refusal> {
-        let Room { namespace, room } = self.room(identity, Right::Join, (request.namespace, request.room))?;
+        let names = (request.namespace.clone(), request.room.clone());
+        let Room { namespace, room } = self.room(identity, Right::Join, names)?;
         if request.keys.len() > ROOMS_PER_COMMAND_MAX {
             return Err(Refusal::invalid(
                 "keys",
                 format_args!("has more than {ROOMS_PER_COMMAND_MAX} entries"),
             ));
         }
-        let size = page_size(request.page_size)?;
-        let after = (!request.page_token.is_empty()).then_some(request.page_token.as_str());
-        let page =
-            self.histories.state_page((&namespace, &room), &request.keys, after, (size, PAGE_BYTES_MAX));
-        Ok(v1::GetStateResponse {
-            next_page_token: next_token(page.more, page.entries.last().map(|entry| entry.key.clone())),
-            entries: page.entries,
-            epoch: page.epoch.map(|epoch| epoch.to_string()).unwrap_or_default(),
-            revision: page.revision,
-            total_count: u32::try_from(page.total_count).unwrap_or(u32::MAX),
-        })
+        page_size(request.page_size)?;
+        let part = self.parts.of(&namespace, &room);
+        match self.ask_owner_of(part, Ask::Keys(Box::new(request))).await? {
+            Answer::Keys(page) => Ok(page),
+            _ => Err(storage_failed()),
+        }
     }
 
     /// Sets a key without a session.
     pub async fn publish_state(&self, identity: &Identity, set: SetState) -> Result<StateSet, Refusal> {
-        let settings = self.allow_state(identity, &set)?;
+        self.allow_state(identity, &set)?;
         let user = identity.user.as_ref().map(ToString::to_string).unwrap_or_default();
         let by = Sender { session: String::new(), user };
         let (tells, hears) = tokio::sync::oneshot::channel();
         self.writable().await;
         // The caller may have gone: then nobody wants to know.
         let done: Done = Box::new(move |_, outcome| drop(tells.send(outcome)));
-        self.take_state(&settings, set, by, done);
+        self.ask_state(set, by, done);
         hears.await.unwrap_or_else(|_| Err(storage_failed()))
     }
 
@@ -163,9 +151,9 @@ impl Router {
     ) -> Result<(), Refusal> {
         let taken = session.take_emit(&self.limits.session, clock::now());
         taken.map_err(|after| Refusal::rate("emits_per_second", after))?;
-        let settings = self.allow_state(&session.identity(), &set)?;
+        self.allow_state(&session.identity(), &set)?;
         let session = Arc::clone(session);
-        session.pipeline.write();
+        session.pipeline.write(self.parts.of(set.namespace.as_str(), set.room.as_str()));
         let by = session.sender();
         let done: Done = Box::new(move |router, outcome| {
             match outcome {
@@ -175,7 +163,7 @@ impl Router {
             }
             router.written(&session);
         });
-        self.take_state(&settings, set, by, done);
+        self.ask_state(set, by, done);
         Ok(())
     }
 
@@ -186,15 +174,33 @@ impl Router {
         self.hub.namespaces.settings(set.namespace.as_str()).ok_or_else(hub::unknown)
     }
 
-    fn take_state(&self, settings: &NamespaceSettings, set: SetState, by: Sender, done: Done) {
+    /// Has the owner of its room change a key.
+    fn ask_state(&self, set: SetState, by: Sender, done: Done) {
+        let part = self.parts.of(set.namespace.as_str(), set.room.as_str());
+        let answered: Answered = Box::new(move |router, outcome| match outcome {
+            Ok(Answer::Set(set)) => done(router, Ok(set)),
+            Ok(_) => done(router, Err(storage_failed())),
+            Err(refusal) => done(router, Err(refusal)),
+        });
+        self.ask_owner(part, Ask::Set(Box::new(set), by), answered);
+    }
+
+    /// Changes a key of a room that is kept here.
+    pub(super) fn take_state(
+        &self,
+        part: &Arc<Part>,
+        settings: &NamespaceSettings,
+        (set, by): (SetState, Sender),
+        done: Done,
+    ) {
         let mut done = Some(done);
-        let staged = self.lane.stage(|| {
-            let staged = self.histories.stage_state(settings, set, by, clock::wall())?;
+        let staged = part.lane.stage(|| {
+            let staged = part.histories.stage_state(settings, set, by, clock::wall())?;
             let Some(done) = done.take() else { return Ok(None) };
             match staged.position {
-                Some(position) => Ok(Some((position, show_later(staged, done)))),
+                Some(position) => Ok(Some((position, show_later(part, staged, done)))),
                 None => {
-                    self.show(&staged);
+                    self.show(part, &staged);
                     done(self, Ok(staged.set));
                     Ok(None)
                 }
@@ -206,11 +212,12 @@ impl Router {
     }
 
     /// Shows a change of a key to everyone who wants to know.
-    fn show(&self, staged: &StagedState) {
+    fn show(&self, part: &Part, staged: &StagedState) {
         self.hub.tell_state(&staged.namespace, &staged.room, || {
-            self.histories.publish_state(staged);
+            part.histories.publish_state(staged);
             // Without an entry nothing has changed, and nobody is told.
             let entry = staged.entry.as_deref()?;
+            self.mirror_change(&staged.namespace, &staged.room, (&staged.set.epoch, entry.revision));
             let changes = v1::StateChanges {
                 namespace: staged.namespace.to_string(),
                 room: staged.room.to_string(),
@@ -228,16 +235,24 @@ impl Router {
             };
             Some((Frame::answer(0, Body::StateChanges(changes)), before))
         });
+        if let (Some(bridge), Some(entry)) = (&self.bridge, staged.entry.as_deref()) {
+            self.count_lost(bridge.say_state(
+                &staged.namespace,
+                &staged.room,
+                &staged.set.epoch,
+                entry.clone(),
+            ));
+        }
     }
 
     /// Takes away values that have expired.
-    fn expire_state(&self) {
-        self.lane.stage_all(|| {
+    fn expire_state(&self, part: &Arc<Part>) {
+        part.lane.stage_all(|| {
             let mut later = Vec::new();
-            for staged in self.histories.expire_state(clock::wall()).staged {
+            for staged in part.histories.expire_state(clock::wall()).staged {
                 match staged.position {
-                    Some(position) => later.push((position, show_later(staged, Box::new(|_, _| ())))),
-                    None => self.show(&staged),
+                    Some(position) => later.push((position, show_later(part, staged, Box::new(|_, _| ())))),
+                    None => self.show(part, &staged),
                 }
             }
             later
@@ -246,16 +261,12 @@ impl Router {
 
     /// Writes down what the histories amount to, so that the next start is quick.
     pub async fn close_histories(&self) {
-        let histories = Arc::clone(&self.histories);
-        // The disk has to be waited for.
-        let closed = tokio::task::spawn_blocking(move || histories.close());
-        if let Ok(Err(error)) = closed.await {
-            // Nothing is lost by that: the log itself is read instead.
-            tracing::warn!(%error, "no snapshot of the histories was written");
+        for part in self.parts.all_here() {
+            part.close().await;
         }
     }
 
-    /// Lets go what is too old, and cleans the log, until the node stops.
+    /// Lets go what is too old, and cleans the logs, until the node stops.
     pub async fn run_upkeep(self: Arc<Self>) {
         let mut ticks = interval(UPKEEP_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -264,134 +275,23 @@ impl Router {
                 _ = ticks.tick() => {}
                 () = self.tasks.stopping().cancelled() => return,
             }
-            self.expire_state();
-            let histories = Arc::clone(&self.histories);
-            // The disk has to be waited for.
-            let done = tasks::blocking(move || {
-                histories.sweep(clock::wall());
-                histories.maintain()
-            });
-            if let Ok(Err(error)) = done.await {
-                tracing::error!(%error, "the log was not cleaned");
+            for part in self.parts.all_here() {
+                self.expire_state(&part);
+                part.tidy().await;
             }
         }
     }
 }
 
-fn show_later(staged: StagedState, done: Done) -> Deed {
+fn show_later(part: &Arc<Part>, staged: StagedState, done: Done) -> Deed {
+    let part = Arc::clone(part);
     Box::new(move |router, durable| match durable {
         Ok(()) => {
-            router.show(&staged);
+            router.show(&part, &staged);
             done(router, Ok(staged.set));
         }
         Err(_) => done(router, Err(storage_failed())),
     })
-}
-
-/// What is wanted of a history.
-struct Wanted {
-    way: Way,
-    epoch: String,
-    to: u64,
-    size: usize,
-    /// Whether the client has named the first event: then it is refused when it is not there.
-    strict: bool,
-}
-
-enum Way {
-    Forward(u64),
-    Since(SystemTime),
-    Backward(Option<u64>),
-}
-
-impl Wanted {
-    fn of(request: v1::GetHistoryRequest, size: usize) -> Result<Self, Refusal> {
-        let (mut strict, mut epoch) = (false, request.epoch);
-        let mut way = match request.start {
-            Some(Start::FromOffset(from)) => {
-                strict = from > 0;
-                Way::Forward(from)
-            }
-            Some(Start::Since(time)) => {
-                let time = SystemTime::try_from(time);
-                Way::Since(time.map_err(|_| Refusal::invalid("since", "is no time"))?)
-            }
-            Some(Start::BeforeOffset(0)) => return Err(Refusal::invalid("before_offset", "is 0")),
-            Some(Start::BeforeOffset(before)) => Way::Backward(Some(before)),
-            None => Way::Backward(None),
-        };
-        let to = request.to_offset.unwrap_or(u64::MAX);
-        if let Way::Forward(from) = way
-            && to < from
-        {
-            return Err(Refusal::invalid("to_offset", "comes before from_offset"));
-        }
-        if !request.page_token.is_empty() {
-            let (life, offset) = page_token(&request.page_token)?;
-            epoch = life;
-            way = if matches!(way, Way::Backward(_)) {
-                Way::Backward(Some(offset))
-            } else {
-                Way::Forward(offset)
-            };
-        }
-        Ok(Self { way, epoch, to, size, strict })
-    }
-
-    fn read(&self, histories: &Histories, room: &Room) -> Result<v1::GetHistoryResponse, Refusal> {
-        let place = (room.namespace.as_str(), room.room.as_str());
-        let epoch = (!self.epoch.is_empty()).then_some(self.epoch.as_str());
-        let bounds = (self.size, PAGE_BYTES_MAX);
-        let (page, backward) = match self.way {
-            Way::Forward(from) => (histories.read(place, epoch, from..=self.to, bounds), false),
-            Way::Since(time) => {
-                let from = histories.offset_at(place.0, place.1, time).unwrap_or(1);
-                (histories.read(place, epoch, from..=self.to.max(from), bounds), false)
-            }
-            Way::Backward(before) => (histories.read_back(place, epoch, before, bounds), true),
-        };
-        match page {
-            Ok(page) if self.strict && page.gone.is_some() => {
-                Err(gone("the history does not reach back so far"))
-            }
-            Ok(page) => Ok(response(page, backward)),
-            Err(ReadError::None) if self.epoch.is_empty() => {
-                Ok(v1::GetHistoryResponse { first_offset: 1, next_offset: 1, ..Default::default() })
-            }
-            Err(error @ (ReadError::None | ReadError::OtherEpoch(_) | ReadError::Ahead(_))) => {
-                Err(gone(&error.to_string()))
-            }
-            Err(error @ (ReadError::Log(_) | ReadError::Record(_))) => {
-                tracing::error!(%error, "a history was not read");
-                Err(Refusal::new(RefusalCode::StorageFailed, "the history cannot be read"))
-            }
-        }
-    }
-}
-
-fn response(page: Page, backward: bool) -> v1::GetHistoryResponse {
-    let epoch = page.head.epoch.to_string();
-    let edge = if backward { page.events.first() } else { page.events.last() };
-    let next = edge.map(|kept| if backward { kept.offset } else { kept.offset + 1 });
-    let token = next.filter(|_| page.more).map(|offset| format!("{epoch}.{offset}"));
-    v1::GetHistoryResponse {
-        events: page.events.iter().flat_map(|kept| kept.frame.events()).collect(),
-        next_page_token: token.unwrap_or_default(),
-        epoch,
-        first_offset: page.head.first_offset,
-        next_offset: page.head.last_offset + 1,
-    }
-}
-
-fn page_token(token: &str) -> Result<(String, u64), Refusal> {
-    let parts =
-        token.split_once('.').and_then(|(epoch, offset)| Some((epoch.to_owned(), offset.parse().ok()?)));
-    parts.ok_or_else(|| Refusal::invalid("page_token", "is none of this list"))
-}
-
-fn gone(reason: &str) -> Refusal {
-    let refusal = Refusal::new(RefusalCode::PositionGone, reason.to_owned());
-    Refusal { retry: Retry::AfterChange, ..refusal }
 }
 
 fn page_size(size: u32) -> Result<usize, Refusal> {

@@ -21,6 +21,8 @@ pub struct Pipeline {
 #[derive(Debug, Default)]
 struct State {
     written: u32,
+    /// For which log they are; `None` when they are for several.
+    way: Option<u32>,
     /// Nothing may be carried out, not even what is for the log.
     blocked: bool,
     waiting: VecDeque<(u32, Command)>,
@@ -28,20 +30,25 @@ struct State {
     advancing: bool,
 }
 
+impl State {
+    /// Whether a command may be carried out beside what is being written.
+    fn admits(&self, way: impl FnOnce() -> Option<u32>) -> bool {
+        self.written == 0 || self.way.is_some() && self.way == way()
+    }
+}
+
 impl Pipeline {
-    /// Gives a command back that may be carried out now; otherwise it waits behind those before it. `joins` says that it
-    /// is for the log as well, where it cannot overtake.
+    /// Gives a command back that may be carried out now; otherwise it waits behind those before it. `way` says for which
+    /// log it is: in one log it cannot overtake.
     pub fn enter(
         &self,
         reference: u32,
         command: Command,
-        joins: impl FnOnce(&Command) -> bool,
+        way: impl FnOnce(&Command) -> Option<u32>,
     ) -> Option<Command> {
         let mut state = self.state.lock();
-        let free = state.waiting.is_empty()
-            && !state.advancing
-            && !state.blocked
-            && (state.written == 0 || joins(&command));
+        let free =
+            state.waiting.is_empty() && !state.advancing && !state.blocked && state.admits(|| way(&command));
         if free {
             return Some(command);
         }
@@ -49,9 +56,11 @@ impl Pipeline {
         None
     }
 
-    /// Something is being written.
-    pub fn write(&self) {
-        self.state.lock().written += 1;
+    /// Something is being written to a log, or to several.
+    pub fn write(&self, way: impl Into<Option<u32>>) {
+        let mut state = self.state.lock();
+        state.written += 1;
+        state.way = way.into();
     }
 
     /// It was written and answered. True when the caller is to carry out what has waited, by [`Pipeline::next`].
@@ -80,10 +89,10 @@ impl Pipeline {
     }
 
     /// The next command whose turn it is; `None` when there is none, and then the caller has ended.
-    pub fn next(&self, joins: impl FnOnce(&Command) -> bool) -> Option<(u32, Command)> {
+    pub fn next(&self, way: impl FnOnce(&Command) -> Option<u32>) -> Option<(u32, Command)> {
         let mut state = self.state.lock();
         let front = state.waiting.front();
-        let free = !state.blocked && front.is_some_and(|(_, command)| state.written == 0 || joins(command));
+        let free = !state.blocked && front.is_some_and(|(_, command)| state.admits(|| way(command)));
         if !free {
             state.advancing = false;
             return None;

@@ -251,3 +251,51 @@ pub fn refused(refusal: &Refusal) -> Refused {
         revision: refusal.revision,
     }
 }
+
+/// Names that a refusal may have, which are the server's own.
+const NAMES: [&str; 24] = [
+    "before_offset",
+    "by",
+    "content",
+    "epoch",
+    "event",
+    "excluded",
+    "expected_revision",
+    "idempotency_key",
+    "key",
+    "keys",
+    "log",
+    "namespace",
+    "page_size",
+    "page_token",
+    "payload_bytes_max",
+    "room",
+    "room_emits_per_second",
+    "rooms_max",
+    "since",
+    "state_bytes_max",
+    "state_keys_max",
+    "target",
+    "to_offset",
+    "what",
+];
+
+/// What another node has refused, as this one would have.
+pub fn refusal(refused: Refused, field: &str) -> Refusal {
+    let name = |name: &str| NAMES.iter().find(|known| **known == name).copied().unwrap_or_default();
+    let advice = refused.retry.unwrap_or_default();
+    let after = advice.after.and_then(|after| after.try_into().ok()).unwrap_or_default();
+    let retry = match advice.advice() {
+        RetryAdvice::Later => Retry::After(after),
+        RetryAdvice::AfterChange => Retry::AfterChange,
+        RetryAdvice::Never | RetryAdvice::Unspecified => Retry::Never,
+    };
+    Refusal {
+        code: refused.code(),
+        limit: name(&refused.limit),
+        field: name(field),
+        revision: refused.revision,
+        reason: refused.reason.into(),
+        retry,
+    }
+}

@@ -64,3 +64,17 @@ impl SetState {
         }
     }
 }
+
+impl From<&SetState> for v1::SetState {
+    fn from(set: &SetState) -> Self {
+        Self {
+            namespace: set.namespace.as_str().to_owned(),
+            room: set.room.as_str().to_owned(),
+            key: set.key.clone(),
+            body: set.body.clone(),
+            content_type: set.content_type.clone(),
+            expected_revision: set.expected_revision,
+            expires_in: set.expires_in.and_then(|time| time.try_into().ok()),
+        }
+    }
+}

@@ -153,7 +153,7 @@ impl World {
             self.round().await;
         }
         for (at, room) in self.scene.rooms.clone().iter().enumerate() {
-            let Some(state) = self.state(&room.namespace, &room.name) else { continue };
+            let Some(state) = self.state(&room.namespace, &room.name).await else { continue };
             let lost = self.notes.sets.lost(at, &state);
             self.complaints.extend(lost.into_iter().map(|lost| format!("the state of {room}: {lost}")));
             let right = watched(&state);
@@ -168,13 +168,13 @@ impl World {
         }
     }
 
-    fn state(&self, namespace: &str, room: &str) -> Option<GetStateResponse> {
+    async fn state(&self, namespace: &str, room: &str) -> Option<GetStateResponse> {
         let request = GetStateRequest {
             namespace: namespace.to_owned(),
             room: room.to_owned(),
             ..GetStateRequest::default()
         };
-        self.node.as_ref()?.router.get_state(&Identity::open(None), request).ok()
+        self.node.as_ref()?.router.get_state(&Identity::open(None), request).await.ok()
     }
 
     /// Who joined before the first event, and saw none of those that there are.

@@ -45,11 +45,11 @@ impl SimulatedNode {
         let tuning = scene.tuning.clone();
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), tuning)
             .map_err(|error| error.to_string())?;
-        let kept = Kept { namespaces, histories: Arc::new(histories), bridge: None };
+        let kept = Kept { namespaces, histories: Arc::new(histories), parts: 0, bridge: None };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());
         let jobs = vec![
             tasks.spawn("timers", Arc::clone(&router).run_timers()),
-            tasks.spawn("lane", Arc::clone(&router).run_lane(log.progress())),
+            tasks.spawn("lane", Arc::clone(&router).run_own_lane(log.progress())),
             tasks.spawn("upkeep", Arc::clone(&router).run_upkeep()),
         ];
         Ok(Self { router, log, metrics, tasks, jobs })

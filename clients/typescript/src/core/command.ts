@@ -70,7 +70,7 @@ export interface Accepted {
 }
 
 /** What something survives: nothing, the end of the node, or the loss of a node. */
-export type Durability = "memory" | "fsync" | "replicated";
+export type Durability = "memory" | "fsync" | "replicated" | "stored";
 
 /** A duration of the protocol. */
 export function duration(ms: number): Duration {
@@ -142,8 +142,7 @@ export function weight(emitted: Emit): number {
 
 /** A durability as a word. */
 export function toDurability(durability: WireDurability): Durability {
-  if (durability === WireDurability.FSYNC) return "fsync";
-  return durability === WireDurability.REPLICATED ? "replicated" : "memory";
+  return (WireDurability[durability] ?? "memory").toLowerCase() as Durability;
 }
 
 /** The server's answer as plain data. */

@@ -11,6 +11,7 @@ use crate::base::{
         ConnectionLimits, Limits, MESSAGE_OVERHEAD_BYTES, NodeLimits, OUTBOX_BYTES_FLOOR,
         PAYLOAD_BYTES_CEILING, SessionLimits, TOKEN_BYTES_MAX,
     },
+    partition::PARTITIONS,
     pattern::Pattern,
 };
 
@@ -74,7 +75,8 @@ impl Config {
             if !seen.insert(name.as_str()) {
                 return Err(ConfigError::invalid(key, "is there twice"));
             }
-            if namespace.settings.history == HistoryKind::Durable && self.data.as_os_str().is_empty() {
+            let nowhere = self.data.as_os_str().is_empty() && self.cluster.nats.is_empty();
+            if namespace.settings.history == HistoryKind::Durable && nowhere {
                 return Err(ConfigError::invalid(key, "has a durable history, but `data` is empty"));
             }
             namespace.settings.check(&self.limits).map_err(|error| match error {
@@ -96,17 +98,16 @@ impl Config {
             );
             return Err(ConfigError::invalid("cluster.name", what));
         }
-        let keeps = |settings: &NamespaceSettings| settings.history != HistoryKind::Off;
-        match self.namespaces.iter().find(|namespace| keeps(&namespace.settings)) {
-            Some(namespace) if !self.cluster.nats.is_empty() => Err(ConfigError::invalid(
-                "cluster.nats",
-                format_args!(
-                    "joins several nodes, which cannot share histories yet: set history = \"off\" for the namespace {:?}",
-                    namespace.name
-                ),
-            )),
-            _ => Ok(()),
+        let parts = self.cluster.parts;
+        if parts == 0 || parts > PARTITIONS {
+            let what = format_args!("is {parts}: write 1 to {PARTITIONS}");
+            return Err(ConfigError::invalid("cluster.parts", what));
         }
+        if ![1, 3, 5].contains(&self.cluster.replicas) {
+            let what = format_args!("is {}: write 1, 3 or 5", self.cluster.replicas);
+            return Err(ConfigError::invalid("cluster.replicas", what));
+        }
+        Ok(())
     }
 
     fn check_origins(&self) -> Result<(), ConfigError> {

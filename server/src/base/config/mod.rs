@@ -73,11 +73,18 @@ pub struct ClusterConfig {
     pub nats: String,
     /// Which of several clusters on the same NATS: lower-case letters and digits.
     pub name: String,
+    /// Into how many parts all rooms fall, each of which is kept by one node at a time. Cannot be changed once a cluster has
+    /// begun.
+    pub parts: u32,
+    /// On how many servers of NATS is stored what rooms keep: 1, 3 or 5.
+    pub replicas: u32,
+    /// Addresses of the monitors of all servers of NATS, separated by commas: they tell whether what is stored is synced.
+    pub monitors: String,
 }
 
 impl Default for ClusterConfig {
     fn default() -> Self {
-        Self { nats: String::new(), name: "main".to_owned() }
+        Self { nats: String::new(), name: "main".to_owned(), parts: 8, replicas: 1, monitors: String::new() }
     }
 }
 

@@ -1,0 +1,155 @@
+//! The register of owners, as a bucket of NATS: an entry is written only if it is still as it was seen.
+
+use async_nats::{
+    Client,
+    jetstream::{
+        self,
+        context::KeyValueErrorKind,
+        kv::{self, CreateErrorKind, Operation, Store, UpdateErrorKind},
+        stream::StorageType,
+    },
+};
+use futures_util::{StreamExt, stream::BoxStream};
+use serde::{Deserialize, Serialize};
+
+use super::lease::Lease;
+use crate::base::ids::NodeId;
+
+/// Under what it stands into how many parts all rooms fall.
+const PARTS: &str = "parts";
+
+/// Why an entry was not written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// Somebody else has written it meanwhile.
+    #[error("another node has written it")]
+    Lost,
+    /// It cannot be had at the moment.
+    #[error("{0}")]
+    Away(String),
+    /// The cluster is another one than this node takes it for.
+    #[error("the cluster has {there} parts of rooms, and cluster.parts says {here}; that cannot be changed")]
+    Parts {
+        /// How many the cluster has.
+        there: u32,
+        /// How many this node would have.
+        here: u32,
+    },
+}
+
+fn away(error: impl ToString) -> RegisterError {
+    RegisterError::Away(error.to_string())
+}
+
+/// What an entry holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    node: String,
+    reached: u64,
+}
+
+/// What the register says of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    /// Which part.
+    pub part: u32,
+    /// Its entry; `None` when it was given up.
+    pub lease: Option<Lease>,
+}
+
+/// The register.
+#[derive(Debug, Clone)]
+pub struct Register {
+    store: Store,
+}
+
+impl Register {
+    /// Opens the register of a cluster, and makes it when there is none. All rooms fall into `parts` parts, now and for ever.
+    pub async fn open(
+        client: Client,
+        cluster: &str,
+        replicas: usize,
+        parts: u32,
+    ) -> Result<Self, RegisterError> {
+        let context = jetstream::new(client);
+        let bucket = format!("rialto_{cluster}_owners");
+        let store = match context.get_key_value(&bucket).await {
+            Ok(store) => store,
+            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {
+                let config = kv::Config {
+                    bucket,
+                    history: 1,
+                    storage: StorageType::File,
+                    num_replicas: replicas,
+                    ..kv::Config::default()
+                };
+                context.create_key_value(config).await.map_err(away)?
+            }
+            Err(error) => return Err(away(error)),
+        };
+        let register = Self { store };
+        match register.store.create(PARTS, parts.to_string().into()).await {
+            Ok(_) => return Ok(register),
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {}
+            Err(error) => return Err(away(error)),
+        }
+        let there = register.store.get(PARTS).await.map_err(away)?;
+        let there = there.and_then(|there| std::str::from_utf8(&there).ok()?.parse().ok());
+        match there {
+            Some(there) if there == parts => Ok(register),
+            Some(there) => Err(RegisterError::Parts { there, here: parts }),
+            None => Err(away("the register of owners holds something else")),
+        }
+    }
+
+    /// Writes the entry of a part, if it still has this revision; 0 for none. Returns the revision that it has by that.
+    pub async fn write(&self, part: u32, lease: Lease) -> Result<u64, RegisterError> {
+        let entry = Entry { node: lease.owner.to_string(), reached: lease.reached };
+        let value = serde_json::to_vec(&entry).map_err(away)?;
+        let key = part.to_string();
+        if lease.revision == 0 {
+            let created = self.store.create(key, value.into()).await;
+            return created.map_err(|error| match error.kind() {
+                CreateErrorKind::AlreadyExists => RegisterError::Lost,
+                _ => away(error),
+            });
+        }
+        let written = self.store.update(key, value.into(), lease.revision).await;
+        written.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => RegisterError::Lost,
+            _ => away(error),
+        })
+    }
+
+    /// Gives the entry of a part up, if it still has this revision.
+    pub async fn give_up(&self, part: u32, revision: u64) -> Result<(), RegisterError> {
+        self.store.delete_expect_revision(part.to_string(), Some(revision)).await.map_err(away)
+    }
+
+    /// What the register says, now and whenever it changes; ends when it cannot be had any more. First comes all that is there
+    /// now.
+    pub async fn watch(&self) -> Result<(Vec<Noted>, BoxStream<'static, Noted>), RegisterError> {
+        // What changes while it is read comes twice, which does no harm; what is older than what is known is passed over.
+        let changes = self.store.watch_all().await.map_err(away)?;
+        let mut now = Vec::new();
+        let mut keys = self.store.keys().await.map_err(away)?;
+        while let Some(key) = keys.next().await {
+            let Ok(part) = key.map_err(away)?.parse::<u32>() else { continue };
+            let entry = self.store.entry(part.to_string()).await.map_err(away)?;
+            now.extend(entry.and_then(|entry| noted(&entry)));
+        }
+        let changes = changes.take_while(|entry| futures_util::future::ready(entry.is_ok()));
+        let changes = changes.filter_map(|entry| async move { noted(&entry.ok()?) });
+        Ok((now, changes.boxed()))
+    }
+}
+
+fn noted(entry: &kv::Entry) -> Option<Noted> {
+    let part = entry.key.parse().ok()?;
+    if entry.operation != Operation::Put {
+        return Some(Noted { part, lease: None });
+    }
+    let Entry { node, reached } = serde_json::from_slice(&entry.value).ok()?;
+    let owner: NodeId = node.parse().ok()?;
+    Some(Noted { part, lease: Some(Lease { owner, revision: entry.revision, reached }) })
+}

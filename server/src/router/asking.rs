@@ -1,0 +1,186 @@
+//! What is asked of the owner of a part: in order, of one owner at a time, so that what a session says is kept in the order in
+//! which it was said, also while the part goes from one node to another. Knows no network; `afar` sends what it gives out.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use rialto_proto::{
+    node::{EventPage, Head, StatePage},
+    v1,
+};
+
+use super::{
+    Router,
+    keep::{Keeping, Taken},
+};
+use crate::{
+    base::{clock::Instant, ids::NodeId, refusal::Refusal},
+    session::owed::{StateAfter, Stretch},
+    wire::state::SetState,
+};
+
+/// What may wait for one owner: beyond, nothing more is taken.
+const WAITING_MAX: usize = 16 << 10;
+
+/// Something that the owner of a part has to do.
+pub(super) enum Ask {
+    /// Keep an event and hand it out.
+    Keep(Box<Keeping>),
+    /// Change a key.
+    Set(Box<SetState>, v1::Sender),
+    /// Say how far rooms have come.
+    Heads(String, Vec<String>),
+    /// Read events.
+    Events(Stretch),
+    /// Read what has changed in a state.
+    State(StateAfter),
+    /// Read a page of a history.
+    History(Box<v1::GetHistoryRequest>),
+    /// Read a page of a state.
+    Keys(Box<v1::GetStateRequest>),
+}
+
+impl Ask {
+    /// Whether it may as well be done twice.
+    fn is_harmless(&self) -> bool {
+        !matches!(self, Self::Keep(_) | Self::Set(..))
+    }
+}
+
+/// What the owner has answered.
+pub(super) enum Answer {
+    Taken(Box<Taken>),
+    Set(v1::StateSet),
+    Heads(Vec<Head>),
+    Events(EventPage),
+    State(StatePage),
+    History(v1::GetHistoryResponse),
+    Keys(v1::GetStateResponse),
+}
+
+/// Hears the answer.
+pub(super) type Answered = Box<dyn FnOnce(&Arc<Router>, Result<Answer, Refusal>) + Send>;
+
+/// Something that is asked.
+pub(super) struct Asked {
+    pub(super) id: u64,
+    pub(super) what: Ask,
+    /// Nobody waits any longer than this.
+    pub(super) until: Instant,
+    pub(super) answered: Answered,
+}
+
+/// What is asked of the owner of one part.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Asked>,
+    /// What `sent_to` has to answer.
+    sent: VecDeque<Asked>,
+    sent_to: Option<NodeId>,
+    /// It says that the part is not with it: whoever it is with will be known soon.
+    refused_by: Option<NodeId>,
+    /// Somebody sees to what waits.
+    advancing: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("waiting", &self.waiting.len()).field("sent", &self.sent.len()).finish()
+    }
+}
+
+/// Where the owner is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    Here,
+    There(NodeId),
+    Nowhere,
+}
+
+impl Queue {
+    /// Puts something in; gives it back when too much waits.
+    pub(super) fn push(&mut self, asked: Asked) -> Result<(), Asked> {
+        if self.waiting.len() + self.sent.len() >= WAITING_MAX {
+            return Err(asked);
+        }
+        self.waiting.push_back(asked);
+        Ok(())
+    }
+
+    /// Whether the caller is to see to what waits, by [`Queue::next`] until that gives nothing.
+    pub(super) fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.advancing, true)
+    }
+
+    /// What is to be done here, or to be sent: that is put in by [`Queue::sent`]. Nothing goes to a new owner before the old
+    /// one has answered everything.
+    pub(super) fn next(&mut self, owner: At) -> Option<Asked> {
+        let ready = match owner {
+            At::Here => self.sent.is_empty(),
+            At::There(node) => {
+                self.refused_by != Some(node) && (self.sent.is_empty() || self.sent_to == Some(node))
+            }
+            At::Nowhere => false,
+        };
+        let next = if ready { self.waiting.pop_front() } else { None };
+        self.advancing = next.is_some();
+        next
+    }
+
+    /// Something was sent.
+    pub(super) fn sent(&mut self, node: NodeId, asked: Asked) {
+        self.sent_to = Some(node);
+        self.sent.push_back(asked);
+    }
+
+    /// A node has answered. `None` when nobody has asked it that, or does not wait any more.
+    pub(super) fn answered(&mut self, node: NodeId, id: u64) -> Option<Asked> {
+        let at = self.sent.iter().position(|asked| asked.id == id).filter(|_| self.sent_to == Some(node))?;
+        self.sent.remove(at)
+    }
+
+    /// A node says that it is not the owner: whoever is has to be asked.
+    pub(super) fn refused(&mut self, node: NodeId, id: u64) {
+        if let Some(asked) = self.answered(node, id) {
+            self.refused_by = Some(node);
+            self.put_back(asked);
+        }
+    }
+
+    fn put_back(&mut self, asked: Asked) {
+        let at = self.waiting.partition_point(|waiting| waiting.id < asked.id);
+        self.waiting.insert(at, asked);
+    }
+
+    /// A node is gone. Returns what nobody knows whether it has done it; the rest is asked again.
+    pub(super) fn lost(&mut self, node: NodeId) -> Vec<Asked> {
+        if self.sent_to != Some(node) {
+            return Vec::new();
+        }
+        let (again, unknown): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.sent).into_iter().partition(|asked| asked.what.is_harmless());
+        again.into_iter().for_each(|asked| self.put_back(asked));
+        unknown
+    }
+
+    /// Whoever has refused may be asked again. Returns what was waited for too long.
+    pub(super) fn tick(&mut self, now: Instant) -> Vec<Asked> {
+        self.refused_by = None;
+        let mut late = Vec::new();
+        for asked in [&mut self.waiting, &mut self.sent] {
+            while let Some(asked) = asked.pop_front_if(|asked| asked.until <= now) {
+                late.push(asked);
+            }
+        }
+        late
+    }
+
+    /// Takes back what could not be sent.
+    pub(super) fn unsent(&mut self, id: u64) -> Option<Asked> {
+        self.sent.pop_back_if(|asked| asked.id == id)
+    }
+
+    /// Whether nothing is asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.sent.is_empty()
+    }
+}

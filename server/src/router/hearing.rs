@@ -1,0 +1,324 @@
+//! What the owners of rooms say: events and changes of states, each in its turn. What was not heard is read from the owner and
+//! handed out in its place; what cannot be had any more is told as missed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rialto_proto::{
+    node::{EventPage, Head},
+    v1::{self, Accepted, Missed, RefusalCode, server_frame::Frame as Body},
+};
+
+use super::{
+    Router,
+    asking::{Answer, Answered, Ask},
+    keep::Keeping,
+    mirror::{Change, Hole, Missing, Turn, Wait},
+    owed::missed,
+    part::Part,
+};
+use crate::{
+    base::{
+        clock,
+        ids::{RoomName, SessionId},
+        refusal::Refusal,
+    },
+    bridge::{Carried, Changed, Places},
+    history::Staged,
+    hub::{Emission, What},
+    session::owed::{StateAfter, Stretch},
+    wire::{
+        Frame,
+        target::{Target, Who},
+    },
+};
+
+/// Rooms about which an owner is asked at once.
+const HEADS_MAX: usize = 256;
+
+impl Router {
+    /// Tells the other nodes of an event that was kept here.
+    pub(super) fn tell_kept(&self, keeping: &Keeping, staged: &Staged) {
+        let Some(bridge) = &self.bridge else { return };
+        let positions = positions(&staged.accepted, &keeping.rooms);
+        let kept = Places { event_id: staged.accepted.event_id.clone(), positions };
+        self.count_lost(bridge.say_kept(&keeping.namespace, &keeping.target, &staged.frame, kept));
+    }
+
+    /// Notes that an event was handed out here that is kept here.
+    pub(super) fn mirror_kept(&self, namespace: &str, accepted: &Accepted, rooms: &[RoomName]) {
+        if self.bridge.is_some() {
+            self.mirror.lock().advance(namespace, &positions(accepted, rooms));
+        }
+    }
+
+    /// Notes that a change of a state was told here that is kept here.
+    pub(super) fn mirror_change(&self, namespace: &str, room: &str, change: (&str, u64)) {
+        if self.bridge.is_some() {
+            self.mirror.lock().change(namespace, room, change);
+        }
+    }
+
+    /// Hands an event of another node that rooms keep to those here whom it is for, when its turn has come.
+    pub(super) fn hear_kept(self: &Arc<Self>, event: Carried, places: &Places) {
+        let mut mirror = self.mirror.lock();
+        match mirror.turn(&event.namespace, &places.positions) {
+            Turn::Again => {}
+            Turn::Next => {
+                drop(mirror);
+                self.hand_out_kept(&event, places);
+            }
+            Turn::Early(hole) => {
+                let namespace = event.namespace.clone();
+                let wait = mirror.hold(&namespace, &hole, Carried { places: Some(places.clone()), ..event });
+                drop(mirror);
+                if wait == Wait::Begins {
+                    self.read_hole(&namespace, hole);
+                }
+            }
+            Turn::OtherLife(at) => {
+                let ended = mirror.end_life(&event.namespace, &at);
+                drop(mirror);
+                self.tell_other_life(&event.namespace, &at.room, ended);
+                self.hear_kept(event, places);
+            }
+        }
+    }
+
+    fn hand_out_kept(&self, event: &Carried, places: &Places) {
+        let Some(settings) = self.hub.namespaces.settings(&event.namespace) else { return };
+        let show = || {
+            // What is read in one place may be heard in another meanwhile.
+            let new = self.mirror.lock().advance(&event.namespace, &places.positions);
+            if new { Ok(event.frame.clone()) } else { Err(Refusal::new(RefusalCode::Internal, "again")) }
+        };
+        let emission = Emission {
+            namespace: &event.namespace,
+            settings: &settings,
+            target: &event.target,
+            sender: None,
+            what: What::Made(&show),
+            charged: true,
+            now: clock::now(),
+        };
+        match self.hub.emit(emission) {
+            Ok(mut fan_out) => {
+                if let Some(due) = fan_out.due.take() {
+                    self.flush_at(due, event.namespace.clone(), event.target.clone());
+                }
+                if let Some(delivered) = self.awaited.lock().get_mut(&places.event_id) {
+                    *delivered += fan_out.delivered;
+                }
+                self.settle_heard(fan_out);
+            }
+            Err(held) => drop(self.let_go(held)),
+        }
+    }
+
+    /// Has what was not heard read from its owner.
+    fn read_hole(self: &Arc<Self>, namespace: &str, hole: Hole) {
+        let (router, namespace) = (Arc::clone(self), namespace.to_owned());
+        self.tasks.spawn("mend", async move { router.fill_hole(&namespace, hole, None).await });
+    }
+
+    /// Reads what was not heard, a page at a time, and hands it out, and then what has waited behind it. `here`: from a part
+    /// that is about to be here.
+    async fn fill_hole(self: &Arc<Self>, namespace: &str, mut hole: Hole, here: Option<&Part>) {
+        self.metrics.bridge_gaps.inc();
+        let part = self.parts.of(namespace, &hole.room);
+        loop {
+            let ask = Ask::Events(stretch(namespace, &hole));
+            let read = match here {
+                Some(here) => here.read(ask).await,
+                None => self.ask_owner_of(part, ask).await,
+            };
+            let Ok(Answer::Events(page)) = read else { return self.give_up(namespace, &hole) };
+            if page.lost {
+                return self.give_up(namespace, &hole);
+            }
+            let next = page.next;
+            self.fill(namespace, &hole, page);
+            if next == 0 {
+                return self.go_on(namespace, &hole);
+            }
+            hole.from = next;
+        }
+    }
+
+    /// Hands out a page of what was not heard.
+    fn fill(&self, namespace: &str, hole: &Hole, page: EventPage) {
+        if page.gone_from > 0 {
+            self.tell_missed(namespace, hole, (page.gone_from, page.gone_to));
+        }
+        for kept in page.events {
+            let Ok(room) = RoomName::try_from(hole.room.clone()) else { return };
+            let mut target =
+                Target::of(Who::Union { rooms: vec![room], sessions: Vec::new(), users: Vec::new() });
+            target.except_sessions.extend(kept.excluded.parse::<SessionId>());
+            let (frame, namespace) = (Frame::kept(kept.record), namespace.to_owned());
+            let (room, epoch, offset) = (hole.room.clone(), hole.epoch.clone(), kept.offset);
+            let positions = vec![v1::RoomPosition { room, epoch, offset }];
+            let event = Carried { namespace, target, frame, places: None };
+            self.hand_out_kept(&event, &Places { event_id: String::new(), positions });
+        }
+    }
+
+    /// What was not heard is not to be had.
+    fn give_up(self: &Arc<Self>, namespace: &str, hole: &Hole) {
+        self.tell_missed(namespace, hole, (hole.from, hole.to));
+        self.go_on(namespace, hole);
+    }
+
+    /// Hands out what has waited behind a hole.
+    fn go_on(self: &Arc<Self>, namespace: &str, hole: &Hole) {
+        let waited = self.mirror.lock().repaired(namespace, hole);
+        for mut event in waited {
+            if let Some(places) = event.places.take() {
+                self.hear_kept(event, &places);
+            }
+        }
+    }
+
+    fn tell_missed(&self, namespace: &str, hole: &Hole, (from, to): (u64, u64)) {
+        let frame = missed(&stretch(namespace, hole), from, to);
+        self.close_behind(self.hub.notify(namespace, &hole.room, &frame, clock::now()));
+    }
+
+    /// Tells that something may be missing of a life that is over.
+    fn tell_other_life(&self, namespace: &str, room: &str, ended: Option<(String, u64)>) {
+        let Some((epoch, from)) = ended else { return };
+        let missed = Missed {
+            namespace: namespace.to_owned(),
+            rooms: vec![room.to_owned()],
+            count: 0,
+            from_offset: Some(from),
+            to_offset: None,
+            epoch,
+        };
+        self.close_behind(self.hub.notify(namespace, room, &Frame::missed(missed), clock::now()));
+    }
+
+    /// Tells those here of a change that another node keeps.
+    pub(super) fn hear_state(&self, changed: Changed) {
+        let Changed { namespace, room, epoch, entry } = changed;
+        let turn = self.mirror.lock().change(&namespace, &room, (&epoch, entry.revision));
+        match turn {
+            Change::Again => {}
+            Change::Next => self.hub.tell_state(&namespace, &room, || {
+                let before = after(&namespace, &room, (epoch.clone(), entry.revision.saturating_sub(1)));
+                let changes = v1::StateChanges {
+                    namespace: namespace.clone(),
+                    room: room.clone(),
+                    epoch,
+                    entries: vec![entry],
+                    reset: false,
+                    complete: true,
+                };
+                Some((Frame::answer(0, Body::StateChanges(changes)), before))
+            }),
+            // What is missing is read from the owner, and this with it.
+            Change::After { epoch, revision } => {
+                self.hub.owe_state(&namespace, &room, &after(&namespace, &room, (epoch, revision)));
+            }
+        }
+    }
+
+    /// Asks the owners how far rooms are, so that what is new from now on is known to be new.
+    pub(super) async fn begin_mirror(&self, namespace: &str, rooms: &[RoomName]) -> Result<(), Refusal> {
+        let mut parts: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for room in rooms {
+            let part = self.parts.of(namespace, room.as_str());
+            parts.entry(part).or_default().push(room.as_str().to_owned());
+        }
+        let asked = parts.into_iter().map(|(part, rooms)| self.ask_heads(part, namespace, rooms));
+        futures_util::future::try_join_all(asked).await.map(drop)
+    }
+
+    /// Asks the owner of a part how far rooms are, and has read what was not heard.
+    async fn ask_heads(&self, part: u32, namespace: &str, rooms: Vec<String>) -> Result<(), Refusal> {
+        let (tells, hears) = tokio::sync::oneshot::channel();
+        let (name, asked) = (namespace.to_owned(), rooms.clone());
+        let answered: Answered = Box::new(move |router, outcome| {
+            let begun = outcome.map(|answer| {
+                let Answer::Heads(heads) = answer else { return };
+                rooms.iter().zip(&heads).for_each(|(room, head)| router.begin_room(&name, room, head));
+            });
+            // The caller may have gone: then nobody wants to know.
+            drop(tells.send(begun));
+        });
+        self.ask_owner(part, Ask::Heads(namespace.to_owned(), asked), answered);
+        hears.await.unwrap_or_else(|_| Err(Refusal::draining()))
+    }
+
+    fn begin_room(self: &Arc<Self>, namespace: &str, room: &str, head: &Head) {
+        let Missing { hole, ended, state } = self.mirror.lock().begin(namespace, room, head);
+        self.tell_other_life(namespace, room, ended);
+        if let Some(before) = state {
+            self.hub.owe_state(namespace, room, &after(namespace, room, before));
+        }
+        if let Some(hole) = hole {
+            self.read_hole(namespace, hole);
+        }
+    }
+
+    /// Hands out what is kept in a part that is about to be here and was not heard.
+    pub(super) async fn mend_here(self: &Arc<Self>, part: &Part) {
+        let rooms = self.mirror.lock().all();
+        for (namespace, room) in rooms {
+            if self.parts.of(&namespace, &room) != part.number {
+                continue;
+            }
+            let head = part.histories.stand(&namespace, &room);
+            let Missing { hole, ended, state } = self.mirror.lock().begin(&namespace, &room, &head);
+            self.tell_other_life(&namespace, &room, ended);
+            if let Some(before) = state {
+                self.hub.owe_state(&namespace, &room, &after(&namespace, &room, before));
+            }
+            if let Some(hole) = hole {
+                self.fill_hole(&namespace, hole, Some(part)).await;
+            }
+        }
+    }
+
+    /// Finds out what was not heard of rooms that this node listens to: of those in one part, or of all.
+    pub(super) async fn mend(self: Arc<Self>, part: Option<u32>) {
+        let mut known: BTreeMap<(u32, String), Vec<String>> = BTreeMap::new();
+        for (namespace, room) in self.mirror.lock().all() {
+            let of = self.parts.of(&namespace, &room);
+            if part.is_none_or(|part| part == of) {
+                known.entry((of, namespace)).or_default().push(room);
+            }
+        }
+        for ((part, namespace), rooms) in known {
+            for rooms in rooms.chunks(HEADS_MAX) {
+                if let Err(error) = self.ask_heads(part, &namespace, rooms.to_vec()).await {
+                    tracing::warn!(part, %error, "it is not known whether something was missed");
+                }
+            }
+        }
+    }
+}
+
+/// Where rooms keep an event. One room has only its offset told.
+fn positions(accepted: &Accepted, rooms: &[RoomName]) -> Vec<v1::RoomPosition> {
+    match (accepted.offset, rooms) {
+        (Some(offset), [room]) => {
+            let (room, epoch) = (room.as_str().to_owned(), accepted.epoch.clone());
+            vec![v1::RoomPosition { room, epoch, offset }]
+        }
+        _ => accepted.positions.clone(),
+    }
+}
+
+fn stretch(namespace: &str, hole: &Hole) -> Stretch {
+    Stretch {
+        namespace: namespace.into(),
+        room: hole.room.as_str().into(),
+        epoch: hole.epoch.clone(),
+        from: hole.from,
+        to: hole.to,
+    }
+}
+
+fn after(namespace: &str, room: &str, (epoch, revision): (String, u64)) -> StateAfter {
+    StateAfter { namespace: namespace.into(), room: room.into(), epoch, revision, known: revision }
+}

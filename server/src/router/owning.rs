@@ -1,0 +1,281 @@
+//! The parts of rooms that this node owns: taken when they are nobody's, taken up from their logs, kept by writing the register
+//! again and again, handed over when another node is to own them, and let go when another one has taken them.
+
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, future::join_all};
+use parking_lot::Mutex;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::{
+    Router,
+    part::{Owner, Part},
+};
+use crate::{
+    base::{clock, tasks},
+    bridge::Bridge,
+    history::{Histories, SettingsOf, Tuning},
+    log::{
+        Log,
+        jetstream::{Claimed, Streams},
+    },
+    owners::{Deed, Lease, Leases, Noted, Register, RegisterError},
+};
+
+/// How often it is looked what is to be done.
+const LOOKED_EVERY: Duration = Duration::from_millis(100);
+/// Time for what is under way in a part that is handed over.
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
+/// The wait before something is tried again that has failed.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// What it takes to own parts of the rooms.
+pub struct Estate {
+    /// Who owns what.
+    pub register: Register,
+    /// The logs.
+    pub streams: Streams,
+    /// What holds in a namespace.
+    pub settings: SettingsOf,
+}
+
+impl fmt::Debug for Estate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Estate").field("streams", &self.streams).finish_non_exhaustive()
+    }
+}
+
+/// The parts that this node sees to.
+struct Owning {
+    router: Arc<Router>,
+    bridge: Arc<Bridge>,
+    estate: Estate,
+    leases: Mutex<Leases>,
+    /// Those that are being taken up or handed over.
+    moving: Mutex<HashSet<u32>>,
+}
+
+impl Router {
+    /// Sees to it that every part has an owner, until the node leaves; then hands over those that are here.
+    pub async fn run_owning(self: Arc<Self>, estate: Estate) {
+        let Some(bridge) = self.bridge.clone() else { return };
+        let leases = Mutex::new(Leases::new(self.node, self.parts.count(), clock::now()));
+        let (router, moving) = (Arc::clone(&self), Mutex::default());
+        let owning = Arc::new(Owning { router, bridge, estate, leases, moving });
+        let follow = async {
+            loop {
+                owning.follow().await;
+                sleep(AGAIN_AFTER).await;
+            }
+        };
+        tokio::select! {
+            () = follow => {}
+            () = self.tasks.stopping().cancelled() => return,
+            () = self.leaving.cancelled() => {}
+        }
+        join_all((0..self.parts.count()).map(|part| owning.hand_over(part))).await;
+        self.left.cancel();
+    }
+
+    /// Hands over all parts that are here, so that others take them at once.
+    pub async fn leave_parts(&self) {
+        if self.bridge.is_some() {
+            self.leaving.cancel();
+            self.left.cancelled().await;
+        }
+    }
+
+    /// Whether every part has an owner. A node that starts waits for that before it serves.
+    pub async fn owned(&self) {
+        let mut changes = self.parts.changes();
+        while (0..self.parts.count()).any(|part| matches!(self.parts.owner(part), Owner::Nobody)) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A part is not here any more, and its log is not written any more.
+    fn lose_part(self: &Arc<Self>, bridge: &Bridge, part: u32, owner: Owner) {
+        if let Owner::Here(part) = self.parts.set(part, owner) {
+            part.closed.cancel();
+        }
+        self.count_parts();
+        self.advance_part(bridge, part);
+    }
+
+    fn count_parts(&self) {
+        let here = (0..self.parts.count()).filter(|part| self.parts.here(*part).is_some()).count();
+        self.metrics.parts_owned.set(i64::try_from(here).unwrap_or(i64::MAX));
+    }
+}
+
+impl Owning {
+    /// Follows the register, and does what is to be done, until the register cannot be had any more.
+    async fn follow(self: &Arc<Self>) {
+        let (now, mut changes) = match self.estate.register.watch().await {
+            Ok(watched) => watched,
+            Err(error) => {
+                tracing::warn!(%error, "the register of owners cannot be had");
+                return self.distrust();
+            }
+        };
+        now.into_iter().for_each(|noted| self.note(noted));
+        let mut ticks = interval(LOOKED_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                noted = changes.next() => match noted {
+                    Some(noted) => self.note(noted),
+                    None => return,
+                },
+                _ = ticks.tick() => self.look(),
+            }
+        }
+    }
+
+    /// The register says something new.
+    fn note(&self, Noted { part, lease }: Noted) {
+        let changed = self.leases.lock().note(part, lease, clock::now());
+        let (Some(owner), router) = (changed, &self.router) else { return };
+        if owner == Some(router.node) {
+            return;
+        }
+        router.lose_part(&self.bridge, part, owner.map_or(Owner::Nobody, Owner::There));
+        if owner.is_some() {
+            router.tasks.spawn("mend", Arc::clone(router).mend(Some(part)));
+        }
+    }
+
+    fn look(self: &Arc<Self>) {
+        self.distrust();
+        let now = clock::now();
+        let (deeds, owned) = {
+            let mut leases = self.leases.lock();
+            leases.meet(&self.bridge.nodes(), now);
+            let owned = (0..self.router.parts.count()).filter(|part| leases.is_trusted(*part, now));
+            (leases.deeds(now), owned.collect::<Vec<u32>>())
+        };
+        deeds.into_iter().for_each(|deed| self.begin(deed));
+        for part in owned {
+            if self.router.parts.here(part).is_none() && self.moving.lock().insert(part) {
+                let owning = Arc::clone(self);
+                self.router.tasks.spawn("own", async move { owning.take_up(part).await });
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, deed: Deed) {
+        let owning = Arc::clone(self);
+        match deed {
+            Deed::Take { part, revision } | Deed::Renew { part, revision } => {
+                self.leases.lock().busy(part, true);
+                self.router.tasks.spawn("lease", async move { owning.write(part, revision).await });
+            }
+            Deed::HandOver { part } => {
+                if self.moving.lock().insert(part) {
+                    self.router.tasks.spawn("own", async move { owning.hand_over(part).await });
+                }
+            }
+        }
+    }
+
+    /// Does nothing more with parts whose entries were not written in time, or whose logs have failed.
+    fn distrust(&self) {
+        for part in 0..self.router.parts.count() {
+            let Some(here) = self.router.parts.here(part) else { continue };
+            let trusted = self.leases.lock().is_trusted(part, clock::now());
+            if !trusted || here.histories.has_failed() {
+                tracing::warn!(part, trusted, "let go");
+                self.router.lose_part(&self.bridge, part, Owner::Nobody);
+            }
+        }
+    }
+
+    /// Writes the entry of a part.
+    async fn write(&self, part: u32, revision: u64) {
+        let known = self.leases.lock().lease(part).map_or(0, |lease| lease.reached);
+        let reached = self.router.parts.here(part).map_or(known, |part| part.histories.reached().0);
+        let (lease, began) = (Lease { owner: self.router.node, revision, reached }, clock::now());
+        let written = self.estate.register.write(part, lease).await;
+        let mut leases = self.leases.lock();
+        leases.busy(part, false);
+        match written {
+            Ok(revision) => leases.wrote(part, Lease { revision, ..lease }, began, clock::now()),
+            Err(RegisterError::Lost) => {}
+            Err(error) => tracing::warn!(part, %error, "the register of owners was not written"),
+        }
+    }
+
+    /// Takes up what a part keeps, and serves it. Meanwhile its entry is written again and again.
+    async fn take_up(&self, part: u32) {
+        match self.open(part).await {
+            Ok(here) => {
+                self.router.mend_here(&here).await;
+                if self.leases.lock().is_trusted(part, clock::now()) {
+                    self.router.parts.set(part, Owner::Here(here));
+                    self.router.count_parts();
+                    self.router.advance_part(&self.bridge, part);
+                } else {
+                    here.closed.cancel();
+                }
+            }
+            Err(error) => {
+                tracing::error!(part, error, "a part of the rooms cannot be taken up");
+                self.give_up(part).await;
+                sleep(AGAIN_AFTER).await;
+            }
+        }
+        self.moving.lock().remove(&part);
+    }
+
+    async fn open(&self, part: u32) -> Result<Arc<Part>, String> {
+        let claimed = self.estate.streams.claim(&format!("rooms-{part}")).await;
+        let Claimed { log, writer, before } = claimed.map_err(|error| error.to_string())?;
+        let reached = self.leases.lock().lease(part).map_or(0, |lease| lease.reached);
+        let (progress, settings) = (log.progress(), Arc::clone(&self.estate.settings));
+        // The network has to be waited for.
+        let opened = tasks::blocking(move || {
+            let tuning = Tuning { shared: true, ..Tuning::default() };
+            Histories::open(Some(log), settings, clock::wall(), tuning)
+        });
+        let histories =
+            opened.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let here = Part::new(part, Arc::new(histories));
+        let router = &self.router;
+        router.tasks.spawn("log", writer.run(here.closed.clone()));
+        router.tasks.spawn("lane", Arc::clone(router).run_lane(Arc::clone(&here), progress));
+        if before.0 < reached {
+            router.metrics.rolled_back.inc();
+            tracing::error!(part, reached, found = before.0, "JetStream has lost what it had acknowledged");
+            here.histories.begin_anew().map_err(|error| error.to_string())?;
+        }
+        tracing::info!(part, "taken up");
+        Ok(here)
+    }
+
+    /// Gives a part up to whoever is to own it, when what is under way is done.
+    async fn hand_over(&self, part: u32) {
+        if let Some(here) = self.router.parts.here(part) {
+            self.router.parts.set(part, Owner::Nobody);
+            self.router.count_parts();
+            if timeout(SETTLED_WITHIN, here.lane.drained()).await.is_err() {
+                tracing::warn!(part, "handed over before everything was done");
+            }
+            here.close().await;
+            here.closed.cancel();
+            tracing::info!(part, "handed over");
+        }
+        self.give_up(part).await;
+        self.moving.lock().remove(&part);
+    }
+
+    /// Gives the entry of a part up, if it is this node's.
+    async fn give_up(&self, part: u32) {
+        let lease = self.leases.lock().lease(part).filter(|lease| lease.owner == self.router.node);
+        let Some(lease) = lease else { return };
+        if let Err(error) = self.estate.register.give_up(part, lease.revision).await {
+            tracing::warn!(part, %error, "the register of owners was not written");
+        }
+    }
+}
