@@ -110,10 +110,15 @@ impl Running {
 
     /// Asks it politely to end, as Ctrl-C does, and gives its exit code.
     pub async fn interrupt(mut self) -> i32 {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = within("kill", Command::new("kill").args(["-INT", &id]).status()).await;
-        assert!(sent.expect("kill starts").success());
+        self.signal("-INT").await;
         self.code().await
+    }
+
+    /// Sends it a signal, by its name as `kill` takes it.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = within("kill", Command::new("kill").args([name, &id]).status()).await;
+        assert!(sent.expect("kill starts").success());
     }
 
     /// Its exit code, when it has ended by itself.

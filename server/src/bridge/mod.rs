@@ -203,6 +203,11 @@ impl Bridge {
         self.nodes.lock().all()
     }
 
+    /// For how long a node was not heard; for ever when it is not known.
+    pub fn silent(&self, node: NodeId, now: Instant) -> Duration {
+        self.nodes.lock().silent(node, now)
+    }
+
     /// Forgets and returns nodes that were not heard for too long.
     pub fn gone(&self, now: Instant) -> Vec<NodeId> {
         self.nodes.lock().gone(now)

@@ -42,6 +42,11 @@ impl Nodes {
         gone
     }
 
+    /// For how long a node was not heard; for ever when it is not known.
+    pub(super) fn silent(&self, node: NodeId, now: Instant) -> Duration {
+        self.heard.get(&node).map_or(Duration::MAX, |heard| now.saturating_duration_since(*heard))
+    }
+
     /// All that are there.
     pub(super) fn all(&self) -> Vec<NodeId> {
         self.heard.keys().copied().collect()

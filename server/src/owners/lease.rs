@@ -12,15 +12,18 @@ use sha2::{Digest, Sha256};
 use crate::base::{clock::Instant, ids::NodeId};
 
 /// How often an owner writes its entry again.
-const RENEWED_EVERY: Duration = Duration::from_millis(700);
+const RENEWED_EVERY: Duration = Duration::from_millis(500);
 /// An owner that has not written its entry for so long does nothing more with the part.
-const TRUSTED_FOR: Duration = Duration::from_millis(2_500);
+const TRUSTED_FOR: Duration = Duration::from_millis(1_800);
 /// An entry that was not written for so long is anybody's.
-const TAKEN_AFTER: Duration = Duration::from_millis(3_500);
+const TAKEN_AFTER: Duration = Duration::from_millis(2_500);
 /// A part is left to the node that is to own it for so long; then another one takes it.
-const LEFT_FOR: Duration = Duration::from_millis(1_000);
+const LEFT_FOR: Duration = Duration::from_millis(700);
 /// A node must have been there for so long before it is handed parts.
 const SETTLED_AFTER: Duration = Duration::from_millis(1_500);
+
+/// A node whose entry was taken because it was not written in time is given nothing for so long, or until it was away.
+const SUSPECT_FOR: Duration = Duration::from_secs(10);
 
 const _: () = assert!(TRUSTED_FOR.as_millis() + RENEWED_EVERY.as_millis() < TAKEN_AFTER.as_millis());
 
@@ -78,13 +81,15 @@ pub struct Leases {
     parts: Vec<Known>,
     /// Other nodes, and since when they are there.
     nodes: Vec<(NodeId, Instant)>,
+    /// Nodes whose entries were taken, and when.
+    suspects: Vec<(NodeId, Instant)>,
 }
 
 impl Leases {
     /// Nothing is known yet of so many parts.
     pub fn new(node: NodeId, parts: u32, now: Instant) -> Self {
         let unknown = Known { lease: None, changed: now, renewed: None, busy: false };
-        Self { node, parts: vec![unknown; parts as usize], nodes: Vec::new() }
+        Self { node, parts: vec![unknown; parts as usize], nodes: Vec::new(), suspects: Vec::new() }
     }
 
     /// The register says this of a part. Returns who owns it now, when that has changed.
@@ -104,7 +109,14 @@ impl Leases {
         if owner != Some(self.node) {
             known.renewed = None;
         }
-        (before != owner).then_some(owner)
+        if before == owner {
+            return None;
+        }
+        if let (Some(before), Some(_)) = (before, owner) {
+            // It has not given it up.
+            self.suspects.push((before, now));
+        }
+        Some(owner)
     }
 
     /// This node has written its own entry of a part; it began with that at `began`.
@@ -125,6 +137,9 @@ impl Leases {
     /// Which other nodes are there.
     pub fn meet(&mut self, nodes: &[NodeId], now: Instant) {
         self.nodes.retain(|(node, _)| nodes.contains(node));
+        self.suspects.retain(|(node, since)| {
+            nodes.contains(node) && now.saturating_duration_since(*since) < SUSPECT_FOR
+        });
         let known = std::mem::take(&mut self.nodes);
         let new = nodes.iter().filter(|node| known.iter().all(|(other, _)| other != *node));
         self.nodes = known.iter().copied().chain(new.map(|node| (*node, now))).collect();
@@ -173,7 +188,8 @@ impl Leases {
     /// Which node is to own a part: of those that are there, without `gone`, and since `settled`.
     fn rightful(&self, part: u32, gone: Option<NodeId>, settled: Option<Instant>) -> NodeId {
         let there = self.nodes.iter().filter(|(_, since)| settled.is_none_or(|settled| *since <= settled));
-        let there = there.map(|(node, _)| *node).filter(|node| Some(*node) != gone);
+        let suspect = |node: &NodeId| self.suspects.iter().any(|(suspect, _)| suspect == node);
+        let there = there.map(|(node, _)| *node).filter(|node| Some(*node) != gone && !suspect(node));
         let nodes = there.chain(std::iter::once(self.node));
         nodes.max_by_key(|node| (weight(part, *node), *node)).unwrap_or(self.node)
     }
@@ -185,3 +201,7 @@ fn weight(part: u32, node: NodeId) -> [u8; 8] {
     weight.copy_from_slice(&Sha256::digest(format!("{part} {node}"))[..8]);
     weight
 }
+
+#[cfg(test)]
+#[path = "lease_model.rs"]
+mod model;

@@ -33,6 +33,8 @@ use crate::{
 
 /// How long somebody waits for the owner of a part: longer than it takes until a part has another one.
 const ASKED_MAX: Duration = Duration::from_secs(10);
+/// A former owner that was not heard for so long will not answer what it was asked.
+const SILENT_MAX: Duration = Duration::from_millis(1_500);
 
 impl Router {
     /// Asks the owner of a part. `answered` hears of it, at once or later.
@@ -142,14 +144,26 @@ impl Router {
 
     /// A node is gone: nobody waits for it any more.
     pub(super) fn lose_owner(self: &Arc<Self>, bridge: &Bridge, node: NodeId) {
-        for (part, queue) in (0..).zip(&self.asking) {
-            let unknown = queue.lock().lost(node);
-            for asked in unknown {
-                self.forget_awaited(&asked.what);
-                (asked.answered)(self, Err(outcome_unknown()));
-            }
-            self.advance_part(bridge, part);
+        for part in 0..self.parts.count() {
+            self.lose_owner_of(bridge, part, node);
         }
+    }
+
+    /// A node does not own a part any more. What it was asked it will answer, if it is there.
+    pub(super) fn replace_owner(self: &Arc<Self>, bridge: &Bridge, part: u32, node: NodeId) {
+        if bridge.silent(node, clock::now()) > SILENT_MAX {
+            self.lose_owner_of(bridge, part, node);
+        }
+    }
+
+    fn lose_owner_of(self: &Arc<Self>, bridge: &Bridge, part: u32, node: NodeId) {
+        let Some(queue) = self.asking.get(part as usize) else { return };
+        let unknown = queue.lock().lost(node);
+        for asked in unknown {
+            self.forget_awaited(&asked.what);
+            (asked.answered)(self, Err(outcome_unknown()));
+        }
+        self.advance_part(bridge, part);
     }
 
     /// Gives up on what was waited for too long, and asks again what was refused.

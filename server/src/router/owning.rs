@@ -97,8 +97,10 @@ impl Router {
 
     /// A part is not here any more, and its log is not written any more.
     fn lose_part(self: &Arc<Self>, bridge: &Bridge, part: u32, owner: Owner) {
-        if let Owner::Here(part) = self.parts.set(part, owner) {
-            part.closed.cancel();
+        match self.parts.set(part, owner) {
+            Owner::Here(part) => part.closed.cancel(),
+            Owner::There(node) => self.replace_owner(bridge, part, node),
+            Owner::Nobody => {}
         }
         self.count_parts();
         self.advance_part(bridge, part);
@@ -139,7 +141,7 @@ impl Owning {
         let changed = self.leases.lock().note(part, lease, clock::now());
         let (Some(owner), router) = (changed, &self.router) else { return };
         if owner == Some(router.node) {
-            return;
+            return self.won(part);
         }
         router.lose_part(&self.bridge, part, owner.map_or(Owner::Nobody, Owner::There));
         if owner.is_some() {
@@ -198,12 +200,22 @@ impl Owning {
         let reached = self.router.parts.here(part).map_or(known, |part| part.histories.reached().0);
         let (lease, began) = (Lease { owner: self.router.node, revision, reached }, clock::now());
         let written = self.estate.register.write(part, lease).await;
-        let mut leases = self.leases.lock();
-        leases.busy(part, false);
+        self.leases.lock().busy(part, false);
         match written {
-            Ok(revision) => leases.wrote(part, Lease { revision, ..lease }, began, clock::now()),
+            Ok(revision) => {
+                let lease = Lease { revision, ..lease };
+                self.leases.lock().wrote(part, lease, began, clock::now());
+                self.won(part);
+            }
             Err(RegisterError::Lost) => {}
             Err(error) => tracing::warn!(part, %error, "the register of owners was not written"),
+        }
+    }
+
+    /// A part is not with another node any more, since it is with this one.
+    fn won(&self, part: u32) {
+        if let Owner::There(_) = self.router.parts.owner(part) {
+            self.router.lose_part(&self.bridge, part, Owner::Nobody);
         }
     }
 
