@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test check fmt lint deny bench comparison clean tools rust-tests node-tests
+.PHONY: help run cluster test check fmt lint deny bench comparison clean tools rust-tests nodes-tests node-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -19,7 +19,7 @@ cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prin
 	cargo build --locked --release --bin rialto
 	exec deploy/cluster
 
-test: tools lint rust-tests node-tests ## installs what tests need and runs all of them
+test: tools lint rust-tests nodes-tests node-tests ## installs what tests need and runs all of them
 
 check: test deny ## everything: what `make test` runs, and the rules about dependencies
 
@@ -38,6 +38,13 @@ rust-tests: tools
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
 	cargo test --locked --workspace --features rialto-server/loom --lib outbox_loom
+
+# The same tests of features, where each connection goes to another one of several nodes. Files come here when what they test
+# holds over nodes; what is skipped is about the folder of one node.
+NODES_TESTS := client_offline cli cli_rooms expiry history input order recovery rights state window
+nodes-tests: tools
+	set -e; for nodes in 2 3; do RIALTO_TEST_NODES=$$nodes cargo test --locked -p rialto-tests \
+		$(addprefix --test ,$(NODES_TESTS)) -- --skip a_second_node_on_the_same_folder_does_not_start; done
 
 # The TypeScript client, the pages, and real Chromium pages against the binary that `rust-tests` has built.
 node-tests: tools

@@ -9,7 +9,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::cluster::{Cluster, ClusterError};
+use self::cluster::ClusterError;
 
 use crate::{
     auth::Authenticator,
@@ -88,9 +88,10 @@ impl Node {
         let (namespaces, histories, log) = storage::open(&config, &metrics).await?;
         let cluster = cluster::open(&config, &namespaces, &tasks).await?;
         let parts = if cluster.is_some() { config.cluster.parts } else { 0 };
+        let namespace_register = cluster.as_ref().map(|cluster| cluster.namespace_register.clone());
         let (bridge, others) =
-            cluster.map(|Cluster { bridge, ends, estate }| (bridge, (ends, estate))).unzip();
-        let kept = Kept { namespaces, histories, parts, bridge };
+            cluster.map(|cluster| (cluster.bridge, (cluster.ends, cluster.estate))).unzip();
+        let kept = Kept { namespaces, histories, parts, namespace_register, bridge };
         let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
@@ -116,6 +117,8 @@ impl Node {
         if let Some((Ends { inbox, waiting, link }, estate)) = others {
             tasks.spawn("inbox", Arc::clone(&router).run_inbox(inbox));
             tasks.spawn("bridge", waiting.publish(link, tasks.clone()));
+            router.learn_namespaces().await.map_err(ClusterError::from)?;
+            tasks.spawn("namespaces", Arc::clone(&router).run_namespaces());
             tasks.spawn("owning", Arc::clone(&router).run_owning(estate));
             if timeout(OWNED_WITHIN, router.owned()).await.is_err() {
                 tracing::warn!("not every part of the rooms has an owner");

@@ -1,7 +1,7 @@
 //! Looking into a node from outside: HTTP/1.1 as a monitoring system speaks it, the metrics, rooms and sessions. It
 //! changes nothing in the node.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 use rialto_proto::v1::{GetRoomRequest, GetSessionRequest, RefusalCode, Session};
 use tokio::{
@@ -15,26 +15,19 @@ use crate::{eventually, node::TestNode, reason, within};
 impl TestNode {
     /// What a GET over HTTP/1.1 answers: status and body.
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let fetch = async {
-            let mut socket = TcpStream::connect(self.address()).await?;
-            let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
-            socket.write_all(request.as_bytes()).await?;
-            let mut answer = String::new();
-            socket.read_to_string(&mut answer).await?;
-            Ok::<_, std::io::Error>(answer)
-        };
-        let answer = within("an answer over HTTP/1.1", fetch).await.expect("the node answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, body.to_owned())
+        get(self.address(), path).await
     }
 
-    /// The value of a sample, by its name and labels as they are written; 0 when it is not there.
+    /// The value of a sample, by its name and labels as they are written; 0 when it is not there. Of several nodes the sum.
     pub async fn metric(&self, sample: &str) -> u64 {
-        let (status, text) = self.get("/metrics").await;
-        assert_eq!(status, 200);
-        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse().expect("a whole number"))
+        let mut sum = 0;
+        for address in self.addresses() {
+            let (status, text) = get(address, "/metrics").await;
+            assert_eq!(status, 200);
+            let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+            sum += value.map_or(0, |value| value.parse::<u64>().expect("a whole number"));
+        }
+        sum
     }
 
     /// How often the node has refused for this reason.
@@ -70,4 +63,19 @@ impl TestNode {
 /// Fails unless a status has this gRPC code and this reason of ours.
 pub fn assert_status(status: &Status, code: Code, expected: impl fmt::Display) {
     assert_eq!((status.code(), reason(status)), (code, expected.to_string()), "{status:?}");
+}
+
+async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let fetch = async {
+        let mut socket = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = within("an answer over HTTP/1.1", fetch).await.expect("the node answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, body.to_owned())
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use rialto_proto::v1::{
-    directory_service_client::DirectoryServiceClient, messaging_service_client::MessagingServiceClient,
-    room_service_client::RoomServiceClient,
+    Accepted, directory_service_client::DirectoryServiceClient,
+    messaging_service_client::MessagingServiceClient, room_service_client::RoomServiceClient,
 };
 use rialto_server::{
     base::config::{Config, HistoryKind, NamespaceConfig},
@@ -23,6 +23,21 @@ use crate::{
     talker::{Shape, Talker},
     within,
 };
+
+/// Whether a node is one, and not several that are one to whoever connects.
+pub fn is_alone() -> bool {
+    count() == 1
+}
+
+/// Expects that an event has reached so many sessions of the node that has taken it; of several nodes only so many at most.
+#[track_caller]
+pub fn reached(accepted: &Accepted, sessions: u32) {
+    if is_alone() {
+        assert_eq!(accepted.recipients_here, sessions);
+    } else {
+        assert!(accepted.recipients_here <= sessions, "{} of {sessions}", accepted.recipients_here);
+    }
+}
 
 /// Sessions end with their streams, for tests about what follows from that.
 pub fn end_with_streams(config: &mut Config) {
@@ -102,6 +117,11 @@ impl TestNode {
     pub fn address(&self) -> SocketAddr {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         self.nodes[next % self.nodes.len()].address()
+    }
+
+    /// Where all of it listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(Node::address).collect()
     }
 
     /// The same as a URL.

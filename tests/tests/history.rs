@@ -8,7 +8,7 @@ use rialto_proto::v1::{
 };
 use rialto_tests::{
     histories::{folder, history, of, publish, publish_many, request, texts},
-    node::TestNode,
+    node::{TestNode, is_alone},
     reason,
     talker::{emit_in, emit_to, rooms, sessions, text},
 };
@@ -21,7 +21,9 @@ async fn what_was_accepted_is_there_after_a_restart_and_offsets_go_on() {
     let first = publish(&node, "chat", "general", "one").await;
     assert_eq!((first.offset, first.durability()), (Some(1), Durability::Fsync));
     let memory = publish(&node, "memory", "general", "gone").await;
-    assert_eq!((memory.offset, memory.durability()), (Some(1), Durability::Memory));
+    // Nodes that take things over from each other keep nothing in memory alone.
+    let durability = if is_alone() { Durability::Memory } else { Durability::Fsync };
+    assert_eq!((memory.offset, memory.durability()), (Some(1), durability));
     node.stop().await;
 
     let node = TestNode::keeping(folder.path()).await;
@@ -33,8 +35,8 @@ async fn what_was_accepted_is_there_after_a_restart_and_offsets_go_on() {
     assert_eq!(kept.events[0].event_id, first.event_id);
 
     let again = publish(&node, "memory", "general", "anew").await;
-    assert_eq!(again.offset, Some(1));
-    assert_ne!(again.epoch, memory.epoch);
+    assert_eq!(again.offset, Some(if is_alone() { 1 } else { 2 }));
+    assert_eq!(again.epoch == memory.epoch, !is_alone());
 }
 
 /// Assertion 48, and one total order for all members, whoever sends.
@@ -315,7 +317,10 @@ async fn an_event_for_several_rooms_has_its_place_in_each_and_is_heard_once() {
     let expected = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
     assert_eq!((accepted.offset, offsets(&accepted.positions)), (None, expected.clone()));
     let event = member.expect_event("message").await;
-    assert_eq!(offsets(&event.positions), expected);
+    // Of several nodes each tells the places of the rooms that it keeps.
+    let told = offsets(&event.positions);
+    assert!(!told.is_empty() && told.iter().all(|(room, offset)| expected[room] == *offset), "{told:?}");
+    assert!(told == expected || !is_alone());
     member.expect_nothing().await;
     for room in ["a", "b"] {
         let kept = history(&node, of("chat", room)).await.unwrap();

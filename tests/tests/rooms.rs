@@ -2,7 +2,7 @@
 
 use rialto_proto::v1::{RefusalCode, Target, content::Body};
 use rialto_tests::{
-    node::TestNode,
+    node::{TestNode, reached},
     over_both_shapes,
     talker::{Shape, emit_in, emit_to, everyone, rooms, sessions, users},
     within,
@@ -23,7 +23,7 @@ async fn everyone_in_a_namespace_hears_a_broadcast_once_and_nobody_else_does() {
 
         let accepted = sam.try_emit(emit_to(everyone(), "news", "1")).await.unwrap();
 
-        assert_eq!(accepted.recipients_here, 2);
+        reached(&accepted, 2);
         for member in [&mut ann, &mut bob] {
             let event = member.expect_event("news").await;
             assert_eq!((event.namespace.as_str(), event.rooms.len()), ("chat", 0));
@@ -42,7 +42,7 @@ async fn a_sender_does_not_hear_its_own_event() {
         ann.join("chat", &["red", "blue"]).await;
         for target in [rooms(&["red"]), rooms(&["red", "blue"]), users(&["ann"]), everyone()] {
             let accepted = ann.try_emit(emit_to(target, "move", "1")).await.unwrap();
-            assert_eq!(accepted.recipients_here, 0);
+            reached(&accepted, 0);
         }
         ann.expect_nothing().await;
     })
@@ -58,7 +58,7 @@ async fn a_sender_that_asks_for_it_hears_its_own_event_once() {
     for target in [rooms(&["red"]), rooms(&["red", "blue"]), users(&["ann"]), everyone()] {
         let target = Target { include_sender: true, ..target };
         let accepted = ann.try_emit(emit_to(target, "move", "1")).await.unwrap();
-        assert_eq!(accepted.recipients_here, 1);
+        reached(&accepted, 1);
         let event = ann.expect_event("move").await;
         assert_eq!(event.event_id, accepted.event_id);
         assert_eq!(event.sender.unwrap().session, ann.id());
@@ -72,7 +72,7 @@ async fn the_senders_other_sessions_hear_its_event() {
     let node = TestNode::start().await;
     let mut phone = node.member("ann", "red").await;
     let mut laptop = node.member("ann", "red").await;
-    assert_eq!(phone.emit("red", "move", "1").await.recipients_here, 1);
+    reached(&phone.emit("red", "move", "1").await, 1);
     assert_eq!(laptop.expect_text("move").await, "1");
     phone.expect_nothing().await;
 }
@@ -90,7 +90,7 @@ async fn a_member_of_two_target_rooms_hears_an_event_once() {
 
         let accepted = bob.try_emit(emit_to(rooms(&["red", "blue"]), "move", "1")).await.unwrap();
 
-        assert_eq!(accepted.recipients_here, 1);
+        reached(&accepted, 1);
         assert_eq!(ann.expect_text("move").await, "1");
         ann.expect_nothing().await;
         bob.expect_nothing().await;
@@ -115,7 +115,7 @@ async fn whoever_is_covered_in_several_ways_hears_an_event_once() {
         ..Target::default()
     };
     let accepted = sam.try_emit(emit_to(target, "move", "1")).await.unwrap();
-    assert_eq!(accepted.recipients_here, 2);
+    reached(&accepted, 2);
     for receiver in [&mut ann, &mut bob] {
         assert_eq!(receiver.expect_text("move").await, "1");
         receiver.expect_nothing().await;
@@ -135,7 +135,7 @@ async fn members_of_an_excepted_room_are_left_out() {
         for target in [rooms(&["red"]), users(&["ann", "bob"]), everyone()] {
             let target = Target { except_rooms: vec!["muted".to_owned()], ..target };
             let accepted = sam.try_emit(emit_to(target, "move", "1")).await.unwrap();
-            assert_eq!(accepted.recipients_here, 1);
+            reached(&accepted, 1);
             assert_eq!(ann.expect_text("move").await, "1");
         }
         bob.expect_nothing().await;
@@ -156,7 +156,7 @@ async fn an_excepted_session_is_left_out() {
         for target in [rooms(&["red"]), users(&["ann", "bob"]), everyone()] {
             let target = Target { except_sessions: vec![bob.id()], ..target };
             let accepted = sam.try_emit(emit_to(target, "move", "1")).await.unwrap();
-            assert_eq!(accepted.recipients_here, 1);
+            reached(&accepted, 1);
             assert_eq!(ann.expect_text("move").await, "1");
         }
         bob.expect_nothing().await;
@@ -217,11 +217,11 @@ async fn a_room_without_members_is_accepted_and_reaches_nobody() {
     let node = TestNode::start().await;
     let mut ann = node.member("ann", "general").await;
     let mut bob = node.member("bob", "general").await;
-    assert_eq!(bob.emit("deserted", "move", "1").await.recipients_here, 0);
+    reached(&bob.emit("deserted", "move", "1").await, 0);
     let both = bob.try_emit(emit_to(rooms(&["deserted", "abandoned"]), "move", "2")).await.unwrap();
-    assert_eq!(both.recipients_here, 0);
+    reached(&both, 0);
     let strangers = bob.try_emit(emit_to(users(&["nobody"]), "move", "3")).await.unwrap();
-    assert_eq!(strangers.recipients_here, 0);
+    reached(&strangers, 0);
     ann.expect_nothing().await;
 }
 
@@ -238,7 +238,7 @@ async fn rooms_of_one_name_in_two_namespaces_are_two_rooms() {
 
         let accepted = sam.try_emit(emit_in("default", rooms(&["red"]), "move", "1")).await.unwrap();
 
-        assert_eq!(accepted.recipients_here, 1);
+        reached(&accepted, 1);
         assert_eq!(bob.expect_event("move").await.namespace, "default");
         ann.expect_nothing().await;
     })
@@ -282,7 +282,7 @@ async fn joining_a_room_called_like_a_session_gives_none_of_its_messages() {
 
         for (target, text) in [(sessions(std::slice::from_ref(&ann_id)), "1"), (users(&["ann"]), "2")] {
             let accepted = sam.try_emit(emit_to(target, "secret", text)).await.unwrap();
-            assert_eq!(accepted.recipients_here, 1);
+            reached(&accepted, 1);
             assert_eq!(ann.expect_text("secret").await, text);
         }
         eve.expect_nothing().await;
@@ -303,7 +303,7 @@ async fn a_session_is_not_reached_through_a_namespace_that_it_has_not_entered() 
     let mut sam = node.attach("sam").await;
     sam.enter("chat").await.unwrap();
     for target in [sessions(&[ann.id()]), users(&["ann"])] {
-        assert_eq!(sam.try_emit(emit_to(target, "move", "1")).await.unwrap().recipients_here, 0);
+        reached(&sam.try_emit(emit_to(target, "move", "1")).await.unwrap(), 0);
     }
     let refused = sam.try_emit(emit_in("default", users(&["ann"]), "move", "1")).await.unwrap_err();
     assert_eq!(refused.code(), RefusalCode::NotAMember);
@@ -340,7 +340,7 @@ async fn an_event_for_any_one_member_reaches_exactly_one() {
     let target = || Target { any_of: "work".to_owned(), ..Target::default() };
     for _ in 0..20 {
         let accepted = boss.try_emit(emit_to(target(), "task", "1")).await.unwrap();
-        assert_eq!(accepted.recipients_here, 1);
+        reached(&accepted, 1);
     }
     let mut taken = 0;
     for worker in &mut workers {
@@ -395,7 +395,7 @@ async fn a_room_that_is_named_twice_counts_once() {
 
     let accepted = ann.try_emit(emit_to(rooms(&["red", "red"]), "move", "1")).await.unwrap();
 
-    assert_eq!(accepted.recipients_here, 1);
+    reached(&accepted, 1);
     assert_eq!(bob.expect_event("move").await.rooms, ["red"]);
     bob.expect_nothing().await;
 }

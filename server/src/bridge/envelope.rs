@@ -7,7 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use rialto_proto::{
     node::{
-        Answer, Envelope, Fanout, FanoutClass, Question, QuestionDone, Request, Response, envelope::What,
+        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Question, QuestionDone, Request, Response,
+        envelope::What,
     },
     v1,
 };
@@ -80,6 +81,10 @@ pub enum Word {
     Request(Box<Request>),
     /// What an owner has answered.
     Response(Box<Response>),
+    /// Something that this node is to do. What is in it is checked by whoever carries it out.
+    Errand(Box<Errand>),
+    /// What became of an errand.
+    ErrandDone(Box<ErrandDone>),
 }
 
 /// A change in the keyed state of a room.
@@ -191,6 +196,14 @@ impl Word {
             What::Response(response) => {
                 here(to_node)?;
                 Self::Response(Box::new(response))
+            }
+            What::Errand(errand) => {
+                here(to_node)?;
+                Self::Errand(Box::new(errand))
+            }
+            What::ErrandDone(done) => {
+                here(to_node)?;
+                Self::ErrandDone(Box::new(done))
             }
         })
     }

@@ -29,7 +29,8 @@ use futures_util::stream::SelectAll;
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
-        Announce, Answer, Fanout, Question, QuestionDone, Request, Response, StateChange, envelope::What,
+        Announce, Answer, Errand, ErrandDone, Fanout, Question, QuestionDone, Request, Response, StateChange,
+        envelope::What,
     },
     v1::{RepliesDone, ReplyItem, StateEntry},
 };
@@ -149,6 +150,16 @@ impl Bridge {
     /// Answers a node that has asked.
     pub fn respond(&self, node: NodeId, response: Response) {
         self.say_beside(&[Place::Node(node)], &What::Response(response));
+    }
+
+    /// Asks a node to do something. False when there was no room for that.
+    pub fn send_errand(&self, node: NodeId, errand: Errand) -> bool {
+        self.say_beside(&[Place::Node(node)], &What::Errand(errand)) == 0
+    }
+
+    /// Tells a node what became of what it has asked.
+    pub fn errand_done(&self, node: NodeId, done: ErrandDone) {
+        self.say_beside(&[Place::Node(node)], &What::ErrandDone(done));
     }
 
     /// Asks the receivers of an event on one other node. That node says in the end that it is done.

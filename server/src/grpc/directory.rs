@@ -57,80 +57,76 @@ impl DirectoryService for Directory {
         &self,
         request: Request<v1::ListNamespacesRequest>,
     ) -> Result<Response<v1::ListNamespacesResponse>, Status> {
-        self.answer(request, Router::list_namespaces)
+        let identity = identity(&self.router, request.metadata())?;
+        self.answered(self.router.list_namespaces(&identity, request.into_inner()).await)
     }
 
     async fn get_namespace(
         &self,
         request: Request<v1::GetNamespaceRequest>,
     ) -> Result<Response<v1::GetNamespaceResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let namespace = router.get_namespace(identity, request.namespace)?;
-            Ok(v1::GetNamespaceResponse { namespace: Some(namespace) })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        self.answered(self.router.get_namespace(&identity, request.into_inner()).await)
     }
 
     async fn create_namespace(
         &self,
         request: Request<v1::CreateNamespaceRequest>,
     ) -> Result<Response<v1::CreateNamespaceResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let namespace = router.create_namespace(identity, request)?;
-            Ok(v1::CreateNamespaceResponse { namespace: Some(namespace) })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let namespace = self.router.create_namespace(&identity, request.into_inner()).await;
+        self.answered(namespace.map(|namespace| v1::CreateNamespaceResponse { namespace: Some(namespace) }))
     }
 
     async fn update_namespace(
         &self,
         request: Request<v1::UpdateNamespaceRequest>,
     ) -> Result<Response<v1::UpdateNamespaceResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let namespace = router.update_namespace(identity, request)?;
-            Ok(v1::UpdateNamespaceResponse { namespace: Some(namespace) })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let namespace = self.router.update_namespace(&identity, request.into_inner()).await;
+        self.answered(namespace.map(|namespace| v1::UpdateNamespaceResponse { namespace: Some(namespace) }))
     }
 
     async fn delete_namespace(
         &self,
         request: Request<v1::DeleteNamespaceRequest>,
     ) -> Result<Response<v1::DeleteNamespaceResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let sessions_changed = router.delete_namespace(identity, request.namespace)?;
-            Ok(v1::DeleteNamespaceResponse { sessions_changed })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let left = self.router.delete_namespace(&identity, request.into_inner().namespace).await;
+        self.answered(left.map(|sessions_changed| v1::DeleteNamespaceResponse { sessions_changed }))
     }
 
     async fn list_rooms(
         &self,
         request: Request<v1::ListRoomsRequest>,
     ) -> Result<Response<v1::ListRoomsResponse>, Status> {
-        self.answer(request, Router::list_rooms)
+        let identity = identity(&self.router, request.metadata())?;
+        self.answered(self.router.list_rooms(&identity, request.into_inner()).await)
     }
 
     async fn get_room(
         &self,
         request: Request<v1::GetRoomRequest>,
     ) -> Result<Response<v1::GetRoomResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            Ok(v1::GetRoomResponse { room: Some(router.get_room(identity, request)?) })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        self.answered(self.router.get_room(&identity, request.into_inner()).await)
     }
 
     async fn list_members(
         &self,
         request: Request<v1::ListMembersRequest>,
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
-        self.answer(request, Router::list_members)
+        let identity = identity(&self.router, request.metadata())?;
+        self.answered(self.router.list_members(&identity, request.into_inner()).await)
     }
 
     async fn get_session(
         &self,
         request: Request<v1::GetSessionRequest>,
     ) -> Result<Response<v1::GetSessionResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let session = router.get_session(identity, &request.session_id)?;
-            Ok(v1::GetSessionResponse { session: Some(session) })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let session = self.router.get_session(&identity, &request.into_inner().session_id).await;
+        self.answered(session.map(|session| v1::GetSessionResponse { session: Some(session) }))
     }
 
     async fn join_members(
@@ -139,9 +135,10 @@ impl DirectoryService for Directory {
     ) -> Result<Response<v1::JoinMembersResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
         let reach = self.router.join_members(&identity, request.into_inner()).await;
-        let answer = reach.map(|reach| v1::JoinMembersResponse {
+        let answer = reach.map(|(reach, nodes_missing)| v1::JoinMembersResponse {
             sessions_changed: reach.changed,
             sessions_refused: reach.refused,
+            nodes_missing,
         });
         self.answered(answer)
     }
@@ -150,33 +147,40 @@ impl DirectoryService for Directory {
         &self,
         request: Request<v1::PartMembersRequest>,
     ) -> Result<Response<v1::PartMembersResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let reach = router.part_members(identity, request)?;
-            Ok(v1::PartMembersResponse { sessions_changed: reach.changed })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let reach = self.router.part_members(&identity, request.into_inner()).await;
+        let answer = reach.map(|(reach, nodes_missing)| v1::PartMembersResponse {
+            sessions_changed: reach.changed,
+            nodes_missing,
+        });
+        self.answered(answer)
     }
 
     async fn disconnect_members(
         &self,
         request: Request<v1::DisconnectMembersRequest>,
     ) -> Result<Response<v1::DisconnectMembersResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let reach = router.disconnect_members(identity, request)?;
-            Ok(v1::DisconnectMembersResponse { sessions_changed: reach.changed })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let reach = self.router.disconnect_members(&identity, request.into_inner()).await;
+        let answer = reach.map(|(reach, nodes_missing)| v1::DisconnectMembersResponse {
+            sessions_changed: reach.changed,
+            nodes_missing,
+        });
+        self.answered(answer)
     }
 
     async fn update_attributes(
         &self,
         request: Request<v1::UpdateAttributesRequest>,
     ) -> Result<Response<v1::UpdateAttributesResponse>, Status> {
-        self.answer(request, |router, identity, request| {
-            let reach = router.update_attributes(identity, request)?;
-            Ok(v1::UpdateAttributesResponse {
-                sessions_changed: reach.changed,
-                sessions_refused: reach.refused,
-            })
-        })
+        let identity = identity(&self.router, request.metadata())?;
+        let reach = self.router.update_attributes(&identity, request.into_inner()).await;
+        let answer = reach.map(|(reach, nodes_missing)| v1::UpdateAttributesResponse {
+            sessions_changed: reach.changed,
+            sessions_refused: reach.refused,
+            nodes_missing,
+        });
+        self.answered(answer)
     }
 
     async fn watch_rooms(&self, request: Request<v1::WatchRoomsRequest>) -> Result<Response<Watch>, Status> {

@@ -43,7 +43,7 @@ impl RoomService for Rooms {
         request: Request<GetPresenceRequest>,
     ) -> Result<Response<GetPresenceResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
-        self.answer(self.router.get_presence(&identity, request.into_inner()))
+        self.answer(self.router.get_presence(&identity, request.into_inner()).await)
     }
 
     async fn get_state(

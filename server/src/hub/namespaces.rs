@@ -134,6 +134,11 @@ impl Namespaces {
         Page::of(entries, max, total)
     }
 
+    /// The names of all.
+    pub fn names(&self) -> Vec<String> {
+        self.live.read().keys().map(ToString::to_string).collect()
+    }
+
     /// Makes a namespace by the API.
     pub fn create(
         &self,

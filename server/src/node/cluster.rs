@@ -15,7 +15,7 @@ use crate::{
     bridge::{Bridge, Ends, LinkError, NatsLink},
     hub::Namespaces,
     log::jetstream::{ClaimError, Streams},
-    owners::{Register, RegisterError},
+    owners::{NamespaceRegister, Register, RegisterError},
     router::owning::Estate,
 };
 
@@ -34,8 +34,8 @@ pub enum ClusterError {
     /// Nothing is known of the servers.
     #[error("{0}")]
     Monitor(String),
-    /// Nobody can own anything.
-    #[error("the register of owners: {0}")]
+    /// Nothing can be agreed on.
+    #[error("what all nodes agree on: {0}")]
     Register(#[from] RegisterError),
 }
 
@@ -44,6 +44,7 @@ pub(super) struct Cluster {
     pub(super) bridge: Bridge,
     pub(super) ends: Ends,
     pub(super) estate: Estate,
+    pub(super) namespace_register: NamespaceRegister,
 }
 
 /// Connects to NATS, where the configuration names one.
@@ -62,11 +63,12 @@ pub(super) async fn open(
     let (client, replicas) = (link.client(), cluster.replicas as usize);
     let durability = durability(cluster, tasks).await?;
     let streams = Streams::new(client.clone(), &cluster.name, replicas, durability).await?;
-    let register = Register::open(client, &cluster.name, replicas, cluster.parts).await?;
+    let register = Register::open(client.clone(), &cluster.name, replicas, cluster.parts).await?;
+    let namespace_register = NamespaceRegister::open(client, &cluster.name, replicas).await?;
     let of = Arc::clone(namespaces);
     let estate = Estate { register, streams, settings: Arc::new(move |name| of.settings(name)) };
     let (bridge, ends) = Bridge::new(NodeId::random(), &cluster.name, Arc::new(link));
-    Ok(Some(Cluster { bridge, ends, estate }))
+    Ok(Some(Cluster { bridge, ends, estate, namespace_register }))
 }
 
 /// What an acknowledgement of JetStream is worth.

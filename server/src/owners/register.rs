@@ -3,7 +3,7 @@
 use async_nats::{
     Client,
     jetstream::{
-        self,
+        self, Context,
         context::KeyValueErrorKind,
         kv::{self, CreateErrorKind, Operation, Store, UpdateErrorKind},
         stream::StorageType,
@@ -37,7 +37,7 @@ pub enum RegisterError {
     },
 }
 
-fn away(error: impl ToString) -> RegisterError {
+pub(super) fn away(error: impl ToString) -> RegisterError {
     RegisterError::Away(error.to_string())
 }
 
@@ -72,21 +72,7 @@ impl Register {
         parts: u32,
     ) -> Result<Self, RegisterError> {
         let context = jetstream::new(client);
-        let bucket = format!("rialto_{cluster}_owners");
-        let store = match context.get_key_value(&bucket).await {
-            Ok(store) => store,
-            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {
-                let config = kv::Config {
-                    bucket,
-                    history: 1,
-                    storage: StorageType::File,
-                    num_replicas: replicas,
-                    ..kv::Config::default()
-                };
-                context.create_key_value(config).await.map_err(away)?
-            }
-            Err(error) => return Err(away(error)),
-        };
+        let store = bucket(&context, format!("rialto_{cluster}_owners"), replicas).await?;
         let register = Self { store };
         match register.store.create(PARTS, parts.to_string().into()).await {
             Ok(_) => return Ok(register),
@@ -142,6 +128,23 @@ impl Register {
         let changes = changes.filter_map(|entry| async move { noted(&entry.ok()?) });
         Ok((now, changes.boxed()))
     }
+}
+
+/// Opens a bucket, and makes it when there is none.
+pub(super) async fn bucket(context: &Context, name: String, replicas: usize) -> Result<Store, RegisterError> {
+    match context.get_key_value(&name).await {
+        Ok(store) => return Ok(store),
+        Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {}
+        Err(error) => return Err(away(error)),
+    }
+    let config = kv::Config {
+        bucket: name,
+        history: 1,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        ..kv::Config::default()
+    };
+    context.create_key_value(config).await.map_err(away)
 }
 
 fn noted(entry: &kv::Entry) -> Option<Noted> {

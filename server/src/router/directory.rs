@@ -1,4 +1,4 @@
-//! What operators and backends ask for: who is where, and changes to it. Reading needs the right `presence`, changing
+//! What operators and backends ask for, of this node: who is where, and changes to it; `everywhere` asks the others too. Reading needs the right `presence`, changing
 //! needs `admin`; a namespace that the identity has no right in is not even named.
 
 use std::{sync::Arc, time::Duration};
@@ -44,7 +44,7 @@ pub struct Reach {
 
 impl Router {
     /// Namespaces by name.
-    pub fn list_namespaces(
+    pub(super) fn list_namespaces_here(
         &self,
         identity: &Identity,
         request: v1::ListNamespacesRequest,
@@ -57,11 +57,16 @@ impl Router {
             namespaces: page.entries.iter().map(|namespace| shown(namespace)).collect(),
             next_page_token: last.unwrap_or_default(),
             total_count: count(page.total),
+            nodes_missing: Vec::new(),
         })
     }
 
     /// One namespace.
-    pub fn get_namespace(&self, identity: &Identity, name: String) -> Result<v1::Namespace, Refusal> {
+    pub(super) fn get_namespace_here(
+        &self,
+        identity: &Identity,
+        name: String,
+    ) -> Result<v1::Namespace, Refusal> {
         let name = target::namespace(name)?;
         require(may_read(identity, name.as_str(), None))?;
         let namespace = self.hub.namespaces.get(name.as_str()).ok_or_else(hub::unknown)?;
@@ -69,7 +74,7 @@ impl Router {
     }
 
     /// Makes a namespace.
-    pub fn create_namespace(
+    pub(super) fn create_namespace_here(
         &self,
         identity: &Identity,
         request: v1::CreateNamespaceRequest,
@@ -82,7 +87,7 @@ impl Router {
     }
 
     /// Changes a namespace.
-    pub fn update_namespace(
+    pub(super) fn update_namespace_here(
         &self,
         identity: &Identity,
         request: v1::UpdateNamespaceRequest,
@@ -103,20 +108,25 @@ impl Router {
         outcome.map(|()| shown(&namespace))
     }
 
-    /// Deletes a namespace; everyone in it is told that they have left. Returns how many they were.
-    pub fn delete_namespace(&self, identity: &Identity, name: String) -> Result<u32, Refusal> {
+    /// Deletes a namespace, if that is allowed.
+    pub(super) fn delete_namespace_as(&self, identity: &Identity, name: String) -> Result<u32, Refusal> {
         let name = target::namespace(name)?;
         require(identity.may(Right::Admin, name.as_str(), None))?;
-        self.hub.namespaces.shut(name.as_str())?;
+        self.delete_namespace_here(name.as_str())
+    }
+
+    /// Deletes a namespace; everyone in it is told that they have left. Returns how many they were.
+    pub(super) fn delete_namespace_here(&self, name: &str) -> Result<u32, Refusal> {
+        self.hub.namespaces.shut(name)?;
         let mut left = 0;
         // Joins that were under way when it was shut are over soon; no new ones begin.
         for _ in 0..DELETE_ROUNDS {
-            if self.hub.namespaces.remove_shut(name.as_str()) {
+            if self.hub.namespaces.remove_shut(name) {
                 return Ok(left);
             }
-            for session in self.hub.select(name.as_str(), &Target::of(Who::Everyone)) {
-                let changed = self.hub.leave(&session, name.as_str(), |rooms| {
-                    let namespace = name.as_str().to_owned();
+            for session in self.hub.select(name, &Target::of(Who::Everyone)) {
+                let changed = self.hub.leave(&session, name, |rooms| {
+                    let namespace = name.to_owned();
                     Some(Frame::answer(0, Body::Left(v1::Left { namespace, rooms })))
                 });
                 left += u32::from(changed.changed);
@@ -129,7 +139,7 @@ impl Router {
     }
 
     /// Rooms with members, by name.
-    pub fn list_rooms(
+    pub(super) fn list_rooms_here(
         &self,
         identity: &Identity,
         request: v1::ListRoomsRequest,
@@ -148,11 +158,16 @@ impl Router {
             rooms: seen.map(room).collect(),
             next_page_token: last.unwrap_or_default(),
             total_count: count(page.total),
+            nodes_missing: Vec::new(),
         })
     }
 
     /// One room.
-    pub fn get_room(&self, identity: &Identity, request: v1::GetRoomRequest) -> Result<v1::Room, Refusal> {
+    pub(super) fn get_room_here(
+        &self,
+        identity: &Identity,
+        request: v1::GetRoomRequest,
+    ) -> Result<v1::Room, Refusal> {
         let room = target::room("room", request.room)?;
         let namespace = self.readable(identity, request.namespace, Some(room.as_str()))?;
         Ok(v1::Room {
@@ -163,7 +178,7 @@ impl Router {
     }
 
     /// Members of a room or of a namespace, by session id.
-    pub fn list_members(
+    pub(super) fn list_members_here(
         &self,
         identity: &Identity,
         request: v1::ListMembersRequest,
@@ -178,19 +193,20 @@ impl Router {
             members: page.entries.iter().map(|session| hub::info(session)).collect(),
             next_page_token: last.unwrap_or_default(),
             total_count: count(page.total),
+            nodes_missing: Vec::new(),
         })
     }
 
     /// One session, with those of its namespaces that the identity may see.
-    pub fn get_session(&self, identity: &Identity, id: &str) -> Result<v1::Session, Refusal> {
-        let unknown = || Refusal::new(RefusalCode::NotFound, "there is no such session");
-        let id = id.parse::<crate::base::ids::SessionId>().map_err(|_| unknown())?;
-        let session = self.hub.sessions.get(id.key).filter(|session| session.id == id).ok_or_else(unknown)?;
+    pub(super) fn get_session_here(&self, identity: &Identity, id: &str) -> Result<v1::Session, Refusal> {
+        let id = id.parse::<crate::base::ids::SessionId>().map_err(|_| no_session())?;
+        let session =
+            self.hub.sessions.get(id.key).filter(|session| session.id == id).ok_or_else(no_session)?;
         let memberships = memberships(&session);
         let seen = |place: &v1::Membership| may_read(identity, &place.namespace, None);
         let seen: Vec<_> = memberships.iter().filter(|place| seen(place)).cloned().collect();
         if seen.is_empty() && !(memberships.is_empty() && may_read(identity, "", None)) {
-            return Err(unknown());
+            return Err(no_session());
         }
         let (outbox_frames, outbox_bytes) = session.outbox.waiting();
         Ok(v1::Session {
@@ -205,7 +221,7 @@ impl Router {
     }
 
     /// Makes sessions join rooms, once this node hears those.
-    pub async fn join_members(
+    pub(super) async fn join_members_here(
         &self,
         identity: &Identity,
         request: v1::JoinMembersRequest,
@@ -240,7 +256,7 @@ impl Router {
     }
 
     /// Makes sessions part rooms.
-    pub fn part_members(
+    pub(super) fn part_members_here(
         &self,
         identity: &Identity,
         request: v1::PartMembersRequest,
@@ -260,7 +276,7 @@ impl Router {
     }
 
     /// Ends sessions.
-    pub fn disconnect_members(
+    pub(super) fn disconnect_members_here(
         &self,
         identity: &Identity,
         request: v1::DisconnectMembersRequest,
@@ -278,7 +294,7 @@ impl Router {
     }
 
     /// Sets and removes attributes.
-    pub fn update_attributes(
+    pub(super) fn update_attributes_here(
         &self,
         identity: &Identity,
         request: v1::UpdateAttributesRequest,
@@ -349,15 +365,20 @@ impl Router {
     }
 }
 
-fn may_read(identity: &Identity, namespace: &str, room: Option<&str>) -> bool {
+pub(super) fn may_read(identity: &Identity, namespace: &str, room: Option<&str>) -> bool {
     identity.may(Right::Presence, namespace, room) || identity.may(Right::Admin, namespace, room)
+}
+
+/// Nobody knows it, or nobody may.
+pub(super) fn no_session() -> Refusal {
+    Refusal::new(RefusalCode::NotFound, "there is no such session")
 }
 
 fn require(allowed: bool) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(forbidden()) }
 }
 
-fn page_size(size: u32) -> Result<usize, Refusal> {
+pub(super) fn page_size(size: u32) -> Result<usize, Refusal> {
     match size as usize {
         0 => Ok(PAGE_ENTRIES_DEFAULT),
         size if size <= PAGE_ENTRIES_MAX => Ok(size),

@@ -172,6 +172,7 @@ impl Router {
                 Ok(())
             }
             Command::SetState(set) => self.set_state(session, reference, *set),
+            Command::Wrong(refusal) => Err(refusal),
             Command::Bye => {
                 self.close(session, &Closing::new(CloseCode::Bye, "bye"));
                 Ok(())

@@ -81,8 +81,8 @@ impl Router {
         let welcome = welcome(&session, &self.limits, peer.ping_interval);
         session.outbox.answer(Frame::answer(0, Body::Welcome(welcome)));
         for join in hello.joins {
-            let outcome = join.and_then(|join| self.in_turn(&session, 0, Command::Join(join)));
-            if let Err(refusal) = outcome {
+            let command = join.map_or_else(Command::Wrong, Command::Join);
+            if let Err(refusal) = self.in_turn(&session, 0, command) {
                 self.refuse(&session, 0, refusal);
             }
         }

@@ -11,10 +11,12 @@
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers; `elsewhere`: any one member on another node
 //! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
-//! * [`directory`]: what operators and backends ask for
+//! * [`directory`]: what operators and backends ask for; [`everywhere`]: of all nodes; [`agreed`]: namespaces of all nodes; `errand`: of one other node
+//! * [`push`]: commands that come by themselves, from whatever node
 //! * [`timers`]: what ends by the clock
 
 mod afar;
+pub mod agreed;
 mod apart;
 mod asked_wire;
 mod asker;
@@ -23,6 +25,8 @@ pub mod directory;
 pub mod dispatch;
 mod elsewhere;
 pub mod emit;
+mod errand;
+pub mod everywhere;
 mod hearing;
 mod keep;
 mod lane;
@@ -32,6 +36,7 @@ mod others;
 mod owed;
 pub mod owning;
 mod part;
+pub mod push;
 mod reading;
 mod recover;
 pub mod reply;
@@ -63,10 +68,12 @@ use crate::{
     bridge::Bridge,
     history::Histories,
     hub::{Due, Hub, Namespaces},
+    owners::NamespaceRegister,
     session::{Session, replies::Replies},
 };
 use asker::Asker;
 use asking::Queue;
+use errand::Errands;
 use mirror::Mirror;
 use part::{Part, Parts};
 use timers::Expiries;
@@ -89,6 +96,9 @@ pub struct Router {
     next_ask: AtomicU64,
     /// Events that other nodes keep, by id, and how many sessions here they have reached.
     awaited: Mutex<HashMap<String, u32>>,
+    errands: Mutex<Errands>,
+    /// Namespaces that all nodes know, where there are other nodes.
+    namespace_register: Option<NamespaceRegister>,
     mirror: Mutex<Mirror>,
     /// Cancelled when the node hands over its parts, and when it has.
     leaving: CancellationToken,
@@ -118,6 +128,8 @@ pub struct Kept {
     pub histories: Arc<Histories>,
     /// Into how many parts the rooms of a cluster fall; 0 where there are no other nodes.
     pub parts: u32,
+    /// Namespaces that all nodes know, where there are other nodes.
+    pub namespace_register: Option<NamespaceRegister>,
     /// The way to the other nodes, where there are any.
     pub bridge: Option<Bridge>,
 }
@@ -150,6 +162,8 @@ impl Router {
             parts,
             next_ask: AtomicU64::new(1),
             awaited: Mutex::default(),
+            errands: Mutex::default(),
+            namespace_register: kept.namespace_register,
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),

@@ -113,7 +113,11 @@ impl Router {
     pub async fn run_inbox(self: Arc<Self>, mut inbox: Inbox) {
         let Some(bridge) = &self.bridge else { return };
         let own = self.pin_places(bridge, vec![Place::Node(self.node), Place::Cluster]);
-        let Ok(_own) = own else { return };
+        let Ok(own) = own else { return };
+        // Those who hear that this node is there say at once that they are; that is not to be missed.
+        if let Err(error) = own.ready().await {
+            tracing::warn!(%error, "this node does not hear the others yet");
+        }
         let (mut gaps, mut state) = (Gaps::default(), bridge.state());
         let mut losses = state.borrow_and_update().losses;
         bridge.announce(false);
@@ -182,6 +186,8 @@ impl Router {
             Word::Done { token, summary } => self.done_of(token, heard.origin, summary),
             Word::State(changed) => self.hear_state(*changed),
             Word::Request(request) => self.hear_request(bridge, heard.origin, *request),
+            Word::Errand(errand) => self.hear_errand(bridge, heard.origin, *errand),
+            Word::ErrandDone(done) => self.hear_errand_done(heard.origin, *done),
             Word::Response(response) => self.hear_response(bridge, heard.origin, *response),
         }
     }
@@ -264,6 +270,7 @@ impl Router {
         self.count_nodes(bridge);
         self.node_gone(node);
         self.lose_owner(bridge, node);
+        self.lose_errands(node);
     }
 
     /// Whether what is missing at a place can be read: there rooms keep it.

@@ -37,7 +37,11 @@ impl Router {
             return Err(not_yours());
         }
         let Some(session) = known else {
-            return if resume.afresh { self.afresh(hello, identity, peer) } else { Err(late()) };
+            if !resume.afresh {
+                return Err(late());
+            }
+            self.end_elsewhere(resume.session, resume.secret);
+            return self.afresh(hello, identity, peer);
         };
         if session.identity().user != identity.user {
             return Err(not_yours());

@@ -78,7 +78,7 @@ impl Router {
     }
 
     /// Who is in a room.
-    pub fn get_presence(
+    pub(super) fn get_presence_here(
         &self,
         identity: &Identity,
         request: v1::GetPresenceRequest,
@@ -294,7 +294,7 @@ fn show_later(part: &Arc<Part>, staged: StagedState, done: Done) -> Deed {
     })
 }
 
-fn page_size(size: u32) -> Result<usize, Refusal> {
+pub(super) fn page_size(size: u32) -> Result<usize, Refusal> {
     let size = if size == 0 { ENTRIES_PER_PAGE } else { size } as usize;
     if size > PAGE_ENTRIES_MAX {
         return Err(Refusal::invalid("page_size", format_args!("is more than {PAGE_ENTRIES_MAX}")));

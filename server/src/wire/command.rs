@@ -30,6 +30,8 @@ pub enum Command {
     Leave(NamespaceName),
     /// Joins rooms.
     Join(Join),
+    /// A join of a greeting that is wrong: it is refused in its turn.
+    Wrong(Refusal),
     /// Parts rooms.
     Part(NamespaceName, Vec<RoomName>),
     /// Sends an event.

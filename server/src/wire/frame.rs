@@ -253,7 +253,8 @@ pub fn refused(refusal: &Refusal) -> Refused {
 }
 
 /// Names that a refusal may have, which are the server's own.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 36] = [
+    "attributes",
     "before_offset",
     "by",
     "content",
@@ -261,21 +262,32 @@ const NAMES: [&str; 24] = [
     "event",
     "excluded",
     "expected_revision",
+    "first_seq",
+    "frames",
     "idempotency_key",
     "key",
     "keys",
     "log",
     "namespace",
+    "outbox_frames_max",
     "page_size",
     "page_token",
     "payload_bytes_max",
+    "reason",
     "room",
     "room_emits_per_second",
+    "rooms",
     "rooms_max",
+    "session_id",
+    "set",
     "since",
     "state_bytes_max",
     "state_keys_max",
     "target",
+    "target.any_of",
+    "target.rooms",
+    "target.sessions",
+    "then",
     "to_offset",
     "what",
 ];

@@ -229,7 +229,7 @@ impl World {
         self.complaints.extend(left.map(|(what, count)| format!("{count} {what} are left")));
         for room in &self.scene.rooms {
             let request = ListRoomsRequest { namespace: room.namespace.to_string(), ..Default::default() };
-            let listed = router.list_rooms(&Identity::open(None), request);
+            let listed = router.list_rooms(&Identity::open(None), request).await;
             if listed.is_ok_and(|listed| listed.total_count > 0) {
                 self.complaints.push(format!("rooms of {} are left", room.namespace));
             }

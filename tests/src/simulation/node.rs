@@ -45,7 +45,13 @@ impl SimulatedNode {
         let tuning = scene.tuning.clone();
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), tuning)
             .map_err(|error| error.to_string())?;
-        let kept = Kept { namespaces, histories: Arc::new(histories), parts: 0, bridge: None };
+        let kept = Kept {
+            namespaces,
+            histories: Arc::new(histories),
+            parts: 0,
+            namespace_register: None,
+            bridge: None,
+        };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());
         let jobs = vec![
             tasks.spawn("timers", Arc::clone(&router).run_timers()),
