@@ -22,7 +22,8 @@ const LEFT_FOR: Duration = Duration::from_millis(700);
 /// A node must have been there for so long before it is handed parts.
 const SETTLED_AFTER: Duration = Duration::from_millis(1_500);
 
-/// A node whose entry was taken because it was not written in time is given nothing for so long, or until it was away.
+/// A node whose entry was taken because it was not written in time, or that has not taken what was left to it, is given nothing
+/// for so long, or until it was away.
 const SUSPECT_FOR: Duration = Duration::from_secs(10);
 
 const _: () = assert!(TRUSTED_FOR.as_millis() + RENEWED_EVERY.as_millis() < TAKEN_AFTER.as_millis());
@@ -81,7 +82,7 @@ pub struct Leases {
     parts: Vec<Known>,
     /// Other nodes, and since when they are there.
     nodes: Vec<(NodeId, Instant)>,
-    /// Nodes whose entries were taken, and when.
+    /// Nodes that are given nothing, and since when.
     suspects: Vec<(NodeId, Instant)>,
 }
 
@@ -157,8 +158,19 @@ impl Leases {
     }
 
     /// What is to be done now.
-    pub fn deeds(&self, now: Instant) -> Vec<Deed> {
-        (0..).zip(&self.parts).filter_map(|(part, known)| self.deed(part, known, now)).collect()
+    pub fn deeds(&mut self, now: Instant) -> Vec<Deed> {
+        let mut sluggish = Vec::new();
+        let deeds = (0..).zip(&self.parts).filter_map(|(part, known)| {
+            let deed = self.deed(part, known, now);
+            if let Some(Deed::Take { revision: 0, .. }) = deed {
+                // It was left to the node that is to own it, which has not taken it.
+                sluggish.extend(Some(self.rightful(part, None, None)).filter(|node| *node != self.node));
+            }
+            deed
+        });
+        let deeds = deeds.collect();
+        self.suspects.extend(sluggish.into_iter().map(|node| (node, now)));
+        deeds
     }
 
     fn deed(&self, part: u32, known: &Known, now: Instant) -> Option<Deed> {

@@ -71,7 +71,8 @@ impl World {
     }
 
     fn begin_node(&mut self) {
-        let id = NodeId::random();
+        // Digits of base 32, so that a seed is a whole world.
+        let id = format!("{:08}", self.below(100_000_000)).parse().unwrap_or_else(|_| NodeId::random());
         let mut leases = Leases::new(id, PARTS, self.now);
         for part in 0..PARTS {
             leases.note(part, self.register[part as usize], self.now);
@@ -201,7 +202,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn no_two_nodes_trust_in_one_part_and_in_the_end_each_part_is_with_the_right_one(seed in any::<u64>()) {

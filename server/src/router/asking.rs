@@ -184,3 +184,7 @@ impl Queue {
         self.waiting.is_empty() && self.sent.is_empty()
     }
 }
+
+#[cfg(test)]
+#[path = "asking_tests.rs"]
+mod tests;

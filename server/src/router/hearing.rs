@@ -176,6 +176,11 @@ impl Router {
                 self.hear_kept(event, &places);
             }
         }
+        // The owner may have told meanwhile that there is more.
+        let behind = self.mirror.lock().behind(namespace, &hole.room);
+        if let Some(hole) = behind {
+            self.read_hole(namespace, hole);
+        }
     }
 
     fn tell_missed(&self, namespace: &str, hole: &Hole, (from, to): (u64, u64)) {

@@ -25,6 +25,8 @@ struct Room {
     first: u64,
     /// The newest event that was handed out.
     last: u64,
+    /// The newest event of this life that its owner has told of.
+    reaches: u64,
     /// Which life of its state.
     state_epoch: String,
     /// The newest change that was told.
@@ -88,6 +90,15 @@ pub(super) enum Change {
     After { epoch: String, revision: u64 },
 }
 
+impl Room {
+    fn behind(&mut self, room: &str) -> Option<Hole> {
+        let behind = self.last < self.reaches && !self.repairing;
+        self.repairing |= behind;
+        let (room, epoch, from, to) = (room.to_owned(), self.epoch.clone(), self.last + 1, self.reaches);
+        behind.then_some(Hole { room, epoch, from, to })
+    }
+}
+
 impl Mirror {
     fn room(&self, namespace: &str, room: &str) -> Option<&Room> {
         self.rooms.get(namespace)?.get(room)
@@ -122,19 +133,18 @@ impl Mirror {
             let before = std::mem::replace(&mut known.epoch, head.epoch.clone());
             ended = (!before.is_empty()).then(|| (before, known.last + 1));
             (known.first, known.last) = (head.first_offset, head.first_offset.saturating_sub(1));
+            known.reaches = head.last_offset;
         }
         if known.epoch == head.epoch {
             known.first = known.first.max(head.first_offset);
+            known.reaches = known.reaches.max(head.last_offset);
         }
-        let missing = known.epoch == head.epoch && known.last < head.last_offset && !known.repairing;
-        known.repairing |= missing;
-        let hole = missing.then(|| Hole {
-            room: room.to_owned(),
-            epoch: head.epoch.clone(),
-            from: known.last + 1,
-            to: head.last_offset,
-        });
-        Missing { hole, ended, state }
+        Missing { hole: known.behind(room), ended, state }
+    }
+
+    /// What of a room was not heard, when nobody reads it yet; that is to be read.
+    pub(super) fn behind(&mut self, namespace: &str, room: &str) -> Option<Hole> {
+        self.room_mut(namespace, room)?.behind(room)
     }
 
     /// Where the history of a room stands here; `None` when that is not known.
@@ -179,7 +189,7 @@ impl Mirror {
             known = true;
             if room.epoch != at.epoch {
                 room.epoch.clone_from(&at.epoch);
-                (room.first, room.last) = (at.offset, 0);
+                (room.first, room.last, room.reaches) = (at.offset, 0, 0);
             }
             room.first = if room.first == 0 { at.offset } else { room.first };
             new |= at.offset > room.last;
@@ -193,7 +203,7 @@ impl Mirror {
         let room = self.room_mut(namespace, &at.room)?;
         let before = std::mem::replace(&mut room.epoch, at.epoch.clone());
         let from = room.last + 1;
-        (room.first, room.last) = (0, 0);
+        (room.first, room.last, room.reaches) = (0, 0, 0);
         Some((before, from))
     }
 
@@ -250,3 +260,7 @@ impl Mirror {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "mirror_tests.rs"]
+mod tests;

@@ -156,7 +156,8 @@ impl Owning {
             let mut leases = self.leases.lock();
             leases.meet(&self.bridge.nodes(), now);
             let owned = (0..self.router.parts.count()).filter(|part| leases.is_trusted(*part, now));
-            (leases.deeds(now), owned.collect::<Vec<u32>>())
+            let owned: Vec<u32> = owned.collect();
+            (leases.deeds(now), owned)
         };
         deeds.into_iter().for_each(|deed| self.begin(deed));
         for part in owned {

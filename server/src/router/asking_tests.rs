@@ -1,0 +1,91 @@
+//! What is asked of owners, while parts go from one node to another.
+
+use super::*;
+use crate::base::clock;
+
+fn asked(id: u64, what: Ask) -> Asked {
+    let until = clock::now() + std::time::Duration::from_secs(id);
+    Asked { id, what, until, answered: Box::new(|_, _| ()) }
+}
+
+fn read(id: u64) -> Asked {
+    asked(id, Ask::Heads("n".into(), Vec::new()))
+}
+
+fn write(id: u64) -> Asked {
+    let set = rialto_proto::v1::SetState {
+        namespace: "n".into(),
+        room: "a".into(),
+        key: "k".into(),
+        ..Default::default()
+    };
+    asked(id, Ask::Set(Box::new(SetState::parse(set).unwrap()), v1::Sender::default()))
+}
+
+/// Sends all that may be sent to an owner; which that was.
+fn send(queue: &mut Queue, node: NodeId) -> Vec<u64> {
+    let mut sent = Vec::new();
+    assert!(queue.begin());
+    while let Some(asked) = queue.next(At::There(node)) {
+        sent.push(asked.id);
+        queue.sent(node, asked);
+        assert!(!queue.begin(), "one at a time");
+    }
+    sent
+}
+
+#[test]
+fn nothing_goes_to_a_new_owner_before_the_old_one_has_answered() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    (1..=3).for_each(|id| assert!(queue.push(write(id)).is_ok()));
+    assert_eq!(send(&mut queue, old), [1, 2, 3]);
+    assert!(queue.push(write(4)).is_ok());
+    assert!(send(&mut queue, new).is_empty());
+    assert!(queue.answered(new, 1).is_none(), "it was not asked");
+    for id in 1..=3 {
+        assert_eq!(queue.answered(old, id).map(|asked| asked.id), Some(id));
+    }
+    assert!(queue.answered(old, 3).is_none(), "it has answered");
+    assert_eq!(send(&mut queue, new), [4]);
+}
+
+#[test]
+fn what_a_node_does_not_own_is_asked_again_in_its_order() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    (1..=3).for_each(|id| assert!(queue.push(write(id)).is_ok()));
+    assert_eq!(send(&mut queue, old), [1, 2, 3]);
+    assert!(queue.push(write(4)).is_ok());
+    [2, 1, 3].into_iter().for_each(|id| queue.refused(old, id));
+    assert!(send(&mut queue, old).is_empty(), "it has just said that it is not the owner");
+    assert_eq!(send(&mut queue, new), [1, 2, 3, 4]);
+}
+
+#[test]
+fn of_a_node_that_is_gone_only_what_does_no_harm_is_asked_again() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    for asked in [write(1), read(2), write(3), read(4)] {
+        assert!(queue.push(asked).is_ok());
+    }
+    assert_eq!(send(&mut queue, old), [1, 2, 3, 4]);
+    assert!(queue.lost(new).is_empty());
+    let unknown: Vec<u64> = queue.lost(old).into_iter().map(|asked| asked.id).collect();
+    assert_eq!(unknown, [1, 3]);
+    assert_eq!(send(&mut queue, new), [2, 4]);
+}
+
+#[test]
+fn nobody_waits_for_ever_and_only_so_many_wait() {
+    let (mut queue, node) = (Queue::default(), NodeId::random());
+    (1..=2).for_each(|id| assert!(queue.push(write(id)).is_ok()));
+    assert_eq!(send(&mut queue, node), [1, 2]);
+    (3..=4).for_each(|id| assert!(queue.push(write(id)).is_ok()));
+    let late = queue.tick(clock::now() + std::time::Duration::from_millis(3_500));
+    let late: Vec<u64> = late.into_iter().map(|asked| asked.id).collect();
+    assert_eq!(late, [3, 1, 2]);
+    assert!(!queue.is_empty());
+    let mut taken = 1;
+    while queue.push(read(100)).is_ok() {
+        taken += 1;
+    }
+    assert_eq!(taken, WAITING_MAX);
+}
