@@ -167,8 +167,10 @@ async fn an_operator_and_the_joins_of_a_greeting_are_heard_as_well() {
     let mut ann = there.attach("ann").await;
     ann.enter("chat").await.unwrap();
     let joined = there.operator().await.join(everyone(), &["moved"]).await.unwrap();
-    assert_eq!(joined, (1, 0));
-    assert!(matches!(ann.expect_notice().await, Frame::Joined(_)));
+    assert_eq!(joined, (2, 0));
+    for member in [&mut ann, &mut bob] {
+        assert!(matches!(member.expect_notice().await, Frame::Joined(_)));
+    }
     bob.emit("moved", "message", "1").await;
     assert_eq!(texts(&events(&mut ann, 1).await), ["1"]);
 }
