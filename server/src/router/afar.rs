@@ -95,7 +95,10 @@ impl Router {
         queue.lock().sent(node, asked);
         if !bridge.request(node, request) {
             let unsent = queue.lock().unsent(id);
-            unsent.into_iter().for_each(|asked| (asked.answered)(self, Err(unreachable_part())));
+            if let Some(asked) = unsent {
+                self.forget_awaited(&asked.what);
+                (asked.answered)(self, Err(unreachable_part()));
+            }
         }
     }
 

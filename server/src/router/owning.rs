@@ -261,7 +261,10 @@ impl Owning {
         if before.0 < reached {
             router.metrics.rolled_back.inc();
             tracing::error!(part, reached, found = before.0, "JetStream has lost what it had acknowledged");
-            here.histories.begin_anew().map_err(|error| error.to_string())?;
+            if let Err(error) = here.histories.begin_anew() {
+                here.closed.cancel();
+                return Err(error.to_string());
+            }
         }
         tracing::info!(part, "taken up");
         Ok(here)
