@@ -54,6 +54,13 @@ enum Attempt {
     Unknown(String),
 }
 
+impl Drop for Writer {
+    /// Nobody waits any longer for what will not be written: a node that ends drops this in the middle of it.
+    fn drop(&mut self) {
+        self.end(LogError::Failed("nobody writes it".to_owned()));
+    }
+}
+
 impl Writer {
     /// Writes until the log has failed or everything was told to end.
     pub async fn run(self, stopping: CancellationToken) {
@@ -61,8 +68,12 @@ impl Writer {
             error = self.write() => error,
             () = stopping.cancelled() => LogError::Failed("the node has ended".to_owned()),
         };
-        self.intake.fail(ended.clone());
-        self.progress.send_modify(|progress| progress.failed = Some(ended));
+        self.end(ended);
+    }
+
+    fn end(&self, error: LogError) {
+        self.intake.fail(error.clone());
+        self.progress.send_modify(|progress| _ = progress.failed.get_or_insert(error));
     }
 
     async fn write(&self) -> LogError {
