@@ -155,9 +155,9 @@ impl Node {
         tracing::info!(all_gone = gone, settled, closed, left, within = ?stop.flush, "closing");
         let flushed = timeout(stop.flush, &mut served).await.is_ok();
 
-        router.close_histories().await;
+        let closed = timeout(stop.flush, router.close_histories()).await.is_ok();
         tasks.stopping().cancel();
         let ended = timeout(END_TIMEOUT, tasks.ended()).await.is_ok();
-        tracing::info!(flushed, ended, "stopped");
+        tracing::info!(flushed, histories = closed, ended, "stopped");
     }
 }

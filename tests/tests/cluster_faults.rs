@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use futures_util::future::join_all;
 use rialto_proto::v1::{
     Event, GetHistoryRequest, PublishRequest, get_history_request::Start,
     messaging_service_client::MessagingServiceClient, room_service_client::RoomServiceClient,
@@ -231,4 +232,22 @@ async fn nothing_is_lost_when_nats_is_killed() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn nodes_that_are_stopped_when_nats_has_just_died_end_all_the_same() {
+    let mut nats = NatsServer::start().await;
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(start(&nats).await);
+    }
+    let nodes_of = nodes.iter().map(|node| node.address).collect();
+    let mut writer =
+        Writer { nodes: nodes_of, name: "a", number: 0, taken: Taken::default(), longest: Duration::ZERO };
+    writer.write(40).await;
+
+    nats.kill().await;
+
+    let codes = join_all(nodes.into_iter().map(|node| node.running.interrupt())).await;
+    assert_eq!(codes, [0, 0, 0]);
 }

@@ -20,13 +20,15 @@ pub mod serve;
 mod state;
 pub mod token;
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use self::{failure::Failure, output::Output};
 
+/// How long threads that wait for something are waited for at the end.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 const EXIT_CODES: &str = "\
 Exit codes of the commands that speak to a server:
   0  done, or ended by Ctrl-C
@@ -104,7 +106,12 @@ fn client(server: &str, command: impl AsyncFnOnce(&Output) -> Result<(), Failure
 
 fn block_on(mut runtime: Builder, command: impl Future<Output = ExitCode>) -> ExitCode {
     match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(command),
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            // A thread that waits for a disk or a network that is gone does not keep the process.
+            runtime.shutdown_timeout(SHUTDOWN_MAX);
+            code
+        }
         Err(error) => Err(Failure::Local(format!("cannot start: {error}"))).conclude(),
     }
 }
