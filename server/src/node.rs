@@ -135,6 +135,11 @@ impl Node {
         self.address
     }
 
+    /// What it does with sessions and events, for those who embed it.
+    pub fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+
     /// Stops in stages: nothing new is taken → sessions are told to come back elsewhere, each in its own moment →
     /// those that are left are closed → what waits is flushed → connections are cut. Each stage has its time.
     pub async fn stop(self) {

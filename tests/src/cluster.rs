@@ -1,10 +1,37 @@
 //! Several nodes over one real nats-server, that keep what rooms keep together.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use rialto_server::base::config::Config;
+use tokio::time::timeout;
+use tonic::transport::{Channel, Endpoint};
 
-use crate::{nats::NatsServer, node::TestNode};
+use crate::{nats::NatsServer, node::TestNode, program::Running};
+
+/// A node of a cluster in a process of its own.
+#[derive(Debug)]
+pub struct Process {
+    /// The process.
+    pub running: Running,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Process {
+    /// Starts a node with the default configuration.
+    pub async fn start(nats: &NatsServer) -> Self {
+        let (url, monitor) = (nats.url(), nats.monitor());
+        let arguments = ["--listen", "127.0.0.1:0", "--nats", &url, "--nats-monitors", &monitor];
+        let (running, address) = Running::serve(&arguments).await.expect("it starts");
+        Self { running, address }
+    }
+}
+
+/// A connection, when it is taken within a second.
+pub async fn channel(address: SocketAddr) -> Option<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
+    timeout(Duration::from_secs(1), endpoint.connect()).await.ok()?.ok()
+}
 
 /// Nodes, and the NATS between them.
 #[derive(Debug)]

@@ -1,12 +1,17 @@
 //! A real node in this process, on a port of its own.
 
 use std::{
+    cell::RefCell,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use rialto_proto::v1::{
     Accepted, directory_service_client::DirectoryServiceClient,
     messaging_service_client::MessagingServiceClient, room_service_client::RoomServiceClient,
@@ -14,6 +19,7 @@ use rialto_proto::v1::{
 use rialto_server::{
     base::config::{Config, HistoryKind, NamespaceConfig},
     node::Node,
+    router::Router,
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -50,7 +56,37 @@ pub fn end_with_streams(config: &mut Config) {
 pub struct TestNode {
     nodes: Vec<Node>,
     next: AtomicUsize,
+    _together: Option<Together>,
     _nats: Option<NatsServer>,
+}
+
+thread_local! {
+    /// Of all nodes of this test that are one with others.
+    static ROUTERS: RefCell<Vec<Weak<Router>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Nodes that are one, as long as they are.
+#[derive(Debug)]
+struct Together(Vec<Weak<Router>>);
+
+impl Together {
+    fn of(nodes: &[Node]) -> Self {
+        let routers: Vec<_> = nodes.iter().map(|node| Arc::downgrade(node.router())).collect();
+        ROUTERS.with_borrow_mut(|all| all.extend(routers.clone()));
+        Self(routers)
+    }
+}
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        ROUTERS.with_borrow_mut(|all| all.retain(|router| !self.0.iter().any(|own| own.ptr_eq(router))));
+    }
+}
+
+/// Waits until all nodes that are one have heard what the others had to say by now. A single node has heard itself.
+pub async fn settled() {
+    let routers: Vec<_> = ROUTERS.with_borrow(|all| all.iter().filter_map(Weak::upgrade).collect());
+    join_all(routers.iter().map(|router| router.hear_others())).await;
 }
 
 /// How many nodes are one.
@@ -87,7 +123,8 @@ impl TestNode {
         for _ in 0..count {
             nodes.push(Node::start(config.clone()).await.expect("the node starts"));
         }
-        Self { nodes, next: AtomicUsize::new(0), _nats: nats }
+        let together = nats.as_ref().map(|_| Together::of(&nodes));
+        Self { nodes, next: AtomicUsize::new(0), _together: together, _nats: nats }
     }
 
     /// A node whose namespace `chat` has a durable history under `data`, and `memory` one in memory.

@@ -6,7 +6,7 @@ use rialto_proto::v1::{
 };
 use tonic::{Request, Status, Streaming, transport::Channel};
 
-use crate::within;
+use crate::{node::settled, within};
 
 /// Changed and refused sessions of an operation on members.
 pub type Counts = (u32, u32);
@@ -137,6 +137,7 @@ impl Operator {
             rooms: owned(rooms),
         };
         let response = within("joins", self.stub.join_members(self.signed(request))).await?.into_inner();
+        settled().await;
         Ok((response.sessions_changed, response.sessions_refused))
     }
 
@@ -148,6 +149,7 @@ impl Operator {
             rooms: owned(rooms),
         };
         let response = within("parts", self.stub.part_members(self.signed(request))).await?;
+        settled().await;
         Ok(response.into_inner().sessions_changed)
     }
 
@@ -160,6 +162,7 @@ impl Operator {
             then: then.into(),
         };
         let response = within("the end", self.stub.disconnect_members(self.signed(request))).await?;
+        settled().await;
         Ok(response.into_inner().sessions_changed)
     }
 
@@ -177,6 +180,7 @@ impl Operator {
             remove: owned(remove),
         };
         let response = within("attributes", self.stub.update_attributes(self.signed(request))).await?;
+        settled().await;
         let response = response.into_inner();
         Ok((response.sessions_changed, response.sessions_refused))
     }

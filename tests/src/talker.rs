@@ -14,7 +14,10 @@ use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, transport::Channel};
 
 pub use crate::words::{content, duration, emit_in, emit_to, everyone, rooms, sessions, text, users};
-use crate::{node::TestNode, within};
+use crate::{
+    node::{TestNode, settled},
+    within,
+};
 
 /// How a session travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,6 +249,14 @@ impl Talker {
             .expect("checked")
     }
 
+    /// The answer to a command, when what has led to it is known everywhere.
+    async fn change(&mut self, command: Command) -> Frame {
+        let reference = self.ask(command).await;
+        let frame = self.answer(reference).await;
+        settled().await;
+        frame
+    }
+
     /// The first frame that fits; what comes before it is kept for later.
     pub async fn first_that(&mut self, fits: impl Fn(&ServerFrame) -> bool) -> ServerFrame {
         let mut passed = VecDeque::new();
@@ -313,6 +324,7 @@ impl Talker {
 
     /// The same with a number of the test's choice for the ping.
     pub async fn expect_nothing_with(&mut self, reference: u32) {
+        settled().await;
         self.say(reference, Command::Ping(rialto_proto::v1::Ping {})).await;
         match self.next().await {
             Some(ServerFrame { r#ref, frame: Some(Frame::Pong(_)) }) if r#ref == reference => {}
@@ -322,6 +334,7 @@ impl Talker {
 
     /// The events that were sent to this session before now, and nothing else was.
     pub async fn events_until_now(&mut self) -> Vec<Event> {
+        settled().await;
         let reference = self.ask(Command::Ping(rialto_proto::v1::Ping {})).await;
         let mut events = Vec::new();
         loop {
@@ -352,8 +365,7 @@ impl Talker {
     ) -> Result<Joined, Refused> {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
         let join = Join { namespace: namespace.to_owned(), rooms, presence, ..Default::default() };
-        let reference = self.ask(Command::Join(join)).await;
-        match self.answer(reference).await {
+        match self.change(Command::Join(join)).await {
             Frame::Joined(joined) => Ok(joined),
             Frame::Refused(refused) => Err(refused),
             other => panic!("expected joined, not {other:?}"),
@@ -362,8 +374,7 @@ impl Talker {
 
     /// Enters a namespace, or is refused.
     pub async fn enter(&mut self, namespace: &str) -> Result<(), Refused> {
-        let reference = self.ask(Command::Enter(Enter { namespace: namespace.to_owned() })).await;
-        match self.answer(reference).await {
+        match self.change(Command::Enter(Enter { namespace: namespace.to_owned() })).await {
             Frame::Entered(_) => Ok(()),
             Frame::Refused(refused) => Err(refused),
             other => panic!("expected entered, not {other:?}"),
@@ -372,8 +383,7 @@ impl Talker {
 
     /// Leaves a namespace.
     pub async fn leave(&mut self, namespace: &str) -> Left {
-        let reference = self.ask(Command::Leave(Leave { namespace: namespace.to_owned() })).await;
-        match self.answer(reference).await {
+        match self.change(Command::Leave(Leave { namespace: namespace.to_owned() })).await {
             Frame::Left(left) => left,
             other => panic!("expected left, not {other:?}"),
         }
@@ -382,7 +392,8 @@ impl Talker {
     /// Says good-bye and hears the close.
     pub async fn bye(&mut self) -> Close {
         self.say(0, Command::Bye(Bye {})).await;
-        self.expect_close().await
+        let (close, ()) = (self.expect_close().await, settled().await);
+        close
     }
 
     /// Hands in a new token, or is refused.
@@ -398,8 +409,7 @@ impl Talker {
     /// Parts rooms.
     pub async fn part(&mut self, namespace: &str, rooms: &[&str]) -> Parted {
         let rooms = rooms.iter().map(|room| (*room).to_owned()).collect();
-        let reference = self.ask(Command::Part(Part { namespace: namespace.to_owned(), rooms })).await;
-        match self.answer(reference).await {
+        match self.change(Command::Part(Part { namespace: namespace.to_owned(), rooms })).await {
             Frame::Parted(parted) => parted,
             other => panic!("expected parted, not {other:?}"),
         }

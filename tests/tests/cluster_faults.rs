@@ -10,9 +10,9 @@ use rialto_proto::v1::{
     server_frame::Frame,
 };
 use rialto_tests::{
+    cluster::{Process, channel},
     histories::request,
     nats::NatsServer,
-    program::Running,
     talker::{Shape, Talker, text},
     within,
 };
@@ -20,29 +20,10 @@ use tokio::{
     sync::watch,
     time::{Instant, interval, timeout},
 };
-use tonic::transport::{Channel, Endpoint};
 
 const ROOMS: [&str; 4] = ["one", "two", "three", "four"];
 /// What is not taken in this time is not going to be.
 const TAKEN_MAX: Duration = Duration::from_secs(30);
-
-/// A node in a process of its own.
-struct Process {
-    running: Running,
-    address: SocketAddr,
-}
-
-async fn start(nats: &NatsServer) -> Process {
-    let (url, monitor) = (nats.url(), nats.monitor());
-    let arguments = ["--listen", "127.0.0.1:0", "--nats", &url, "--nats-monitors", &monitor];
-    let (running, address) = Running::serve(&arguments).await.expect("it starts");
-    Process { running, address }
-}
-
-async fn channel(address: SocketAddr) -> Option<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
-    timeout(Duration::from_secs(1), endpoint.connect()).await.ok()?.ok()
-}
 
 /// How many events were taken, of all writers.
 #[derive(Clone, Default)]
@@ -167,7 +148,7 @@ async fn with_trouble(trouble: impl AsyncFnOnce(&mut NatsServer, &mut Vec<Proces
     let mut nats = NatsServer::start().await;
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        nodes.push(start(&nats).await);
+        nodes.push(Process::start(&nats).await);
     }
     let third = nodes[2].address;
     let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address).collect();
@@ -239,7 +220,7 @@ async fn nodes_that_are_stopped_when_nats_has_just_died_end_all_the_same() {
     let mut nats = NatsServer::start().await;
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        nodes.push(start(&nats).await);
+        nodes.push(Process::start(&nats).await);
     }
     let nodes_of = nodes.iter().map(|node| node.address).collect();
     let mut writer =

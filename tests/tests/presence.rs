@@ -8,7 +8,7 @@ use rialto_proto::v1::{
 use rialto_server::auth::Right;
 use rialto_tests::{
     access::{AN_HOUR, demand_tokens, grant, token},
-    node::{TestNode, end_with_streams},
+    node::{TestNode, end_with_streams, is_alone, settled},
     over_both_shapes, over_both_shapes_with, reason,
     talker::{Shape, Talker, everyone, users},
     within,
@@ -208,11 +208,17 @@ async fn a_room_of_more_than_256_members_is_counted_and_named_again_when_it_has_
     let joined = bob.try_join("chat", &["red"], true).await.unwrap();
     assert_eq!((joined.rooms[0].member_count, joined.rooms[0].members.len()), (257, 0));
     let presence = watching.expect_presence("red").await;
-    assert_eq!((presence.member_count, presence.user_count, presence.joined.len()), (257, 3, 0));
+    assert_eq!((presence.member_count, presence.joined.len()), (257, 0));
+    // Where members are counted, a user counts once on each node.
+    assert!(if is_alone() { presence.user_count == 3 } else { presence.user_count >= 3 });
 
     drop(crowd.pop());
     for member in [&mut watching, &mut bob] {
-        let presence = member.expect_presence("red").await;
+        let mut presence = member.expect_presence("red").await;
+        while !is_alone() && presence.joined.is_empty() {
+            // Other nodes name theirs a second later.
+            presence = member.expect_presence("red").await;
+        }
         assert_eq!((presence.member_count, presence.joined.len(), presence.left.len()), (256, 256, 0));
         assert!(names(&presence.joined).starts_with(&["ann", "bob", "crowd"]));
     }
@@ -237,7 +243,8 @@ async fn a_large_room_tells_its_number_once_a_second_and_always_the_last_one() {
     }
     bob.join("chat", &["red"]).await;
     let mut told = vec![watching.expect_presence("red").await];
-    assert_eq!(told[0].member_count, 258, "the first change is told at once");
+    // Other nodes tell their numbers once a second as well.
+    assert!(!is_alone() || told[0].member_count == 258, "the first change is told at once");
     // 257 is what it was, and what is told last whenever a second ends between a part and a join.
     bob.part("chat", &["red"]).await;
     drop(bob);
@@ -397,10 +404,13 @@ async fn large() -> TestNode {
 async fn crowd(node: &TestNode, count: usize) -> Vec<Talker> {
     let mut crowd = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut talker = greet(node, Shape::Attach, "crowd").await;
-        talker.join("chat", &["red"]).await;
+        let join = Join { namespace: "chat".into(), rooms: vec!["red".into()], ..Join::default() };
+        let hello = Hello { user: "crowd".into(), joins: vec![join], ..Hello::default() };
+        let mut talker = Talker::open_with(node, Shape::Attach, hello).await.expect("the node greets");
+        talker.expect_joined().await;
         crowd.push(talker);
     }
+    settled().await;
     crowd
 }
 

@@ -1,6 +1,6 @@
 //! Names and ids: a value of one of these types has been checked. Names come from users; ids are made here.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 use unicode_normalization::is_nfc;
 
@@ -84,6 +84,12 @@ macro_rules! name {
             /// The name as an owned string, without a copy.
             pub fn into_string(self) -> String {
                 self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

@@ -103,6 +103,10 @@ pub struct Limits {
     pub node: NodeLimits,
 }
 
+/// Bytes by which the members of a room are named in one message between nodes: 256 members with 1 KiB of attributes each and
+/// their names fit.
+pub const MEMBERS_BYTES_MAX: usize = 512 << 10;
+
 /// What one session may do and hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use rialto_proto::{
     node::{
-        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Question, QuestionDone, Request, Response,
-        envelope::What,
+        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Members, Question, QuestionDone, Request,
+        Response, RoomChange, RoomCounts, envelope::What,
     },
     v1,
 };
@@ -77,6 +77,12 @@ pub enum Word {
     },
     /// The keyed state of a room has changed.
     State(Box<Changed>),
+    /// Who of that node is in a room.
+    Members(Box<Members>),
+    /// Somebody came to a room of that node or went from it, in a namespace that is watched here.
+    RoomChange(Box<RoomChange>),
+    /// How many members rooms of that node have.
+    RoomCounts(Box<RoomCounts>),
     /// Something for the owner of a part. What is in it is checked by whoever carries it out.
     Request(Box<Request>),
     /// What an owner has answered.
@@ -166,22 +172,6 @@ impl Word {
                 here(*place == Place::Cluster)?;
                 Self::Announce { leaves: announce.leaves }
             }
-            What::Question(Question { fanout, token, timeout_ms }) => {
-                here(to_node)?;
-                let event = Carried::parse(fanout.ok_or_else(|| malformed("it asks nothing"))?)?;
-                let event = Box::new(event);
-                let timeout = Duration::from_millis(timeout_ms.into()).min(REPLY_TIMEOUT_MAX);
-                Self::Question { event, token: id(&token)?, timeout }
-            }
-            What::Answer(Answer { token, item }) => {
-                here(to_node)?;
-                let item = item.ok_or_else(|| malformed("it answers nothing"))?;
-                Self::Answer { token: id(&token)?, item }
-            }
-            What::QuestionDone(QuestionDone { token, summary }) => {
-                here(to_node)?;
-                Self::Done { token: id(&token)?, summary: summary.unwrap_or_default() }
-            }
             What::StateChange(change) => {
                 let namespace = NamespaceName::try_from(change.namespace).map_err(malformed)?.into_string();
                 let room = RoomName::try_from(change.room).map_err(malformed)?.into_string();
@@ -189,22 +179,53 @@ impl Word {
                 let entry = change.entry.ok_or_else(|| malformed("it has no key"))?;
                 Self::State(Box::new(Changed { namespace, room, epoch: change.epoch, entry }))
             }
-            What::Request(request) => {
-                here(to_node)?;
-                Self::Request(Box::new(request))
+            What::Members(members) => {
+                NamespaceName::try_from(members.namespace.clone()).map_err(malformed)?;
+                RoomName::try_from(members.room.clone()).map_err(malformed)?;
+                here(to_node || *place == Place::room(&members.namespace, &members.room))?;
+                if members.joined.iter().any(|member| member.who.is_none()) {
+                    return Err(malformed("a member has no name"));
+                }
+                Self::Members(Box::new(members))
             }
-            What::Response(response) => {
+            what => {
                 here(to_node)?;
-                Self::Response(Box::new(response))
+                return Self::to_node(what);
             }
-            What::Errand(errand) => {
-                here(to_node)?;
-                Self::Errand(Box::new(errand))
+        })
+    }
+
+    /// What is said to one node alone.
+    fn to_node(what: What) -> Result<Self, Malformed> {
+        Ok(match what {
+            What::Question(Question { fanout, token, timeout_ms }) => {
+                let event = Carried::parse(fanout.ok_or_else(|| malformed("it asks nothing"))?)?;
+                let event = Box::new(event);
+                let timeout = Duration::from_millis(timeout_ms.into()).min(REPLY_TIMEOUT_MAX);
+                Self::Question { event, token: id(&token)?, timeout }
             }
-            What::ErrandDone(done) => {
-                here(to_node)?;
-                Self::ErrandDone(Box::new(done))
+            What::Answer(Answer { token, item }) => {
+                let item = item.ok_or_else(|| malformed("it answers nothing"))?;
+                Self::Answer { token: id(&token)?, item }
             }
+            What::QuestionDone(QuestionDone { token, summary }) => {
+                Self::Done { token: id(&token)?, summary: summary.unwrap_or_default() }
+            }
+            What::RoomChange(change) => {
+                RoomName::try_from(change.room.clone()).map_err(malformed)?;
+                Self::RoomChange(Box::new(change))
+            }
+            What::RoomCounts(counts) => {
+                for room in &counts.rooms {
+                    RoomName::try_from(room.room.clone()).map_err(malformed)?;
+                }
+                Self::RoomCounts(Box::new(counts))
+            }
+            What::Request(request) => Self::Request(Box::new(request)),
+            What::Response(response) => Self::Response(Box::new(response)),
+            What::Errand(errand) => Self::Errand(Box::new(errand)),
+            What::ErrandDone(done) => Self::ErrandDone(Box::new(done)),
+            _ => return Err(malformed("it is not for one node")),
         })
     }
 }

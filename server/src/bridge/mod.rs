@@ -29,8 +29,8 @@ use futures_util::stream::SelectAll;
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
-        Announce, Answer, Errand, ErrandDone, Fanout, Question, QuestionDone, Request, Response, StateChange,
-        envelope::What,
+        Announce, Answer, Errand, ErrandDone, Fanout, Members, Question, QuestionDone, Request, Response,
+        RoomChange, RoomCounts, StateChange, envelope::What,
     },
     v1::{RepliesDone, ReplyItem, StateEntry},
 };
@@ -140,6 +140,23 @@ impl Bridge {
         let (entry, epoch) = (Some(entry), epoch.to_owned());
         let change = StateChange { namespace: namespace.to_owned(), room: room.to_owned(), epoch, entry };
         self.say_beside(&[Place::room(namespace, room)], &What::StateChange(change))
+    }
+
+    /// Tells who of this node is in a room: one node, or all that listen to the room. False when there was no room for it.
+    pub fn say_members(&self, to: Option<NodeId>, members: Members) -> bool {
+        let place = to.map_or_else(|| Place::room(&members.namespace, &members.room), Place::Node);
+        self.say_beside(&[place], &What::Members(members)) == 0
+    }
+
+    /// Tells nodes that watch a namespace that somebody of this node came to a room or went from it.
+    pub fn say_room_change(&self, to: impl IntoIterator<Item = NodeId>, change: RoomChange) -> usize {
+        let places: Vec<Place> = to.into_iter().map(Place::Node).collect();
+        self.say_at(&places, &What::RoomChange(change))
+    }
+
+    /// Tells a node how many members rooms of this one have. False when there was no room for it.
+    pub fn say_room_counts(&self, to: NodeId, counts: RoomCounts) -> bool {
+        self.say_beside(&[Place::Node(to)], &What::RoomCounts(counts)) == 0
     }
 
     /// Asks the owner of a part. False when there was no room for that.

@@ -16,10 +16,9 @@ use tonic::{Request, Response, Status};
 
 use super::{messaging::identity, services::directory_service_server::DirectoryService, status};
 use crate::{
-    auth::Identity,
     base::{metrics::Metrics, refusal::Refusal},
     hub::RoomEvent,
-    router::Router,
+    router::{Router, watching::Watched},
 };
 
 /// The service.
@@ -35,15 +34,6 @@ impl Directory {
     }
 
     /// Finds out who asks, does what is asked, makes a response or a status of it.
-    fn answer<Q, A>(
-        &self,
-        request: Request<Q>,
-        ask: impl FnOnce(&Router, &Identity, Q) -> Result<A, Refusal>,
-    ) -> Result<Response<A>, Status> {
-        let identity = identity(&self.router, request.metadata())?;
-        self.answered(ask(&self.router, &identity, request.into_inner()))
-    }
-
     fn answered<A>(&self, answer: Result<A, Refusal>) -> Result<Response<A>, Status> {
         answer.map(Response::new).map_err(|refusal| status::refused(&self.router.count_refusal(refusal)))
     }
@@ -184,18 +174,26 @@ impl DirectoryService for Directory {
     }
 
     async fn watch_rooms(&self, request: Request<v1::WatchRoomsRequest>) -> Result<Response<Watch>, Status> {
-        self.answer(request, |router, identity, request| {
-            let room = request.room.clone();
-            let events = router.watch_rooms(identity, request)?;
-            router.metrics.watches.inc();
+        let identity = identity(&self.router, request.metadata())?;
+        let request = request.into_inner();
+        let (router, room) = (&self.router, request.room.clone());
+        let watch = async {
+            let count = Count::take(&router.metrics, router.limits.node.watches_max)?;
+            let Watched { events, nodes_missing } = router.watch_rooms(&identity, request).await?;
+            let beginning = WatchRoomsResponse {
+                kind: RoomEventKind::Watching.into(),
+                nodes_missing,
+                ..Default::default()
+            };
             Ok(Watch {
                 events: BroadcastStream::new(events),
                 room,
-                begun: false,
+                beginning: Some(beginning),
                 stopping: Box::pin(router.tasks.stopping().clone().cancelled_owned()),
-                metrics: Arc::clone(&router.metrics),
+                _count: count,
             })
-        })
+        };
+        self.answered(watch.await)
     }
 }
 
@@ -203,14 +201,27 @@ impl DirectoryService for Directory {
 pub struct Watch {
     events: BroadcastStream<RoomEvent>,
     room: String,
-    begun: bool,
+    beginning: Option<WatchRoomsResponse>,
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
-    metrics: Arc<Metrics>,
+    _count: Count,
 }
 
-impl Drop for Watch {
+/// One of the watches that there may be at once.
+struct Count(Arc<Metrics>);
+
+impl Count {
+    fn take(metrics: &Arc<Metrics>, max: u32) -> Result<Self, Refusal> {
+        let count = Self(Arc::clone(metrics));
+        if metrics.watches.inc() >= i64::from(max) {
+            return Err(Refusal::limit("watches_max", max));
+        }
+        Ok(count)
+    }
+}
+
+impl Drop for Count {
     fn drop(&mut self) {
-        self.metrics.watches.dec();
+        self.0.watches.dec();
     }
 }
 
@@ -218,10 +229,8 @@ impl Stream for Watch {
     type Item = Result<WatchRoomsResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !self.begun {
-            self.begun = true;
-            let kind = RoomEventKind::Watching.into();
-            return Poll::Ready(Some(Ok(WatchRoomsResponse { kind, ..Default::default() })));
+        if let Some(beginning) = self.beginning.take() {
+            return Poll::Ready(Some(Ok(beginning)));
         }
         if self.stopping.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(status::refused(&Refusal::draining()))));
@@ -229,11 +238,16 @@ impl Stream for Watch {
         loop {
             let event = ready!(Pin::new(&mut self.events).poll_next(context));
             match event {
-                Some(Ok(event)) if !self.room.is_empty() && *event.room != *self.room => {}
+                Some(Ok(event)) if !is_about(&event, &self.room) => {}
                 other => return Poll::Ready(other.map(|event| Ok(shown(event)))),
             }
         }
     }
+}
+
+/// Whether an event is about a room, or about any where `room` is empty.
+fn is_about(event: &RoomEvent, room: &str) -> bool {
+    room.is_empty() || event.room.is_empty() || *event.room == *room
 }
 
 fn shown(event: Result<RoomEvent, BroadcastStreamRecvError>) -> WatchRoomsResponse {
@@ -243,7 +257,8 @@ fn shown(event: Result<RoomEvent, BroadcastStreamRecvError>) -> WatchRoomsRespon
             room: event.room.to_string(),
             who: event.who,
             member_count: event.member_count,
-            missed_count: 0,
+            missed_count: event.missed_count,
+            nodes_missing: Vec::new(),
         },
         Err(BroadcastStreamRecvError::Lagged(missed)) => WatchRoomsResponse {
             kind: RoomEventKind::Missed.into(),

@@ -50,14 +50,14 @@ impl Hub {
     /// How many members a room has.
     pub fn member_count(&self, namespace: &str, room: &str) -> u32 {
         let address = Address::room(namespace, room);
-        self.shards.lock_one(&address).get(&address).map_or(0, |room| room.count())
+        self.shards.lock_one(&address).rooms.get(&address).map_or(0, |room| room.count())
     }
 
     /// How many members a room has, and how many users they are.
     pub fn counts(&self, namespace: &str, room: &str) -> (u32, u32) {
         let address = Address::room(namespace, room);
         let shard = self.shards.lock_one(&address);
-        shard.get(&address).map_or((0, 0), |room| (room.count(), room.user_count()))
+        shard.rooms.get(&address).map_or((0, 0), |room| (room.count(), room.user_count()))
     }
 
     /// The users in a room, by name, after `after`.
@@ -66,7 +66,7 @@ impl Hub {
         {
             let address = Address::room(namespace, room);
             let shard = self.shards.lock_one(&address);
-            for member in shard.get(&address).iter().flat_map(|room| room.members.values()) {
+            for member in shard.rooms.get(&address).iter().flat_map(|room| room.members.values()) {
                 let name = member.session.user();
                 if !name.is_empty() {
                     let of_user = || UserPresence { user: name.clone(), session_count: 0, away: true };
@@ -88,7 +88,7 @@ impl Hub {
             if room.is_empty() { Address::everyone(namespace) } else { Address::room(namespace, room) };
         let all: Vec<Arc<Session>> = {
             let shard = self.shards.lock_one(&address);
-            let room = shard.get(&address);
+            let room = shard.rooms.get(&address);
             room.iter()
                 .flat_map(|room| room.members.values())
                 .map(|member| Arc::clone(&member.session))

@@ -31,6 +31,13 @@ pub struct Changed {
 }
 
 impl Changed {
+    /// Adds what something else has led to.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.changed |= other.changed;
+        self.behind.extend(other.behind);
+        self.due.extend(other.due);
+    }
+
     /// Gives the session its answer.
     pub(super) fn answer(&mut self, session: &Arc<Session>, answer: Option<Frame>) {
         if let Some(frame) = answer

@@ -6,7 +6,11 @@ use std::time::Duration;
 use crate::base::clock::Instant;
 
 /// Rooms of more members than this do not name them in `Joined` and `Presence`.
-pub(super) const MEMBERS_NAMED_MAX: usize = 256;
+#[cfg(not(test))]
+pub(super) const MEMBERS_NAMED_MAX: u32 = 256;
+/// Few enough for models to go beyond.
+#[cfg(test)]
+pub(super) const MEMBERS_NAMED_MAX: u32 = 18;
 /// How often the number of members is told.
 const COUNTS_EVERY: Duration = Duration::from_secs(1);
 
@@ -37,9 +41,9 @@ pub(super) enum Telling {
 }
 
 impl Counting {
-    /// Decides about a change that has left `members`.
-    pub(super) fn change(&mut self, members: usize, now: Instant) -> Telling {
-        self.counted |= members > MEMBERS_NAMED_MAX;
+    /// Decides about a change after which the members can be named, or cannot.
+    pub(super) fn change(&mut self, nameable: bool, now: Instant) -> Telling {
+        self.counted |= !nameable;
         if !self.counted {
             return Telling::Names;
         }
@@ -55,8 +59,8 @@ impl Counting {
     }
 
     /// Decides about a change that nobody wants to hear of.
-    pub(super) fn pass(&mut self, members: usize) {
-        self.counted = members > MEMBERS_NAMED_MAX;
+    pub(super) fn pass(&mut self, nameable: bool) {
+        self.counted = !nameable;
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -64,11 +68,18 @@ impl Counting {
     }
 
     /// Notes that it is told how many there are, or who if they are few enough. Says whether everybody is to be told.
-    pub(super) fn tell(&mut self, members: usize, now: Instant) -> bool {
+    pub(super) fn tell(&mut self, nameable: bool, now: Instant) -> bool {
         let changed = self.changed;
-        let counted = members > MEMBERS_NAMED_MAX;
-        *self = Self { counted, quiet_until: now.checked_add(COUNTS_EVERY), waiting: false, changed: false };
+        let quiet_until = now.checked_add(COUNTS_EVERY);
+        *self = Self { counted: !nameable, quiet_until, waiting: false, changed: false };
         changed
+    }
+
+    /// What was told was not heard by anybody: all of it is told again.
+    pub(super) fn anew(&mut self, now: Instant) -> Option<Instant> {
+        let quiet_until = now.checked_add(COUNTS_EVERY);
+        *self = Self { counted: true, quiet_until, waiting: true, changed: true };
+        quiet_until
     }
 
     /// Tells those once more who had no room for it.
@@ -86,42 +97,41 @@ mod tests {
     #[test]
     fn a_small_room_tells_names_at_once() {
         let (mut counting, now) = (Counting::default(), clock::now());
-        assert_eq!(counting.change(1, now), Telling::Names);
-        assert_eq!(counting.change(MEMBERS_NAMED_MAX, now), Telling::Names);
+        assert_eq!(counting.change(true, now), Telling::Names);
     }
 
     #[test]
     fn a_large_room_tells_the_first_change_at_once_and_the_last_one_after_a_second() {
         let (mut counting, now) = (Counting::default(), clock::now());
         let later = now + COUNTS_EVERY;
-        assert_eq!(counting.change(257, now), Telling::Number);
-        assert!(counting.tell(257, now));
-        assert_eq!(counting.change(258, now), Telling::NumberAt(later));
-        assert_eq!(counting.change(259, now), Telling::Nothing);
+        assert_eq!(counting.change(false, now), Telling::Number);
+        assert!(counting.tell(false, now));
+        assert_eq!(counting.change(false, now), Telling::NumberAt(later));
+        assert_eq!(counting.change(false, now), Telling::Nothing);
         assert!(!counting.is_due(now) && counting.is_due(later));
-        assert!(counting.tell(259, later));
+        assert!(counting.tell(false, later));
         assert!(!counting.is_due(later + COUNTS_EVERY), "nothing has changed");
-        assert_eq!(counting.change(258, later + COUNTS_EVERY), Telling::Number);
+        assert_eq!(counting.change(false, later + COUNTS_EVERY), Telling::Number);
     }
 
     #[test]
     fn a_room_that_has_shrunk_names_its_members_once_all_of_them_were_told() {
         let (mut counting, now) = (Counting::default(), clock::now());
-        assert_eq!(counting.change(257, now), Telling::Number);
-        assert!(counting.tell(257, now));
-        assert!(matches!(counting.change(256, now), Telling::NumberAt(_)));
-        assert_eq!(counting.change(255, now), Telling::Nothing, "nobody has the names yet");
-        assert!(counting.tell(255, now + COUNTS_EVERY));
-        assert_eq!(counting.change(254, now + COUNTS_EVERY), Telling::Names);
+        assert_eq!(counting.change(false, now), Telling::Number);
+        assert!(counting.tell(false, now));
+        assert!(matches!(counting.change(true, now), Telling::NumberAt(_)));
+        assert_eq!(counting.change(true, now), Telling::Nothing, "nobody has the names yet");
+        assert!(counting.tell(true, now + COUNTS_EVERY));
+        assert_eq!(counting.change(true, now + COUNTS_EVERY), Telling::Names);
     }
 
     #[test]
     fn who_had_no_room_for_it_is_told_alone_a_second_later() {
         let (mut counting, now) = (Counting::default(), clock::now());
-        assert_eq!(counting.change(300, now), Telling::Number);
-        assert!(counting.tell(300, now));
+        assert_eq!(counting.change(false, now), Telling::Number);
+        assert!(counting.tell(false, now));
         assert_eq!(counting.again(), Some(now + COUNTS_EVERY));
         assert!(counting.is_due(now + COUNTS_EVERY));
-        assert!(!counting.tell(300, now + COUNTS_EVERY));
+        assert!(!counting.tell(false, now + COUNTS_EVERY));
     }
 }

@@ -120,7 +120,7 @@ impl Hub {
         };
         let before = self.close_other_window(emission, Some(address));
         let mut shard = self.shards.lock_one(&address);
-        let mut room = shard.get_full_mut(&address).map(|(_, key, room)| (key, room));
+        let mut room = shard.rooms.get_full_mut(&address).map(|(_, key, room)| (key, room));
         let taken = room.as_mut().map_or(Ok(()), |(_, room)| take(room, emission));
         let frame = match taken.and_then(|()| emission.what.frame()) {
             Ok(frame) => frame,
@@ -181,6 +181,7 @@ impl Hub {
         let pace = Pace::new(settings.delivery_window, now, &self.limits.session);
         let mut shard = self.shards.lock_one(&address);
         shard
+            .rooms
             .get_mut(&address)
             .map_or_else(FanOut::default, |room| room.close_window(settings.falling_behind, pace))
     }
@@ -207,7 +208,7 @@ impl Hub {
     ) {
         let address = Address::room(namespace, room);
         let shard = self.shards.lock_one(&address);
-        if let (Some((frame, before)), Some(room)) = (make(), shard.get(&address)) {
+        if let (Some((frame, before)), Some(room)) = (make(), shard.rooms.get(&address)) {
             room.tell_state(&frame, &before);
         }
     }
@@ -216,7 +217,7 @@ impl Hub {
     pub fn owe_state(&self, namespace: &str, room: &str, after: &StateAfter) {
         let address = Address::room(namespace, room);
         let shard = self.shards.lock_one(&address);
-        if let Some(room) = shard.get(&address) {
+        if let Some(room) = shard.rooms.get(&address) {
             room.owe_state(after);
         }
     }
@@ -227,7 +228,7 @@ impl Hub {
         let mut behind = self.flush(namespace, room, now).behind;
         let address = place(namespace, room);
         let shard = self.shards.lock_one(&address);
-        let members = shard.get(&address).into_iter().flat_map(|room| room.members.values());
+        let members = shard.rooms.get(&address).into_iter().flat_map(|room| room.members.values());
         let overrun = members.filter(|member| member.session.outbox.answer(frame.clone()) == Put::Overrun);
         behind.extend(overrun.map(|member| Arc::clone(&member.session)));
         behind
@@ -237,13 +238,13 @@ impl Hub {
     pub fn has_member(&self, namespace: &str, room: &str, except: Option<u64>) -> bool {
         let address = Address::room(namespace, room);
         let shard = self.shards.lock_one(&address);
-        shard.get(&address).is_some_and(|room| room.members.keys().any(|key| Some(*key) != except))
+        shard.rooms.get(&address).is_some_and(|room| room.members.keys().any(|key| Some(*key) != except))
     }
 
     /// Whether nobody is in a room, or in the namespace where `room` is empty.
     pub fn is_empty(&self, namespace: &str, room: &str) -> bool {
         let address = place(namespace, room);
-        self.shards.lock_one(&address).get(&address).is_none()
+        self.shards.lock_one(&address).rooms.get(&address).is_none()
     }
 
     fn pace(&self, emission: Emission<'_>) -> Pace {

@@ -5,19 +5,22 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use rialto_proto::v1::{RefusalCode, RoomEventKind, RoomState};
+use rialto_proto::{
+    node::RoomChange,
+    v1::{RefusalCode, RoomState},
+};
 
 use super::{
     Hub,
     address::{Address, Key, Kind},
     changed::Changed,
     counting::MEMBERS_NAMED_MAX,
+    everybody::Everybody,
     member::{self, Wishes},
     namespaces::{Namespace, unknown},
     presence::Change,
     room::{self, Room},
-    shard::Locked,
-    watch::RoomEvent,
+    shard::{Locked, Shard},
     window::Pace,
 };
 use crate::{
@@ -206,9 +209,13 @@ impl Hub {
         fresh: &[&RoomName],
     ) -> Result<(), Refusal> {
         let Scene { joining, namespace, settings } = scene;
-        let new = |room: &&&RoomName| locked.room(&Address::room(&namespace.name, room.as_str())).is_none();
-        let created = u32::try_from(fresh.iter().filter(new).count()).unwrap_or(u32::MAX);
-        if created > 0 && namespace.room_count().saturating_add(created) > settings.rooms_max {
+        let (mut here, mut created) = (0_u32, 0);
+        for room in fresh {
+            let (room, others) = locked.with_others(&Address::room(&namespace.name, room.as_str()));
+            here += u32::from(room.is_none());
+            created += u32::from(room.is_none() && others.is_none_or(|others| others.count() == 0));
+        }
+        if here > 0 && namespace.room_count().saturating_add(here) > settings.rooms_max {
             return Err(Refusal::limit("namespace rooms_max", settings.rooms_max));
         }
         self.sessions.take_rooms(joining.session, created, joining.now)
@@ -226,17 +233,17 @@ impl Hub {
         if room.count() == 0 {
             namespace.rooms.fetch_add(1, Ordering::Relaxed);
             self.metrics.rooms.inc();
-            self.announce(&namespace.name, change(RoomEventKind::Created, name, 0));
         }
         // Joining again may ask for more; only parting takes it back.
         room.add(session, wishes);
         if !fresh {
             return changed;
         }
-        let joined = change(RoomEventKind::Joined, name, room.count());
-        self.announce(&namespace.name, RoomChange { who: Some(session), ..joined });
+        self.announce((&namespace.name, name), session, (true, room.count()));
         let change = Change { namespace: &namespace.name, room: name, joined: Some(session), left: None };
-        room.report(&change, session.id.key, now).add_to(&mut changed, &namespace.name, name);
+        if let (Some(room), others) = locked.with_others(&Address::room(&namespace.name, name)) {
+            changed.absorb(self.report_change((room, others), &change, session.id.key, now));
+        }
         changed
     }
 
@@ -244,7 +251,8 @@ impl Hub {
     fn remove(&self, session: &Arc<Session>, namespace: &str, name: &str, changed: &mut Changed) {
         let address = Address::room(namespace, name);
         let mut shard = self.shards.lock_one(&address);
-        let Some(room) = shard.get_mut(&address) else {
+        let Shard { rooms, others } = &mut *shard;
+        let Some(room) = rooms.get_mut(&address) else {
             return;
         };
         changed.behind.extend(self.close_window(room, namespace));
@@ -252,17 +260,17 @@ impl Hub {
             return;
         }
         let count = room.count();
-        self.report_left(room, session, (namespace, name)).add_to(changed, namespace, name);
+        let gone = Change { namespace, room: name, joined: None, left: Some(session) };
+        let others = others.get_mut(&address);
+        changed.absorb(self.report_change((room, others), &gone, session.id.key, clock::now()));
         let name: Arc<str> = name.into();
-        let left = change(RoomEventKind::Left, &name, count);
-        self.announce(namespace, RoomChange { who: Some(session), ..left });
+        self.announce((namespace, &name), session, (false, count));
         if count == 0 {
-            shard.swap_remove(&address);
+            rooms.swap_remove(&address);
             self.metrics.rooms.dec();
             if let Some(namespace) = self.namespaces.get(namespace) {
                 namespace.rooms.fetch_sub(1, Ordering::Relaxed);
             }
-            self.announce(namespace, change(RoomEventKind::Deleted, &name, 0));
         }
     }
 
@@ -279,11 +287,11 @@ impl Hub {
         let user = session.user();
         for address in [Address::everyone(namespace), Address::user(namespace, &user)] {
             let mut shard = self.shards.lock_one(&address);
-            if let Some(room) = shard.get_mut(&address) {
+            if let Some(room) = shard.rooms.get_mut(&address) {
                 changed.behind.extend(self.close_window(room, namespace));
                 room.remove(session.id.key);
                 if room.count() == 0 {
-                    shard.swap_remove(&address);
+                    shard.rooms.swap_remove(&address);
                 }
             }
         }
@@ -291,7 +299,7 @@ impl Hub {
     }
 
     /// Closes a room's window before its members change.
-    fn close_window(&self, room: &mut Room, namespace: &str) -> Vec<Arc<Session>> {
+    pub(super) fn close_window(&self, room: &mut Room, namespace: &str) -> Vec<Arc<Session>> {
         if !room.gathering() {
             return Vec::new();
         }
@@ -300,26 +308,19 @@ impl Hub {
         room.close_window(settings.falling_behind, pace).behind
     }
 
-    fn announce(&self, namespace: &str, change: RoomChange<'_>) {
-        self.watches.announce(namespace, || RoomEvent {
-            kind: change.kind,
-            room: Arc::clone(change.room),
-            who: change.who.map(|session| session.sender()),
-            member_count: change.member_count,
-        });
+    /// Tells those who watch, here and on other nodes, that a session has joined a room or has left it.
+    fn announce(&self, (namespace, room): (&str, &Arc<str>), session: &Session, (joined, here): (bool, u32)) {
+        self.watches.change((namespace, room), || session.sender(), (joined, here));
+        if let Some(outward) = &self.outward {
+            outward.tell_watchers(namespace, &|| RoomChange {
+                namespace: namespace.to_owned(),
+                room: room.to_string(),
+                who: Some(session.sender()),
+                joined,
+                member_count: here,
+            });
+        }
     }
-}
-
-/// A room event before anybody is known to watch.
-struct RoomChange<'a> {
-    kind: RoomEventKind,
-    room: &'a Arc<str>,
-    who: Option<&'a Arc<Session>>,
-    member_count: u32,
-}
-
-fn change(kind: RoomEventKind, room: &Arc<str>, member_count: u32) -> RoomChange<'_> {
-    RoomChange { kind, room, who: None, member_count }
 }
 
 /// The rooms that the session is not in yet, each once.
@@ -349,18 +350,15 @@ fn find(
     let mut named_max = MEMBERS_NAMED_MAX;
     let state = |name: &RoomName| {
         let fresh = !memberships.holds(namespace, name.as_str());
-        let room = locked.room(&Address::room(namespace, name.as_str()));
-        let count = room.as_ref().map_or(0, |room| room.count()) + u32::from(fresh);
-        let user_count = match &room {
-            Some(room) if fresh => room.user_count_with(session),
-            Some(room) => room.user_count(),
-            None => u32::from(fresh),
-        };
+        let (room, others) = locked.with_others(&Address::room(namespace, name.as_str()));
+        let everybody = Everybody { here: room.as_deref(), others: others.as_deref() };
+        let count = everybody.count() + u32::from(fresh);
+        let user_count = if fresh { everybody.user_count_with(session) } else { everybody.user_count() };
         let mut members = Vec::new();
-        if wishes.presence && count as usize <= named_max {
-            members = room.map(|room| room.named()).unwrap_or_default();
+        if wishes.presence && count <= named_max && everybody.are_nameable() {
+            members = everybody.named();
             members.extend(fresh.then(|| member::info(session)));
-            named_max -= members.len();
+            named_max = named_max.saturating_sub(count);
         }
         let room = name.as_str().to_owned();
         let state = RoomState { room, member_count: count, user_count, members, ..RoomState::default() };

@@ -8,10 +8,13 @@ mod changed;
 mod counting;
 mod delta;
 mod emit;
+mod everybody;
 mod fan_out;
 mod member;
 mod membership;
 mod namespaces;
+mod others;
+mod outward;
 mod presence;
 mod room;
 mod sessions;
@@ -21,6 +24,8 @@ mod window;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod outward_model;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -31,8 +36,9 @@ pub use fan_out::FanOut;
 pub use member::{Wishes, info};
 pub use membership::{Found, Joining, Told, not_entered};
 pub use namespaces::{Namespace, Namespaces, unknown};
+pub use outward::{Met, Outward};
 pub use sessions::Sessions;
-pub use watch::{RoomEvent, Watches};
+pub use watch::{RoomEvent, Watches, Watching};
 
 use crate::{
     base::{clock::Instant, limits::Limits, metrics::Metrics, refusal::Refusal},
@@ -52,6 +58,8 @@ pub struct Hub {
     shards: Shards,
     limits: Limits,
     metrics: Arc<Metrics>,
+    /// Who takes what other nodes are to be told, where there are other nodes.
+    outward: Option<Arc<dyn Outward>>,
 }
 
 impl Hub {
@@ -64,7 +72,13 @@ impl Hub {
             shards: Shards::new(),
             limits: limits.clone(),
             metrics,
+            outward: None,
         }
+    }
+
+    /// The same with other nodes, that are told who is where here.
+    pub fn telling(self, outward: Option<Arc<dyn Outward>>) -> Self {
+        Self { outward, ..self }
     }
 
     /// Adds a session that came from `from`, unless its user or its address has too many.

@@ -2,7 +2,7 @@
 //! each step everybody must have been told exactly what the model says, and [`Hub::check`] must find that shards,
 //! memberships, counts and sessions agree. Time stands still; nothing waits.
 
-mod bench;
+pub(super) mod bench;
 mod oracle;
 mod steps;
 

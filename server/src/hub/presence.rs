@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
-use rialto_proto::v1::{Member as MemberInfo, Presence, Sender};
+use rialto_proto::v1::{Presence, Sender};
 
 use super::{
     Hub,
     address::Address,
     changed::{Changed, Due},
-    counting::{MEMBERS_NAMED_MAX, Telling},
+    counting::Telling,
+    everybody::Everybody,
     fan_out::FanOut,
     member::info,
+    others::{Heard, Others},
     room::Room,
+    shard::Shard,
 };
 use crate::{
     base::{
@@ -50,7 +53,7 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn presence(&self) -> Presence {
+    pub(super) fn presence(&self) -> Presence {
         Presence {
             namespace: self.namespace.to_owned(),
             room: self.room.to_owned(),
@@ -63,33 +66,80 @@ impl Change<'_> {
 
 impl Room {
     /// Tells the members who asked for it that another one came or went, now or when the room's second is over.
-    pub(super) fn report(&mut self, change: &Change<'_>, except: u64, now: Instant) -> Reported {
-        let members = self.members.len();
+    pub(super) fn report(
+        &mut self,
+        others: Option<&Others>,
+        change: &Change<'_>,
+        except: u64,
+        now: Instant,
+    ) -> Reported {
+        let place = (change.namespace, change.room);
+        self.report_as((place, others), || change.presence(), except, now)
+    }
+
+    /// The same of those on other nodes.
+    pub(super) fn report_others(
+        &mut self,
+        place: (&str, &str),
+        others: Option<&Others>,
+        heard: Heard,
+        now: Instant,
+    ) -> Reported {
+        let Heard { joined, left, counts, .. } = heard;
+        let somebody = !joined.is_empty() || !left.is_empty();
+        let presence = || Presence {
+            namespace: place.0.to_owned(),
+            room: place.1.to_owned(),
+            joined,
+            left,
+            ..Presence::default()
+        };
+        if counts {
+            self.report_as((place, others), presence, 0, now)
+        } else if somebody {
+            Reported { behind: self.report_description(others, presence), due: None }
+        } else {
+            Reported::default()
+        }
+    }
+
+    fn report_as(
+        &mut self,
+        (place, others): ((&str, &str), Option<&Others>),
+        presence: impl FnOnce() -> Presence,
+        except: u64,
+        now: Instant,
+    ) -> Reported {
+        let nameable = Everybody { here: Some(self), others }.are_nameable();
         if self.presence_wanted == 0 {
-            self.counting.pass(members);
+            self.counting.pass(nameable);
             return Reported::default();
         }
-        match self.counting.change(members, now) {
-            Telling::Names => Reported { behind: self.tell_names(change.presence(), except), due: None },
-            Telling::Number => Reported {
-                due: self.tell_number((change.namespace, change.room), except, now),
-                ..Reported::default()
-            },
+        match self.counting.change(nameable, now) {
+            Telling::Names => Reported { behind: self.tell_names(others, presence(), except), due: None },
+            Telling::Number => {
+                Reported { due: self.tell_number(place, others, except, now), ..Reported::default() }
+            }
             Telling::NumberAt(due) => Reported { due: Some(due), ..Reported::default() },
             Telling::Nothing => Reported::default(),
         }
     }
 
     /// Tells the members who asked for it how another one is described now. Where members are counted nobody is told.
-    fn report_description(&self, change: &Change<'_>) -> Vec<Arc<Session>> {
+    fn report_description(
+        &self,
+        others: Option<&Others>,
+        presence: impl FnOnce() -> Presence,
+    ) -> Vec<Arc<Session>> {
         if self.presence_wanted == 0 || self.counting.counted {
             return Vec::new();
         }
-        self.tell_names(change.presence(), 0)
+        self.tell_names(others, presence(), 0)
     }
 
-    fn tell_names(&self, presence: Presence, except: u64) -> Vec<Arc<Session>> {
-        let (member_count, user_count) = (self.count(), self.user_count());
+    fn tell_names(&self, others: Option<&Others>, presence: Presence, except: u64) -> Vec<Arc<Session>> {
+        let everybody = Everybody { here: Some(self), others };
+        let (member_count, user_count) = (everybody.count(), everybody.user_count());
         let frame = Frame::presence(Presence { member_count, user_count, ..presence }, Class::Answer);
         let mut fan_out = FanOut::default();
         let told = self.members.iter().filter(|(key, member)| member.wishes.presence && **key != except);
@@ -99,12 +149,20 @@ impl Room {
 
     /// Tells how many members there are, or who if they are few enough again. Who has no room for it is told in a second:
     /// returns when that is.
-    fn tell_number(&mut self, (namespace, room): (&str, &str), except: u64, now: Instant) -> Option<Instant> {
-        let all = self.counting.tell(self.members.len(), now);
+    fn tell_number(
+        &mut self,
+        (namespace, room): (&str, &str),
+        others: Option<&Others>,
+        except: u64,
+        now: Instant,
+    ) -> Option<Instant> {
+        let everybody = Everybody { here: Some(self), others };
+        let (member_count, user_count) = (everybody.count(), everybody.user_count());
+        let (nameable, joined) = (everybody.are_nameable(), everybody.named());
         let (namespace, room) = (namespace.to_owned(), room.to_owned());
-        let (member_count, user_count) = (self.count(), self.user_count());
+        let all = self.counting.tell(nameable, now);
         let number = Presence { namespace, room, member_count, user_count, ..Presence::default() };
-        let list = Frame::presence(Presence { joined: self.named(), ..number.clone() }, Class::Latest);
+        let list = Frame::presence(Presence { joined, ..number.clone() }, Class::Latest);
         let frame = if list.bytes() <= LIST_BYTES_MAX {
             list
         } else {
@@ -120,59 +178,74 @@ impl Room {
         }
         if owed { self.counting.again() } else { None }
     }
-
-    /// The members by name, if they are not too many.
-    pub(super) fn named(&self) -> Vec<MemberInfo> {
-        if self.members.len() > MEMBERS_NAMED_MAX {
-            return Vec::new();
-        }
-        self.members.values().map(|member| info(&member.session)).collect()
-    }
 }
 
 impl Hub {
-    /// Tells the members of a room how many they are: its second is over.
+    /// Tells the members of a room, and other nodes, how many there are: its second is over.
     pub fn tell_number(&self, due: &Due, now: Instant) -> Changed {
-        let address = Address::room(&due.namespace, &due.room);
+        let (namespace, name) = (&*due.namespace, &*due.room);
+        let address = Address::room(namespace, name);
         let mut changed = Changed::default();
-        if let Some(room) = self.shards.lock_one(&address).get_mut(&address)
-            && room.counting.is_due(now)
-        {
-            let due_again = room.tell_number((&due.namespace, &due.room), 0, now);
-            Reported { due: due_again, ..Reported::default() }.add_to(
-                &mut changed,
-                &due.namespace,
-                &due.room,
-            );
+        let mut shard = self.shards.lock_one(&address);
+        let Shard { rooms, others } = &mut *shard;
+        let (mut room, others) = (rooms.get_mut(&address), others.get_mut(&address));
+        let mut again = |due| Reported { due, ..Reported::default() }.add_to(&mut changed, namespace, name);
+        if let Some(room) = room.as_deref_mut().filter(|room| room.counting.is_due(now)) {
+            again(room.tell_number((namespace, name), others.as_deref(), 0, now));
+        }
+        if let Some(others) = others.filter(|others| others.telling.is_due(now)) {
+            again(self.tell_own((namespace, name), room.as_deref(), others, now));
         }
         changed
     }
 
-    /// Tells members who asked for presence that a session's attributes have changed, or that it is away or back.
-    pub fn describe(&self, session: &Arc<Session>) -> Vec<Arc<Session>> {
-        let mut behind = Vec::new();
+    /// Tells members who asked for presence, and other nodes, that a session's attributes have changed, or that it is away or
+    /// back.
+    pub fn describe(&self, session: &Arc<Session>) -> Changed {
+        let mut changed = Changed::default();
         let memberships = session.memberships.lock();
         for place in memberships.places() {
             for name in &place.rooms {
                 let address = Address::room(&place.namespace, name);
-                let shard = self.shards.lock_one(&address);
-                let Some(room) = shard.get(&address) else { continue };
+                let mut shard = self.shards.lock_one(&address);
+                let Shard { rooms, others } = &mut *shard;
+                let Some(room) = rooms.get(&address) else { continue };
+                let others = others.get_mut(&address);
                 let change =
                     Change { namespace: &place.namespace, room: name, joined: Some(session), left: None };
-                behind.extend(room.report_description(&change));
+                changed.behind.extend(room.report_description(others.as_deref(), || change.presence()));
+                if let Some(others) = others.filter(|others| !others.telling.counted) {
+                    let told = self.tell_nodes(
+                        (&place.namespace, name),
+                        (Some(room), others),
+                        Some(&change),
+                        clock::now(),
+                    );
+                    told.add_to(&mut changed, &place.namespace, name);
+                }
             }
         }
-        behind
+        changed
     }
 
-    /// Tells those who want to know that a session has left a room.
-    pub(super) fn report_left(
+    /// Tells those who want to know, here and on other nodes, that a session has come to a room or has left it.
+    pub(super) fn report_change(
         &self,
-        room: &mut Room,
-        session: &Session,
-        (namespace, name): (&str, &str),
-    ) -> Reported {
-        let change = Change { namespace, room: name, joined: None, left: Some(session) };
-        room.report(&change, session.id.key, clock::now())
+        (room, others): (&mut Room, Option<&mut Others>),
+        change: &Change<'_>,
+        except: u64,
+        now: Instant,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        let Change { namespace, room: name, .. } = *change;
+        room.report(others.as_deref(), change, except, now).add_to(&mut changed, namespace, name);
+        if let Some(others) = others {
+            self.tell_nodes((namespace, name), (Some(room), others), Some(change), now).add_to(
+                &mut changed,
+                namespace,
+                name,
+            );
+        }
+        changed
     }
 }

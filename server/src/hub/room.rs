@@ -29,8 +29,8 @@ pub(super) struct Room {
     pub(super) counting: Counting,
     state_wanted: u32,
     /// Sessions of each user, and of nobody in particular.
-    users: HashMap<UserName, u32>,
-    nameless: u32,
+    pub(super) users: HashMap<UserName, u32>,
+    pub(super) nameless: u32,
     window: Window,
     delta_wanted: u32,
     bases: Option<Box<Bases>>,
@@ -98,12 +98,6 @@ impl Room {
     /// How many users it has: sessions of one user count once, sessions without a user each.
     pub(super) fn user_count(&self) -> u32 {
         u32::try_from(self.users.len()).unwrap_or(u32::MAX).saturating_add(self.nameless)
-    }
-
-    /// How many users it would have with one more session.
-    pub(super) fn user_count_with(&self, session: &Session) -> u32 {
-        let new = session.identity().user.as_ref().is_none_or(|user| !self.users.contains_key(user));
-        self.user_count() + u32::from(new)
     }
 
     fn count_wishes(&mut self, before: Wishes, after: Wishes) {

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     address::{Address, Key},
+    others::Others,
     room::Room,
 };
 use crate::base::hash::Hashing;
@@ -15,19 +16,26 @@ use crate::base::hash::Hashing;
 /// More shards than cores that contend: fan-out holds a lock for the length of a member list.
 const SHARDS: usize = 64;
 
-type Rooms = IndexMap<Key, Room>;
+/// Rooms whose addresses have one lock.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    /// Those with members.
+    pub(super) rooms: IndexMap<Key, Room>,
+    /// Who is in them on other nodes, as far as this node listens to them.
+    pub(super) others: IndexMap<Key, Others>,
+}
 
 /// All rooms of the node.
 #[derive(Debug)]
 pub(super) struct Shards {
-    shards: Box<[Mutex<Rooms>]>,
+    shards: Box<[Mutex<Shard>]>,
     hasher: Hashing,
 }
 
 /// Some shards, locked.
 pub(super) struct Locked<'a> {
     hasher: &'a Hashing,
-    guards: Vec<(usize, MutexGuard<'a, Rooms>)>,
+    guards: Vec<(usize, MutexGuard<'a, Shard>)>,
 }
 
 impl Shards {
@@ -37,7 +45,7 @@ impl Shards {
     }
 
     /// Locks the shard of one address.
-    pub(super) fn lock_one(&self, address: &Address<'_>) -> MutexGuard<'_, Rooms> {
+    pub(super) fn lock_one(&self, address: &Address<'_>) -> MutexGuard<'_, Shard> {
         self.shards[index(&self.hasher, address)].lock()
     }
 
@@ -53,8 +61,13 @@ impl Shards {
     /// Looks at every room, one shard at a time.
     pub(super) fn visit(&self, mut look: impl FnMut(&Key, &Room)) {
         for shard in &self.shards {
-            shard.lock().iter().for_each(|(key, room)| look(key, room));
+            shard.lock().rooms.iter().for_each(|(key, room)| look(key, room));
         }
+    }
+
+    /// All shards, each to be locked by itself.
+    pub(super) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
+        self.shards.iter().map(Mutex::lock)
     }
 }
 
@@ -66,16 +79,22 @@ fn index(hasher: &Hashing, address: &Address<'_>) -> usize {
 impl Locked<'_> {
     /// The room at an address, if it has members.
     pub(super) fn room(&mut self, address: &Address<'_>) -> Option<&mut Room> {
-        self.shard(address)?.get_mut(address)
+        self.shard(address)?.rooms.get_mut(address)
+    }
+
+    /// The room at an address, if it has members, and who is in it on other nodes.
+    pub(super) fn with_others(&mut self, address: &Address<'_>) -> (Option<&mut Room>, Option<&mut Others>) {
+        let Some(shard) = self.shard(address) else { return (None, None) };
+        (shard.rooms.get_mut(address), shard.others.get_mut(address))
     }
 
     /// The room at an address, made if need be. `None` when the address was not locked.
     pub(super) fn room_or_new(&mut self, key: Key, new: impl FnOnce() -> Room) -> Option<&mut Room> {
         let shard = self.shard(&key.address())?;
-        Some(shard.entry(key).or_insert_with(new))
+        Some(shard.rooms.entry(key).or_insert_with(new))
     }
 
-    fn shard(&mut self, address: &Address<'_>) -> Option<&mut Rooms> {
+    fn shard(&mut self, address: &Address<'_>) -> Option<&mut Shard> {
         let wanted = index(self.hasher, address);
         let found = self.guards.iter_mut().find(|(index, _)| *index == wanted);
         found.map(|(_, shard)| &mut **shard)

@@ -9,7 +9,7 @@ use crate::{
     base::{
         config::{ClusterConfig, Config},
         ids::NodeId,
-        limits::MESSAGE_OVERHEAD_BYTES,
+        limits::{MEMBERS_BYTES_MAX, MESSAGE_OVERHEAD_BYTES},
         tasks::Tasks,
     },
     bridge::{Bridge, Ends, LinkError, NatsLink},
@@ -59,6 +59,7 @@ pub(super) async fn open(
     }
     let payload = config.namespaces.iter().map(|namespace| namespace.settings.payload_bytes_max).max();
     let message_bytes_max = payload.unwrap_or_default() as usize + MESSAGE_OVERHEAD_BYTES + TARGET_BYTES;
+    let message_bytes_max = message_bytes_max.max(MEMBERS_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
     let link = NatsLink::connect(&cluster.nats, &cluster.name, message_bytes_max).await?;
     let (client, replicas) = (link.client(), cluster.replicas as usize);
     let durability = durability(cluster, tasks).await?;

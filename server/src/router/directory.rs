@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, CloseCode, RefusalCode, Then, server_frame::Frame as Body};
-use tokio::sync::broadcast;
 
 use super::{Router, dispatch::forbidden, recover::Before};
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         refusal::{Closing, Refusal, Retry},
         text::truncate,
     },
-    hub::{self, Joining, Namespace, RoomEvent, Wishes},
+    hub::{self, Joining, Namespace, Wishes},
     session::Session,
     wire::{
         Frame, content, settings,
@@ -312,27 +311,10 @@ impl Router {
             } else if attributes != *before {
                 session.describe(attributes);
                 reach.changed += 1;
-                self.close_behind(self.hub.describe(&session));
+                self.settle_change(self.hub.describe(&session));
             }
         }
         Ok(reach)
-    }
-
-    /// Watches the rooms of a namespace.
-    pub fn watch_rooms(
-        &self,
-        identity: &Identity,
-        request: v1::WatchRoomsRequest,
-    ) -> Result<broadcast::Receiver<RoomEvent>, Refusal> {
-        let name = target::namespace(request.namespace)?;
-        let room = if request.room.is_empty() { None } else { Some(target::room("room", request.room)?) };
-        require(may_read(identity, name.as_str(), room.as_ref().map(RoomName::as_str)))?;
-        let max = self.limits.node.watches_max;
-        if self.metrics.watches.get() >= i64::from(max) {
-            return Err(Refusal::limit("watches_max", max));
-        }
-        self.hub.namespaces.settings(name.as_str()).ok_or_else(hub::unknown)?;
-        Ok(self.hub.watches.watch(name.as_str()))
     }
 
     fn readable(
@@ -374,7 +356,7 @@ pub(super) fn no_session() -> Refusal {
     Refusal::new(RefusalCode::NotFound, "there is no such session")
 }
 
-fn require(allowed: bool) -> Result<(), Refusal> {
+pub(super) fn require(allowed: bool) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(forbidden()) }
 }
 

@@ -122,7 +122,7 @@ impl Router {
             let what = errand.what.ok_or_else(|| Refusal::invalid("what", "is missing"));
             let names = what.as_ref().map(|what| router.names_of(what)).unwrap_or_default();
             let done = match what {
-                Ok(what) => router.do_errand(what).await,
+                Ok(what) => router.do_errand(what, from).await,
                 Err(refusal) => Err(refusal),
             };
             let what = done.unwrap_or_else(|refusal| {
@@ -133,7 +133,7 @@ impl Router {
         });
     }
 
-    async fn do_errand(&self, what: errand::What) -> Result<errand_done::What, Refusal> {
+    async fn do_errand(&self, what: errand::What, from: NodeId) -> Result<errand_done::What, Refusal> {
         let all = &Identity::open(None);
         Ok(match what {
             errand::What::Push(request) => errand_done::What::Push(self.push_here(request).await?),
@@ -163,6 +163,9 @@ impl Router {
             errand::What::GetPresence(request) => {
                 errand_done::What::Presence(self.get_presence_here(all, request)?)
             }
+            errand::What::Watch(watch) => errand_done::What::Reach(self.tell_rooms(&watch, from)?),
+            errand::What::Unwatch(namespace) => errand_done::What::Reach(self.end_watch(&namespace, from)),
+            errand::What::NameMembers(ask) => errand_done::What::Reach(self.name_members(&ask, from)?),
         })
     }
 

@@ -5,7 +5,7 @@
 //! * [`emit`]: the path of an event, from sessions and without one
 //! * `keep`: events that are kept; `lane`: those that wait for the log; `recover` and `owed`: what comes from before
 //! * [`rooms`]: what rooms keep, for those who may see it
-//! * `others`: what other nodes are told, and what they tell
+//! * `others`: what other nodes are told, and what they tell; `teller`, `meeting` and `watching`: who is where
 //! * `part`: who keeps what rooms keep; `owning`: the parts of this node; `asking` and `afar`: what owners are asked
 //! * `mirror` and `hearing`: what owners say, each event in its turn
 //! * [`reply`]: answers on their way back, calls
@@ -31,6 +31,7 @@ mod hearing;
 mod keep;
 mod lane;
 pub mod life;
+mod meeting;
 mod mirror;
 mod others;
 mod owed;
@@ -42,7 +43,9 @@ mod recover;
 pub mod reply;
 mod resume;
 pub mod rooms;
+mod teller;
 pub mod timers;
+pub mod watching;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -67,15 +70,18 @@ use crate::{
     },
     bridge::Bridge,
     history::Histories,
-    hub::{Due, Hub, Namespaces},
+    hub::{Due, Hub, Namespaces, Outward},
     owners::NamespaceRegister,
     session::{Session, replies::Replies},
 };
 use asker::Asker;
 use asking::Queue;
 use errand::Errands;
+use meeting::Unanswered;
 use mirror::Mirror;
+
 use part::{Part, Parts};
+use teller::Teller;
 use timers::Expiries;
 
 /// Everything that a node does with sessions and events.
@@ -97,6 +103,8 @@ pub struct Router {
     /// Events that other nodes keep, by id, and how many sessions here they have reached.
     awaited: Mutex<HashMap<String, u32>>,
     errands: Mutex<Errands>,
+    unanswered: Mutex<Unanswered>,
+    teller: Option<Arc<Teller>>,
     /// Namespaces that all nodes know, where there are other nodes.
     namespace_register: Option<NamespaceRegister>,
     mirror: Mutex<Mirror>,
@@ -154,20 +162,25 @@ impl Router {
         let node = kept.bridge.as_ref().map_or_else(NodeId::random, |bridge| bridge.node());
         let own = Part::new(0, kept.histories);
         let parts = if kept.parts == 0 { Parts::alone(own) } else { Parts::shared(kept.parts, own) };
+        let bridge = kept.bridge.map(Arc::new);
+        let teller = bridge.clone().map(|bridge| Arc::new(Teller::new(bridge)));
+        let outward = teller.clone().map(|teller| teller as Arc<dyn Outward>);
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             node,
-            hub: Hub::new(&limits, kept.namespaces, Arc::clone(&metrics)),
+            hub: Hub::new(&limits, kept.namespaces, Arc::clone(&metrics)).telling(outward),
+            teller,
             asking: (0..parts.count()).map(|_| Mutex::default()).collect(),
             parts,
             next_ask: AtomicU64::new(1),
             awaited: Mutex::default(),
             errands: Mutex::default(),
+            unanswered: Mutex::default(),
             namespace_register: kept.namespace_register,
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),
-            bridge: kept.bridge.map(Arc::new),
+            bridge,
             authenticator,
             replies: Mutex::default(),
             expiries: Mutex::default(),

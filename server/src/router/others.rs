@@ -57,14 +57,15 @@ impl Router {
             return then(self, session);
         };
         let pin = self.pin(bridge, namespace, rooms)?;
-        let known = rooms.is_empty() || !(state || self.keeps_history(namespace));
+        let keeps = state || self.keeps_history(namespace);
+        let known = rooms.is_empty() || (!keeps && self.hub.has_met(namespace, rooms));
         if let Some(state) = pin.state().filter(|_| known) {
             return state.map_err(unreachable).and_then(|()| then(self, session));
         }
         session.pipeline.block();
         let (session, namespace, rooms) = (Arc::clone(session), namespace.to_owned(), rooms.to_vec());
         self.tasks.spawn("hear", async move {
-            let heard = router.heard(&pin, &namespace, &rooms, !known).await;
+            let heard = router.heard(&pin, &namespace, &rooms, keeps).await;
             if let Err(refusal) = heard.and_then(|()| then(&router, &session)) {
                 router.refuse(&session, reference, refusal);
             }
@@ -74,7 +75,7 @@ impl Router {
         Ok(())
     }
 
-    /// Waits until this node hears rooms, and knows how far those are that keep something.
+    /// Waits until this node hears rooms, knows who is there, and how far those are that keep something.
     async fn heard(
         &self,
         pin: &Pin,
@@ -83,7 +84,8 @@ impl Router {
         keeps: bool,
     ) -> Result<(), Refusal> {
         pin.ready().await.map_err(unreachable)?;
-        if keeps { self.begin_mirror(namespace, rooms).await } else { Ok(()) }
+        let begun = async { if keeps { self.begin_mirror(namespace, rooms).await } else { Ok(()) } };
+        tokio::join!(self.meet(namespace, rooms), begun).1
     }
 
     /// Listens to rooms as long as what is returned is held; there is nothing to hold where there are no other nodes.
@@ -119,6 +121,7 @@ impl Router {
             tracing::warn!(%error, "this node does not hear the others yet");
         }
         let (mut gaps, mut state) = (Gaps::default(), bridge.state());
+        let mut ticks = 0;
         let mut losses = state.borrow_and_update().losses;
         bridge.announce(false);
         // Nodes that were started together do not speak together.
@@ -141,6 +144,10 @@ impl Router {
                         let places = bridge.places();
                         places.iter().filter(|place| !self.is_mended(place)).for_each(|place| self.tell_gap(place));
                         self.tasks.spawn("mend", Arc::clone(&self).mend(None));
+                        for node in bridge.nodes() {
+                            self.meet_again(node);
+                            self.watch_again(node);
+                        }
                     }
                 }
                 _ = sweep.tick() => {
@@ -149,6 +156,9 @@ impl Router {
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));
                     ended.iter().for_each(|place| self.forget_place(&mut gaps, place));
                     self.tick_asking(bridge);
+                    self.ask_unanswered(bridge);
+                    ticks += 1;
+                    self.tick_watches(&bridge.nodes(), ticks);
                 }
             }
         }
@@ -160,6 +170,9 @@ impl Router {
         let verdict = gaps.note(&heard);
         if verdict.gap {
             self.tell_gap(&heard.place);
+            if matches!(heard.place, Place::Node(_)) {
+                self.watch_again(heard.origin);
+            }
         }
         if verdict.again {
             return;
@@ -171,6 +184,8 @@ impl Router {
             },
             Word::Announce { leaves: false } => {
                 if bridge.note(heard.origin, false, clock::now()) {
+                    self.meet_again(heard.origin);
+                    self.watch_again(heard.origin);
                     // Who is new should not have to wait for us.
                     bridge.announce(false);
                     self.count_nodes(bridge);
@@ -185,6 +200,9 @@ impl Router {
             Word::Answer { token, item } => self.reply_of(token, heard.origin, item),
             Word::Done { token, summary } => self.done_of(token, heard.origin, summary),
             Word::State(changed) => self.hear_state(*changed),
+            Word::Members(members) => self.hear_members(heard.origin, *members),
+            Word::RoomChange(change) => self.hear_change(heard.origin, *change),
+            Word::RoomCounts(counts) => self.hub.hear_counts(heard.origin, &counts),
             Word::Request(request) => self.hear_request(bridge, heard.origin, *request),
             Word::Errand(errand) => self.hear_errand(bridge, heard.origin, *errand),
             Word::ErrandDone(done) => self.hear_errand_done(heard.origin, *done),
@@ -271,6 +289,8 @@ impl Router {
         self.node_gone(node);
         self.lose_owner(bridge, node);
         self.lose_errands(node);
+        self.teller.iter().for_each(|teller| teller.lose(node));
+        self.settle_change(self.hub.lose_node(node, clock::now()));
     }
 
     /// Whether what is missing at a place can be read: there rooms keep it.
@@ -283,6 +303,7 @@ impl Router {
         gaps.forget(place);
         if let Place::Room { namespace, room } = place {
             self.mirror.lock().forget(namespace, room);
+            self.hub.forget_others(namespace, room);
         }
     }
 

@@ -76,7 +76,7 @@ impl Router {
         session.renew(identity);
         self.schedule_expiry(session);
         self.part_forbidden(session);
-        self.close_behind(self.hub.describe(session));
+        self.settle_change(self.hub.describe(session));
     }
 
     /// Takes a session out of rooms that its new identity may not be in.
@@ -122,7 +122,7 @@ impl Router {
             return self.abandon(session);
         }
         self.timers_changed.notify_one();
-        self.close_behind(self.hub.describe(session));
+        self.settle_change(self.hub.describe(session));
     }
 
     /// Ends a session that nobody has come back to. Does nothing when somebody just has.

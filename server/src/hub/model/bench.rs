@@ -181,7 +181,7 @@ impl Bench {
                 self.expect_presence(namespace, room, None, (changed, Vec::new()));
             }
         }
-        assert!(self.hub.describe(&session).is_empty());
+        assert!(self.hub.describe(&session).behind.is_empty());
     }
 
     fn emit(&mut self, who: usize, namespace: &'static str, aim: &Aim) {
@@ -228,7 +228,7 @@ impl Bench {
     /// Everybody has been told what the model says, in this step.
     pub(super) fn compare(&mut self) {
         for client in &mut self.clients {
-            let mut told = drain(&client.session.outbox);
+            let mut told = drained(&client.session.outbox);
             let mut expected = std::mem::take(&mut client.told);
             for bodies in [&mut told, &mut expected] {
                 bodies.iter_mut().for_each(sort_members);
@@ -258,7 +258,8 @@ fn sort_members(body: &mut Body) {
     }
 }
 
-fn drain(outbox: &Outbox) -> Vec<Body> {
+/// Everything that waits in an outbox.
+pub(in crate::hub) fn drained(outbox: &Outbox) -> Vec<Body> {
     let mut context = Context::from_waker(futures_util::task::noop_waker_ref());
     let mut bodies = Vec::new();
     while let Poll::Ready(Next::Burst(burst)) = outbox.poll_next(0, clock::now(), &mut context) {
