@@ -98,17 +98,19 @@ impl Others {
         let mut heard = Heard::default();
         let There { named, members, users } = self.nodes.remove(&node).unwrap_or_default();
         let was_named = named.is_some();
-        let named = match (named, said.whole) {
-            (named, true) if !said.counted => {
-                Some(self.replace(named.unwrap_or_default(), said.joined, &mut heard))
+        // Who nobody is, is known.
+        let nobody = said.member_count == 0;
+        let counted = said.counted && !nobody;
+        let named = match (named, said.whole || nobody) {
+            (named, true) if !counted => {
+                let all = if nobody { Vec::new() } else { said.joined };
+                Some(self.replace(named.unwrap_or_default(), all, &mut heard))
             }
-            (Some(named), false) if !said.counted => {
-                Some(self.change(named, said.joined, &said.left, &mut heard))
-            }
+            (Some(named), false) if !counted => Some(self.change(named, said.joined, &said.left, &mut heard)),
             (named, _) => named,
         };
         // Those who are not all are as good as unknown.
-        let all = |named: &IndexMap<_, _>| !said.counted && named.len() == said.member_count as usize;
+        let all = |named: &IndexMap<_, _>| !counted && named.len() == said.member_count as usize;
         let named = named.filter(|named| {
             let all = all(named);
             if !all {
@@ -124,7 +126,7 @@ impl Others {
         if said.whole {
             self.answered(node);
         }
-        heard.ask = named.is_none() && !said.counted && self.asked.insert(node);
+        heard.ask = named.is_none() && !counted && self.asked.insert(node);
         if said.member_count > 0 || named.is_none() {
             self.nodes.insert(node, There { named, members: said.member_count, users: said.user_count });
         }
