@@ -7,10 +7,10 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
-    time::interval,
+    time::{Instant, interval},
 };
 
-use crate::{tools::tool, within};
+use crate::{PATIENCE, tools::tool, within};
 
 /// A nats-server. Killed when it is dropped.
 #[derive(Debug)]
@@ -41,6 +41,16 @@ impl NatsServer {
         Self::within(&format!("jetstream {{ sync_interval: always, store_dir: {store:?} }}"), folder).await
     }
 
+    /// A server that keeps streams and has this configuration beside. Files stand beside it by their names.
+    pub async fn guarded(configuration: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        let store = folder.path().join("store").display().to_string();
+        Self::within(&format!("jetstream {{ store_dir: {store:?} }}\n{configuration}"), folder).await
+    }
+
     /// A server with this configuration beside its ports and its folder.
     pub async fn configured(configuration: &str) -> Self {
         Self::within(configuration, tempfile::tempdir().expect("a folder")).await
@@ -49,7 +59,7 @@ impl NatsServer {
     async fn within(configuration: &str, folder: TempDir) -> Self {
         std::fs::write(folder.path().join("nats.conf"), configuration).expect("a file");
         let child = spawn(folder.path(), -1, -1);
-        let ports = within("the ports of nats-server", ports(folder.path())).await;
+        let ports = ports(folder.path()).await;
         let address = |kind: &str| {
             let url = ports[kind][0].as_str().unwrap_or_else(|| panic!("no {kind} in {ports}"));
             let address = url.rsplit("//").next().unwrap_or_default();
@@ -106,6 +116,12 @@ impl NatsServer {
         format!("http://{}", self.monitor)
     }
 
+    /// What it has refused because it was not permitted.
+    pub fn violations(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("nats.log")).expect("it logs");
+        log.lines().filter(|line| line.contains("Violation")).map(str::to_owned).collect()
+    }
+
     /// What nodes listen to now, each subject once for each node that does.
     pub async fn listened(&self) -> Vec<String> {
         let connections = self.look("/connz?subs=1").await;
@@ -139,6 +155,8 @@ fn spawn(folder: &Path, port: i32, monitor: i32) -> Child {
         .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--http_port", &monitor.to_string()])
         .arg("--ports_file_dir")
         .arg(folder)
+        .arg("--log")
+        .arg(folder.join("nats.log"))
         .arg("--config")
         .arg(folder.join("nats.conf"))
         .kill_on_drop(true)
@@ -151,8 +169,11 @@ fn spawn(folder: &Path, port: i32, monitor: i32) -> Child {
 
 async fn ports(folder: &Path) -> serde_json::Value {
     let mut ticks = interval(Duration::from_millis(5));
+    let end = Instant::now() + PATIENCE;
     loop {
         ticks.tick().await;
+        let log = || std::fs::read_to_string(folder.join("nats.log")).unwrap_or_default();
+        assert!(Instant::now() < end, "nats-server does not start: {}", log());
         let files = std::fs::read_dir(folder).expect("the folder is there").flatten();
         let file =
             files.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "ports"));

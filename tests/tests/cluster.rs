@@ -309,7 +309,7 @@ async fn a_node_does_not_start_with_what_it_cannot_use_and_says_why() {
     assert!(why.contains("is no list of addresses"), "{why}");
     let small = NatsServer::configured("max_payload: 65536").await;
     let why = start(&small.url(), |_| ()).await;
-    assert!(why.contains("max_payload must be 98304 or more"), "{why}");
+    assert!(why.contains("max_payload must be 540672 or more"), "{why}");
     let plain = NatsServer::configured("").await;
     let why = start(&plain.url(), |_| ()).await;
     assert!(why.contains("JetStream"), "{why}");

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use rialto_proto::v1::Durability;
 use rialto_server::{
+    base::config::ClusterConfig,
     base::tasks::Tasks,
     bridge::NatsLink,
     log::{
@@ -16,7 +17,9 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 async fn streams(nats: &NatsServer) -> Streams {
-    let link = NatsLink::connect(&nats.url(), "main", 1024).await.expect("a connection");
+    let link = NatsLink::connect(&ClusterConfig { nats: nats.url(), ..ClusterConfig::default() }, 1024)
+        .await
+        .expect("a connection");
     Streams::new(link.client(), "main", 1, Durability::Fsync).await.expect("JetStream")
 }
 

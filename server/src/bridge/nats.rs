@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
 
 use super::link::{Link, LinkError, LinkState};
-use crate::base::clock;
+use crate::base::{clock, config::ClusterConfig};
 
 /// Messages of one subject that wait for this node; what comes beyond is lost, and noticed.
 const LISTENING_MAX: usize = 16 << 10;
@@ -29,27 +30,37 @@ const VERSION_MIN: (u32, u32) = (2, 14);
 pub struct NatsLink {
     client: Client,
     state: watch::Sender<LinkState>,
+    /// What the server has not permitted, if there was something.
+    refused: watch::Receiver<Option<String>>,
     /// Where nobody listens.
     nowhere: String,
 }
 
 impl NatsLink {
-    /// Connects, and holds when messages of `message_bytes_max` can be carried. `urls` are separated by commas.
-    pub async fn connect(urls: &str, cluster: &str, message_bytes_max: usize) -> Result<Self, LinkError> {
+    /// Connects, and holds when messages of `message_bytes_max` can be carried.
+    pub async fn connect(cluster: &ClusterConfig, message_bytes_max: usize) -> Result<Self, LinkError> {
+        let urls = cluster.nats.as_str();
         let addresses = urls.split(',').map(|url| url.trim().parse::<ServerAddr>()).collect::<Result<_, _>>();
         let urls = shown(urls);
         let unfit = |error| LinkError::Unfit(format!("{urls} is no list of addresses of NATS: {error}"));
         let addresses: Vec<ServerAddr> = addresses.map_err(unfit)?;
         let state = watch::Sender::new(LinkState { up: true, losses: 0 });
         let told = state.clone();
-        let options = ConnectOptions::new()
+        let (refusal, refused) = watch::channel(None);
+        let options = identified(cluster, &addresses)?
             .name("rialto")
+            .custom_inbox_prefix(format!("rl.{}.inbox", cluster.name))
             .no_echo()
             .connection_timeout(CONNECT_MAX)
             .subscription_capacity(LISTENING_MAX)
             .reconnect_delay_callback(wait)
             .event_callback(move |event| {
                 note(&told, &event);
+                if let Event::ServerError(error) = &event
+                    && error.to_string().contains("Permissions Violation")
+                {
+                    refusal.send_replace(Some(error.to_string()));
+                }
                 async {}
             });
         let away = |error: &dyn std::fmt::Display| LinkError::Away(format!("NATS at {urls}: {error}"));
@@ -69,7 +80,16 @@ impl NatsLink {
                 info.max_payload
             )));
         }
-        Ok(Self { client, state, nowhere: format!("rl.{cluster}.nowhere") })
+        Ok(Self { client, state, refused, nowhere: format!("rl.{}.nowhere", cluster.name) })
+    }
+
+    /// Waits until the server does not permit something.
+    pub async fn refused(&self) -> LinkError {
+        let mut refused = self.refused.clone();
+        match refused.wait_for(Option::is_some).await {
+            Ok(refused) => LinkError::Unfit(refused.clone().unwrap_or_default()),
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// The connection, for what else goes over it.
@@ -105,6 +125,33 @@ impl Link for NatsLink {
     fn state(&self) -> watch::Receiver<LinkState> {
         self.state.subscribe()
     }
+}
+
+/// Who the node is to NATS, and by whom it lets itself be told who NATS is.
+fn identified(cluster: &ClusterConfig, addresses: &[ServerAddr]) -> Result<ConnectOptions, LinkError> {
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let named = addresses.iter().find_map(|address| Some((plain(address.username()?), address.password())));
+    let mut options = match named {
+        Some((user, Some(password))) => ConnectOptions::with_user_and_password(user, plain(password)),
+        Some((token, None)) => ConnectOptions::with_token(token),
+        None => ConnectOptions::new(),
+    };
+    for (key, path) in cluster.files() {
+        let unfit = |error: &dyn std::fmt::Display| {
+            LinkError::Unfit(format!("{key}: {} cannot be used: {error}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unfit(&error))?;
+        options = match key {
+            "cluster.credentials" => options.credentials(&text).map_err(|error| unfit(&error))?,
+            "cluster.nkey" => options.nkey(text.trim().to_owned()),
+            "cluster.tls_ca" => options.add_root_certificates(path.to_owned()),
+            "cluster.tls_certificate" => {
+                options.add_client_certificate(path.to_owned(), cluster.tls_key.clone())
+            }
+            _ => options,
+        };
+    }
+    Ok(options)
 }
 
 /// Addresses as they may be shown: without the names and passwords that may stand in them.

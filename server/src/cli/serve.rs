@@ -92,7 +92,8 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     config.check()?;
     Authenticator::new(&config.auth)?;
     telemetry::check_level(&config.log.level).map_err(|error| ConfigError::invalid("log.level", error))?;
-    for file in config.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]) {
+    let own = config.tls.iter().flat_map(|tls| [tls.certificate.as_path(), tls.key.as_path()]);
+    for file in own.chain(config.cluster.files().map(|(_, file)| file)) {
         readable(file)?;
     }
     Ok(())

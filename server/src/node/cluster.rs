@@ -60,7 +60,26 @@ pub(super) async fn open(
     let payload = config.namespaces.iter().map(|namespace| namespace.settings.payload_bytes_max).max();
     let message_bytes_max = payload.unwrap_or_default() as usize + MESSAGE_OVERHEAD_BYTES + TARGET_BYTES;
     let message_bytes_max = message_bytes_max.max(MEMBERS_BYTES_MAX + MESSAGE_OVERHEAD_BYTES);
-    let link = NatsLink::connect(&cluster.nats, &cluster.name, message_bytes_max).await?;
+    let link = NatsLink::connect(cluster, message_bytes_max).await?;
+    // Without that, what is not permitted is only not answered.
+    tokio::select! {
+        opened = open_over(&link, config, namespaces, tasks) => {
+            let (estate, namespace_register) = opened?;
+            let (bridge, ends) = Bridge::new(NodeId::random(), &cluster.name, Arc::new(link));
+            Ok(Some(Cluster { bridge, ends, estate, namespace_register }))
+        }
+        error = link.refused() => Err(error.into()),
+    }
+}
+
+/// What is kept together, over a connection.
+async fn open_over(
+    link: &NatsLink,
+    config: &Config,
+    namespaces: &Arc<Namespaces>,
+    tasks: &Tasks,
+) -> Result<(Estate, NamespaceRegister), ClusterError> {
+    let cluster = &config.cluster;
     let (client, replicas) = (link.client(), cluster.replicas as usize);
     let durability = durability(cluster, tasks).await?;
     let streams = Streams::new(client.clone(), &cluster.name, replicas, durability).await?;
@@ -68,8 +87,7 @@ pub(super) async fn open(
     let namespace_register = NamespaceRegister::open(client, &cluster.name, replicas).await?;
     let of = Arc::clone(namespaces);
     let estate = Estate { register, streams, settings: Arc::new(move |name| of.settings(name)) };
-    let (bridge, ends) = Bridge::new(NodeId::random(), &cluster.name, Arc::new(link));
-    Ok(Some(Cluster { bridge, ends, estate, namespace_register }))
+    Ok((estate, namespace_register))
 }
 
 /// What an acknowledgement of JetStream is worth.

@@ -107,6 +107,16 @@ impl Config {
             let what = format_args!("is {}: write 1, 3 or 5", self.cluster.replicas);
             return Err(ConfigError::invalid("cluster.replicas", what));
         }
+        let given = |key: &str| self.cluster.files().any(|(named, _)| named == key);
+        if given("cluster.credentials") && given("cluster.nkey") {
+            return Err(ConfigError::invalid("cluster.nkey", "goes not together with cluster.credentials"));
+        }
+        if given("cluster.tls_certificate") != given("cluster.tls_key") {
+            return Err(ConfigError::invalid(
+                "cluster.tls_key",
+                "goes together with cluster.tls_certificate",
+            ));
+        }
         Ok(())
     }
 

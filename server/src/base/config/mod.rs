@@ -2,7 +2,11 @@
 //! shape and the defaults, `check.rs` the rules, `config.default.toml` what an operator reads. Nothing here acts on a
 //! setting. Whoever starts a node calls [`Config::check`] first.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rialto_proto::v1::{FallingBehind, History};
 use serde::{Deserialize, Serialize};
@@ -80,11 +84,49 @@ pub struct ClusterConfig {
     pub replicas: u32,
     /// Addresses of the monitors of all servers of NATS, separated by commas: they tell whether what is stored is synced.
     pub monitors: String,
+    /// File with a JWT and the seed of its key, as `nsc` writes it (`.creds`); empty: none.
+    pub credentials: PathBuf,
+    /// File with the seed of an nkey; empty: none.
+    pub nkey: PathBuf,
+    /// PEM file with the authorities that the certificates of NATS are signed by; empty: those of the system.
+    pub tls_ca: PathBuf,
+    /// PEM file with the certificate by which the node proves who it is; empty: none.
+    pub tls_certificate: PathBuf,
+    /// PEM file with its key.
+    pub tls_key: PathBuf,
 }
 
 impl Default for ClusterConfig {
     fn default() -> Self {
-        Self { nats: String::new(), name: "main".to_owned(), parts: 8, replicas: 1, monitors: String::new() }
+        Self {
+            nats: String::new(),
+            name: "main".to_owned(),
+            parts: 8,
+            replicas: 1,
+            monitors: String::new(),
+            credentials: PathBuf::new(),
+            nkey: PathBuf::new(),
+            tls_ca: PathBuf::new(),
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// All files that it names, each with its key.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = [
+            ("cluster.credentials", &self.credentials),
+            ("cluster.nkey", &self.nkey),
+            ("cluster.tls_ca", &self.tls_ca),
+            ("cluster.tls_certificate", &self.tls_certificate),
+            ("cluster.tls_key", &self.tls_key),
+        ];
+        files
+            .map(|(key, path)| (key, path.as_path()))
+            .into_iter()
+            .filter(|(_, path)| !path.as_os_str().is_empty())
     }
 }
 
