@@ -126,6 +126,8 @@ impl Node {
         }
         let served = tasks.spawn("edge", edge.serve(listener, app));
         health.serve();
+        let told = health.clone();
+        tasks.spawn("probe", Arc::clone(&router).run_probe(move |passes| told.passes(passes)));
         tracing::info!(%address, node = %router.node, "serving");
         Ok(Self { address, router, health, tasks, farewell, served, stop: config.stop })
     }

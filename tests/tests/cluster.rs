@@ -340,3 +340,19 @@ async fn clusters_on_one_nats_do_not_hear_each_other() {
     assert_eq!(texts(&events(&mut cid, 1).await), ["1"]);
     ann.expect_nothing().await;
 }
+
+/// Load balancers send nobody to a node from which nothing passes to the others; who is there stays.
+#[tokio::test]
+async fn a_node_is_not_ready_while_nothing_passes_to_the_others() {
+    let mut nats = NatsServer::start().await;
+    let here = node(&nats.url()).await;
+    let ready = async || here.get("/readyz").await.0 == 200;
+    let mut ann = here.attach("ann").await;
+    assert!(ready().await);
+    nats.kill().await;
+    eventually("the node not to be ready", async || !ready().await).await;
+    assert_eq!(here.get("/healthz").await.0, 200);
+    ann.expect_nothing().await;
+    nats.again().await;
+    eventually("the node to be ready", ready).await;
+}

@@ -158,6 +158,11 @@ impl Interest {
         ended
     }
 
+    /// Sends something over the link and waits until it has come back.
+    pub(super) async fn probe(&self) -> Result<(), LinkError> {
+        self.link.probe().await
+    }
+
     /// Everywhere that is listened to.
     pub(super) fn all(&self) -> Vec<Place> {
         self.places.lock().keys().cloned().collect()
@@ -217,6 +222,10 @@ mod tests {
         fn listen(&self, _: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
             let outcome = self.0.clone().map(|()| stream::pending().boxed());
             async { outcome }.boxed()
+        }
+
+        fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>> {
+            async { Ok(()) }.boxed()
         }
 
         fn state(&self) -> watch::Receiver<LinkState> {

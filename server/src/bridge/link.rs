@@ -37,6 +37,9 @@ pub trait Link: Debug + Send + Sync {
     /// Listens to `subject`. When it returns, everything that is published from then on is heard.
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>>;
 
+    /// Sends something to the other side and waits until it has come back.
+    fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>>;
+
     /// How it is, now and from now on.
     fn state(&self) -> watch::Receiver<LinkState>;
 }

@@ -263,6 +263,11 @@ impl Bridge {
         self.interest.all()
     }
 
+    /// Sends something to the other side of the link and waits until it has come back.
+    pub async fn probe(&self) -> Result<(), LinkError> {
+        self.interest.probe().await
+    }
+
     /// How the link is.
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.state.clone()

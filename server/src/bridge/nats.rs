@@ -103,12 +103,17 @@ impl NatsLink {
             return Err(away(&"NATS is away"));
         }
         let messages = self.client.subscribe(subject).await.map_err(|error| away(&error))?;
-        match self.client.request(self.nowhere.clone(), Bytes::new()).await {
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => {}
-            Err(error) => return Err(away(&error)),
-            Ok(_) => return Err(away(&"somebody listens where nobody should")),
-        }
+        self.there_and_back().await?;
         Ok(messages.map(|message| message.payload).boxed())
+    }
+
+    /// When it returns, the server has taken everything that was said before.
+    async fn there_and_back(&self) -> Result<(), LinkError> {
+        match self.client.request(self.nowhere.clone(), Bytes::new()).await {
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
+            Err(error) => Err(LinkError::Away(error.to_string())),
+            Ok(_) => Err(LinkError::Away("somebody listens where nobody should".to_owned())),
+        }
     }
 }
 
@@ -120,6 +125,10 @@ impl Link for NatsLink {
 
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
         self.begin(subject).boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>> {
+        self.there_and_back().boxed()
     }
 
     fn state(&self) -> watch::Receiver<LinkState> {

@@ -13,7 +13,7 @@
 //! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
 //! * [`directory`]: what operators and backends ask for; [`everywhere`]: of all nodes; [`agreed`]: namespaces of all nodes; `errand`: of one other node
 //! * [`push`]: commands that come by themselves, from whatever node
-//! * [`timers`]: what ends by the clock
+//! * [`timers`]: what ends by the clock; `probe`: whether what leads to other nodes works
 
 mod afar;
 pub mod agreed;
@@ -37,6 +37,7 @@ mod others;
 mod owed;
 pub mod owning;
 mod part;
+mod probe;
 pub mod push;
 mod reading;
 mod recover;
@@ -59,7 +60,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::Authenticator,
     base::{
-        clock,
+        clock::{self, Instant},
         config::Config,
         ids::{EventId, NodeId},
         limits::Limits,
@@ -105,6 +106,8 @@ pub struct Router {
     errands: Mutex<Errands>,
     unanswered: Mutex<Unanswered>,
     teller: Option<Arc<Teller>>,
+    /// When it was last seen to what other nodes say.
+    looked: Mutex<Instant>,
     /// Namespaces that all nodes know, where there are other nodes.
     namespace_register: Option<NamespaceRegister>,
     mirror: Mutex<Mirror>,
@@ -176,6 +179,7 @@ impl Router {
             awaited: Mutex::default(),
             errands: Mutex::default(),
             unanswered: Mutex::default(),
+            looked: Mutex::new(clock::now()),
             namespace_register: kept.namespace_register,
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),

@@ -151,6 +151,7 @@ impl Router {
                     }
                 }
                 _ = sweep.tick() => {
+                    *self.looked.lock() = clock::now();
                     bridge.announce(false);
                     bridge.gone(clock::now()).into_iter().for_each(|node| self.lose_node(bridge, node));
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));

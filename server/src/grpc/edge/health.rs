@@ -21,6 +21,8 @@ const SERVICES: [&str; 3] = ["", "rialto.v1.MessagingService", "rialto.v1.Direct
 enum State {
     Starting,
     Serving,
+    /// Nothing passes to other nodes, or from them.
+    Cut,
     Draining,
     Stopped,
 }
@@ -42,6 +44,19 @@ impl Health {
     /// The node serves.
     pub fn serve(&self) {
         self.state.send_replace(State::Serving);
+    }
+
+    /// Whether what is said passes to other nodes. Only a node that serves is concerned by that.
+    pub fn passes(&self, passes: bool) {
+        self.state.send_if_modified(|state| {
+            let (from, to) = if passes { (State::Cut, State::Serving) } else { (State::Serving, State::Cut) };
+            let changes = *state == from;
+            if changes {
+                tracing::warn!(passes, "what is said between this node and the others");
+                *state = to;
+            }
+            changes
+        });
     }
 
     /// The node takes nothing new. Watches are told and stay open.
@@ -68,7 +83,7 @@ impl Health {
 fn seen(state: State) -> HealthCheckResponse {
     match state {
         State::Serving => answer(Wire::Serving),
-        State::Starting | State::Draining | State::Stopped => answer(Wire::NotServing),
+        State::Starting | State::Cut | State::Draining | State::Stopped => answer(Wire::NotServing),
     }
 }
 
@@ -158,6 +173,21 @@ mod tests {
         health.stop();
         assert!(answers.next().await.unwrap().is_err());
         assert!(answers.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn only_a_node_that_serves_is_cut_off() {
+        let health = Health::default();
+        health.passes(true);
+        assert!(!health.is_serving());
+        health.serve();
+        health.passes(false);
+        assert!(!health.is_serving());
+        health.passes(true);
+        assert!(health.is_serving());
+        health.drain();
+        health.passes(true);
+        assert!(!health.is_serving());
     }
 
     #[tokio::test]
