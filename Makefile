@@ -41,7 +41,7 @@ rust-tests: tools
 
 # The same tests of features, where each connection goes to another one of several nodes. Files come here when what they test
 # holds over nodes; what is skipped is about the folder of one node.
-NODES_TESTS := client_offline cli cli_rooms directory expiry history input membership order presence recovery rights state watch
+NODES_TESTS := admission client_offline cli cli_rooms directory expiry history input membership order presence recovery rights state watch
 nodes-tests: tools
 	set -e; for nodes in 2 3; do RIALTO_TEST_NODES=$$nodes cargo test --locked -p rialto-tests \
 		$(addprefix --test ,$(NODES_TESTS)) -- --skip a_second_node_on_the_same_folder_does_not_start; done

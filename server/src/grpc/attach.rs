@@ -39,7 +39,7 @@ async fn read(seat: Arc<Seat>, peer: Peer, mut inbound: Streaming<AttachRequest>
     let late = || Refusal::new(RefusalCode::Deadline, "no hello within the time for it");
     let frames = first.map_err(|_| seat.refused(late()))??;
     let (hello, rest) = greeting(frames, &seat).map_err(|refusal| seat.refused(refusal))?;
-    let place = seat.greet(hello, peer)?;
+    let place = seat.greet(hello, peer).await?;
     carry_out(&seat, &place, rest).await;
     while place.speaks() {
         coop::consume_budget().await;

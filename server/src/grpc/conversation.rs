@@ -83,8 +83,9 @@ impl Seat {
     }
 
     /// Opens the session, or takes up the one that there was.
-    pub(super) fn greet(&self, hello: Hello, peer: Peer) -> Result<Place, Status> {
-        let (session, stream) = self.router.greet(hello, peer).map_err(|refusal| self.refused(refusal))?;
+    pub(super) async fn greet(&self, hello: Hello, peer: Peer) -> Result<Place, Status> {
+        let greeted = self.router.greet(hello, peer).await;
+        let (session, stream) = greeted.map_err(|refusal| self.refused(refusal))?;
         if let Some(line) = &self.line {
             line.opened();
         }

@@ -51,7 +51,7 @@ impl MessagingService for Messaging {
 
     async fn listen(&self, request: Request<ListenRequest>) -> Result<Response<Conversation>, Status> {
         let (peer, line) = peer(&self.router, &request, self.router.limits.session.ping_interval);
-        let conversation = web::listen(&self.router, peer, line, request.into_inner())?;
+        let conversation = web::listen(&self.router, peer, line, request.into_inner()).await?;
         Ok(Response::new(conversation))
     }
 

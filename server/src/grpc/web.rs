@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Opens the lower half.
-pub(super) fn listen(
+pub(super) async fn listen(
     router: &Arc<Router>,
     peer: Peer,
     line: Option<Line>,
@@ -27,7 +27,7 @@ pub(super) fn listen(
     let hello = request.hello.ok_or_else(|| Refusal::invalid("hello", "is missing"));
     let hello = hello.and_then(|hello| Hello::parse(hello, &router.limits.session));
     let hello = hello.map_err(|refusal| seat.refused(refusal))?;
-    seat.greet(hello, peer).map(drop)?;
+    seat.greet(hello, peer).await?;
     Ok(Conversation::new(seat, Box::pin(ready(Ok(())))).with_pings())
 }
 

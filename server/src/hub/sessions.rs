@@ -98,7 +98,7 @@ impl Sessions {
     }
 
     /// Removes a session. False when it was not there.
-    pub(super) fn remove(&self, session: &Session) -> bool {
+    pub fn remove(&self, session: &Session) -> bool {
         let Some((_, from)) = self.open.write().remove(&session.id.key) else {
             return false;
         };
@@ -132,6 +132,17 @@ impl Sessions {
         }
         let taken = user.rooms_created.take_many(Rate::per_minute(max), rooms, now);
         taken.map_err(|after| Refusal::rate(LIMIT, after))
+    }
+
+    /// How many a user has.
+    pub fn of_user(&self, user: &UserName) -> u32 {
+        self.users.lock().get(user).map_or(0, |user| user.sessions)
+    }
+
+    /// Users who have more than so many.
+    pub fn users_beyond(&self, sessions: u32) -> Vec<UserName> {
+        let users = self.users.lock();
+        users.iter().filter(|(_, user)| user.sessions > sessions).map(|(name, _)| name.clone()).collect()
     }
 
     /// Panics when what users and addresses have does not add up to the sessions. For tests, after each step.

@@ -18,7 +18,7 @@ use crate::{
     },
     history::{Histories, SettingsOf, Tuning},
     hub::Namespaces,
-    router::{Kept, life::Peer},
+    router::{Kept, life::Peer, now},
     session::outbox::Next,
     wire::command::Hello,
 };
@@ -63,7 +63,7 @@ fn member_of(router: &Router, room: &str) -> Arc<Session> {
         ..v1::Hello::default()
     };
     let hello = Hello::parse(hello, &router.limits.session).unwrap();
-    router.greet(hello, Peer::default()).unwrap().0
+    now(router.greet(hello, Peer::default())).unwrap().0
 }
 
 /// Emits without an answer, unless it is refused.

@@ -163,6 +163,7 @@ impl Router {
             errand::What::GetPresence(request) => {
                 errand_done::What::Presence(self.get_presence_here(all, request)?)
             }
+            errand::What::UserSessions(ask) => errand_done::What::UserSessions(self.tell_user(ask, from)?),
             errand::What::Watch(watch) => errand_done::What::Reach(self.tell_rooms(&watch, from)?),
             errand::What::Unwatch(namespace) => errand_done::What::Reach(self.end_watch(&namespace, from)),
             errand::What::NameMembers(ask) => errand_done::What::Reach(self.name_members(&ask, from)?),

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, CloseCode, RefusalCode, server_frame::Frame as Body};
 
-use super::Router;
+use super::{Router, users::Opened};
 use crate::{
     auth::Identity,
     base::{
@@ -41,7 +41,7 @@ pub struct Peer {
 
 impl Router {
     /// Opens a session, or takes up the one that the client had. Returns it with the number of the stream that reads it.
-    pub fn greet(&self, mut hello: Hello, peer: Peer) -> Result<(Arc<Session>, u32), Refusal> {
+    pub async fn greet(&self, mut hello: Hello, peer: Peer) -> Result<(Arc<Session>, u32), Refusal> {
         if self.tasks.draining().is_cancelled() {
             return Err(Refusal::draining());
         }
@@ -50,8 +50,8 @@ impl Router {
         let token = if hello.token.is_empty() { peer.bearer.as_deref() } else { Some(hello.token.as_str()) };
         let identity = self.identify(token, hello.user.take())?;
         match resume {
-            None => self.open(hello, identity, peer).map(|session| (session, 0)),
-            Some(resume) => self.resume(resume, hello, identity, peer),
+            None => self.open(hello, identity, peer).await.map(|session| (session, 0)),
+            Some(resume) => self.resume(resume, hello, identity, peer).await,
         }
     }
 
@@ -68,13 +68,21 @@ impl Router {
     }
 
     /// Opens a session: `Welcome`, then the first joins, are what it hears first.
-    pub(super) fn open(&self, hello: Hello, identity: Identity, peer: Peer) -> Result<Arc<Session>, Refusal> {
+    pub(super) async fn open(
+        &self,
+        hello: Hello,
+        identity: Identity,
+        peer: Peer,
+    ) -> Result<Arc<Session>, Refusal> {
         let outbox = Arc::new(Outbox::of(&self.limits.session));
         let id = SessionId::random(self.node);
         let session = Session::new(id, identity, outbox, &self.limits.session);
         let session = session.with(hello.client, hello.attributes).cut_by(peer.cut);
         let session = Arc::new(session);
         self.open_in_hub(&session, peer.address)?;
+        let opened = Opened::new(self, &session);
+        self.admit_user(&session).await?;
+        opened.keep();
         self.metrics.sessions.inc();
         self.metrics.sessions_opened.inc();
         self.schedule_expiry(&session);
@@ -147,6 +155,7 @@ impl Router {
             self.expiries.lock().remove(session.id.key);
             self.change_windows(|windows| windows.remove(session.id.key));
             self.party_gone(session.id.key);
+            self.user_left(session);
             if self.hub.sessions.is_empty() {
                 self.emptied.notify_waiters();
             }

@@ -10,7 +10,7 @@
 //! * `mirror` and `hearing`: what owners say, each event in its turn
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers; `elsewhere`: any one member on another node
-//! * [`life`]: greeting, closing, ending of sessions; `resume`: being away and coming back
+//! * [`life`]: greeting, closing, ending of sessions; `users`: how many a user has; `resume`: being away and coming back
 //! * [`directory`]: what operators and backends ask for; [`everywhere`]: of all nodes; [`agreed`]: namespaces of all nodes; `errand`: of one other node
 //! * [`push`]: commands that come by themselves, from whatever node
 //! * [`timers`]: what ends by the clock; `probe`: whether what leads to other nodes works
@@ -46,6 +46,7 @@ mod resume;
 pub mod rooms;
 mod teller;
 pub mod timers;
+mod users;
 pub mod watching;
 
 use std::{
@@ -84,6 +85,7 @@ use mirror::Mirror;
 use part::{Part, Parts};
 use teller::Teller;
 use timers::Expiries;
+use users::Beyond;
 
 /// Everything that a node does with sessions and events.
 #[derive(Debug)]
@@ -105,6 +107,8 @@ pub struct Router {
     awaited: Mutex<HashMap<String, u32>>,
     errands: Mutex<Errands>,
     unanswered: Mutex<Unanswered>,
+    /// Users who have more sessions on other nodes than those may have without asking.
+    beyond: Mutex<Beyond>,
     teller: Option<Arc<Teller>>,
     /// When it was last seen to what other nodes say.
     looked: Mutex<Instant>,
@@ -179,6 +183,7 @@ impl Router {
             awaited: Mutex::default(),
             errands: Mutex::default(),
             unanswered: Mutex::default(),
+            beyond: Mutex::default(),
             looked: Mutex::new(clock::now()),
             namespace_register: kept.namespace_register,
             mirror: Mutex::default(),
@@ -229,4 +234,10 @@ impl Router {
 
 fn full(per_second: u32) -> Bucket {
     Bucket::full(Rate::per_second(per_second, per_second), clock::now())
+}
+
+/// What a router without other nodes does at once.
+#[cfg(test)]
+fn now<T>(outcome: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(outcome).expect("it waits for nobody")
 }

@@ -187,6 +187,7 @@ impl Router {
                 if bridge.note(heard.origin, false, clock::now()) {
                     self.meet_again(heard.origin);
                     self.watch_again(heard.origin);
+                    self.shares_shrink(&bridge.nodes());
                     // Who is new should not have to wait for us.
                     bridge.announce(false);
                     self.count_nodes(bridge);
@@ -290,6 +291,7 @@ impl Router {
         self.node_gone(node);
         self.lose_owner(bridge, node);
         self.lose_errands(node);
+        self.beyond.lock().lose(node);
         self.teller.iter().for_each(|teller| teller.lose(node));
         self.settle_change(self.hub.lose_node(node, clock::now()));
     }

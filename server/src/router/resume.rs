@@ -25,7 +25,7 @@ use crate::{
 
 impl Router {
     /// Takes up the session that a client had; opens a new one when that cannot be and the client wants that.
-    pub(super) fn resume(
+    pub(super) async fn resume(
         &self,
         resume: Resume,
         hello: Hello,
@@ -41,7 +41,7 @@ impl Router {
                 return Err(late());
             }
             self.end_elsewhere(resume.session, resume.secret);
-            return self.afresh(hello, identity, peer);
+            return self.afresh(hello, identity, peer).await;
         };
         if session.identity().user != identity.user {
             return Err(not_yours());
@@ -58,15 +58,20 @@ impl Router {
             Err(_) if resume.afresh => {
                 let closing = Closing::new(CloseCode::SessionLost, "the client begins anew");
                 self.close(&session, &closing);
-                self.afresh(hello, identity, peer)
+                self.afresh(hello, identity, peer).await
             }
             Err(lost) => Err(refused(lost)),
         }
     }
 
     /// Opens a new session for a client whose old one is lost.
-    fn afresh(&self, hello: Hello, identity: Identity, peer: Peer) -> Result<(Arc<Session>, u32), Refusal> {
-        self.open(hello, identity, peer).map(|session| (session, 0))
+    async fn afresh(
+        &self,
+        hello: Hello,
+        identity: Identity,
+        peer: Peer,
+    ) -> Result<(Arc<Session>, u32), Refusal> {
+        self.open(hello, identity, peer).await.map(|session| (session, 0))
     }
 
     /// Sees to a session that a stream has taken up.

@@ -14,7 +14,7 @@ use crate::{
     base::{config::Config, metrics::Metrics, tasks::Tasks},
     history::{Histories, SettingsOf, Tuning},
     hub::Namespaces,
-    router::Kept,
+    router::{Kept, now},
     session::outbox::Next,
 };
 
@@ -47,7 +47,7 @@ fn peer() -> Peer {
 }
 
 fn greet(router: &Router) -> Arc<Session> {
-    router.greet(hello(router, None), peer()).unwrap().0
+    now(router.greet(hello(router, None), peer())).unwrap().0
 }
 
 /// Comes back to a session, or to one that is not there any more, of which `seq` frames were seen.
@@ -58,7 +58,7 @@ fn resume(router: &Router, session: &Session, seq: u32) -> Result<u32, RefusalCo
         seq,
         afresh: false,
     };
-    let resumed = router.greet(hello(router, Some(resume)), peer());
+    let resumed = now(router.greet(hello(router, Some(resume)), peer()));
     resumed.map(|(_, stream)| stream).map_err(|refusal| refusal.code)
 }
 
@@ -137,12 +137,12 @@ async fn a_session_that_was_closed_is_not_away_when_its_stream_goes() {
 async fn at_the_limit_of_an_address_one_that_is_away_gives_way() {
     let router = router(|config| config.limits.node.sessions_per_address_max = 2);
     let (away, present) = (greet(&router), greet(&router));
-    let refused = router.greet(hello(&router, None), peer()).unwrap_err();
+    let refused = now(router.greet(hello(&router, None), peer())).unwrap_err();
     assert_eq!(refused.limit, "sessions_per_address_max");
     router.detach(&away, 0);
     greet(&router);
     assert_eq!(resume(&router, &away, 0), Err(RefusalCode::ResumeLate));
     assert_eq!(resume(&router, &present, 0), Ok(1));
-    let refused = router.greet(hello(&router, None), peer()).unwrap_err();
+    let refused = now(router.greet(hello(&router, None), peer())).unwrap_err();
     assert_eq!(refused.limit, "sessions_per_address_max");
 }

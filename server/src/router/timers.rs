@@ -44,6 +44,11 @@ impl Expiries {
         self.order.iter().map(|(_, session)| *session).collect()
     }
 
+    /// The same with when each expires.
+    pub(super) fn all(&self) -> Vec<(Instant, u64)> {
+        self.order.iter().copied().collect()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()

@@ -97,8 +97,10 @@ impl Stream {
         let Some(ClientFrame { command: Some(Command::Hello(hello)), .. }) = self.up.pop_front() else {
             return false;
         };
-        let greeted = Hello::parse(hello, &router.limits.session)
-            .and_then(|hello| router.greet(hello, Peer::default()));
+        let greeted = Hello::parse(hello, &router.limits.session).and_then(|hello| {
+            // A node without others waits for nobody.
+            router.greet(hello, Peer::default()).now_or_never().expect("no wait")
+        });
         match greeted {
             Ok(place) => self.place = Some(place),
             Err(Refusal { code, .. }) => {
