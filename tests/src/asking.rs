@@ -8,7 +8,10 @@ use rialto_proto::v1::{
     client_frame::Command, reply, server_frame::Frame,
 };
 
-use crate::talker::{Talker, duration};
+use crate::{
+    node::settled,
+    talker::{Talker, duration},
+};
 
 /// The same emit with replies wanted.
 pub fn asking(emit: Emit, timeout: Duration) -> Emit {
@@ -26,6 +29,8 @@ impl Talker {
         let reference = self.ask(Command::Emit(asking(emit, timeout))).await;
         match self.next().await {
             Some(ServerFrame { r#ref, frame: Some(Frame::Accepted(accepted)) }) if r#ref == reference => {
+                // Whoever is on another node has been asked.
+                settled().await;
                 (reference, accepted)
             }
             other => panic!("expected that {reference} is accepted, not {other:?}"),

@@ -6,8 +6,8 @@ use prost::Message;
 use rialto_proto::{
     node::{Envelope, Fanout, FanoutClass, envelope::What},
     v1::{
-        AttachResponse, ClientFrame, Content, Delivery, Emit, Event, Missed, RefusalCode, ServerFrame,
-        Target, client_frame::Command, server_frame::Frame,
+        AttachResponse, ClientFrame, Content, Delivery, Emit, Event, Missed, PublishRequest, RefusalCode,
+        ServerFrame, Target, client_frame::Command, server_frame::Frame,
     },
 };
 use rialto_server::{
@@ -17,6 +17,7 @@ use rialto_server::{
 };
 use rialto_tests::{
     eventually,
+    histories::request,
     nats::{NatsServer, Stranger},
     node::TestNode,
     proxy::Proxy,
@@ -355,4 +356,31 @@ async fn a_node_is_not_ready_while_nothing_passes_to_the_others() {
     ann.expect_nothing().await;
     nats.again().await;
     eventually("the node to be ready", ready).await;
+}
+
+/// Any one member: exactly one hears it, on whatever node it is.
+#[tokio::test]
+async fn an_event_for_any_one_member_finds_it_on_another_node() {
+    let (_nats, here, there) = two().await;
+    let mut workers = [there.member("one", "work").await, there.member("two", "work").await];
+    let mut boss = here.attach("boss").await;
+    boss.enter("chat").await.unwrap();
+    let any = || Target { any_of: "work".to_owned(), ..Target::default() };
+    for number in 0..10 {
+        boss.try_emit(emit_to(any(), "task", &number.to_string())).await.unwrap();
+    }
+    let request = PublishRequest { target: Some(any()), ..request("chat", "work", "published") };
+    here.messaging().await.publish(request).await.unwrap();
+    // Nobody is there: nobody hears it, and that is no error.
+    let nowhere = Target { any_of: "nowhere".to_owned(), ..Target::default() };
+    boss.try_emit(emit_to(nowhere, "task", "lost")).await.unwrap();
+    let mut heard = Vec::new();
+    for worker in &mut workers {
+        let events = worker.events_until_now().await;
+        assert!(texts(&events).is_sorted(), "one hears them in the order in which they were sent");
+        heard.extend(texts(&events));
+    }
+    heard.sort();
+    assert_eq!(heard, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "published"]);
+    boss.expect_nothing().await;
 }

@@ -75,6 +75,11 @@ pub enum Word {
         /// Whose are missing.
         summary: v1::RepliesDone,
     },
+    /// Nobody wants to know any more what was asked.
+    GiveUp {
+        /// What.
+        token: EventId,
+    },
     /// The keyed state of a room has changed.
     State(Box<Changed>),
     /// Who of that node is in a room.
@@ -211,6 +216,7 @@ impl Word {
             What::QuestionDone(QuestionDone { token, summary }) => {
                 Self::Done { token: id(&token)?, summary: summary.unwrap_or_default() }
             }
+            What::GiveUp(over) => Self::GiveUp { token: id(&over.token)? },
             What::RoomChange(change) => {
                 RoomName::try_from(change.room.clone()).map_err(malformed)?;
                 Self::RoomChange(Box::new(change))
@@ -235,7 +241,8 @@ fn id(token: &str) -> Result<EventId, Malformed> {
 }
 
 impl Carried {
-    fn parse(fanout: Fanout) -> Result<Self, Malformed> {
+    /// An event as another node has said it, checked.
+    pub fn parse(fanout: Fanout) -> Result<Self, Malformed> {
         let class = match fanout.class() {
             FanoutClass::Reliable => Class::Reliable,
             FanoutClass::Volatile => Class::Volatile,

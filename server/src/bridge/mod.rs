@@ -29,8 +29,8 @@ use futures_util::stream::SelectAll;
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
-        Announce, Answer, Errand, ErrandDone, Fanout, Members, Question, QuestionDone, Request, Response,
-        RoomChange, RoomCounts, StateChange, envelope::What,
+        Announce, Answer, Errand, ErrandDone, Fanout, GiveUp, Members, Question, QuestionDone, Request,
+        Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
     },
     v1::{RepliesDone, ReplyItem, StateEntry},
 };
@@ -174,6 +174,11 @@ impl Bridge {
         self.say_beside(&[Place::Node(node)], &What::Errand(errand)) == 0
     }
 
+    /// An event for any one member on another node, as an errand. The other end is [`Carried::parse`].
+    pub fn for_any_of(namespace: &str, target: &Target, frame: &Frame) -> errand::What {
+        errand::What::AnyOf(envelope::fanout(namespace, target, frame))
+    }
+
     /// Tells a node what became of what it has asked.
     pub fn errand_done(&self, node: NodeId, done: ErrandDone) {
         self.say_beside(&[Place::Node(node)], &What::ErrandDone(done));
@@ -197,6 +202,11 @@ impl Bridge {
     pub fn done(&self, token: EventId, summary: RepliesDone) {
         let done = QuestionDone { token: token.to_string(), summary: Some(summary) };
         self.say_at(&[Place::Node(token.node)], &What::QuestionDone(done));
+    }
+
+    /// Tells a node that was asked that nobody wants to know its answers any more.
+    pub fn give_up(&self, node: NodeId, token: EventId) {
+        self.say_beside(&[Place::Node(node)], &What::GiveUp(GiveUp { token: token.to_string() }));
     }
 
     /// Says that this node is there, or that it leaves.

@@ -33,6 +33,11 @@ impl<'a> Address<'a> {
         Self { namespace, kind: Kind::Everyone, name: "" }
     }
 
+    /// The same for keeping.
+    pub(super) fn key(&self) -> Key {
+        Key { namespace: self.namespace.into(), kind: self.kind, name: self.name.into() }
+    }
+
     pub(super) fn user(namespace: &'a str, name: &'a str) -> Self {
         Self { namespace, kind: Kind::User, name }
     }

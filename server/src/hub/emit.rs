@@ -6,10 +6,10 @@ use rialto_proto::v1::Sender;
 
 use super::{
     Hub,
-    address::Address,
+    address::{Address, Kind},
     fan_out::FanOut,
-    room::{self, Room},
-    shard::Locked,
+    room,
+    shard::{Locked, Shard},
     window::Pace,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         clock::{self, Instant},
         config::{BehindPolicy, NamespaceSettings},
         ids::RoomName,
+        rate::Bucket,
         refusal::Refusal,
     },
     session::{Session, outbox::Put, owed::StateAfter},
@@ -120,8 +121,8 @@ impl Hub {
         };
         let before = self.close_other_window(emission, Some(address));
         let mut shard = self.shards.lock_one(&address);
-        let mut room = shard.rooms.get_full_mut(&address).map(|(_, key, room)| (key, room));
-        let taken = room.as_mut().map_or(Ok(()), |(_, room)| take(room, emission));
+        let taken = self.take(&mut shard, &address, emission);
+        let room = shard.rooms.get_full_mut(&address).map(|(_, key, room)| (key, room));
         let frame = match taken.and_then(|()| emission.what.frame()) {
             Ok(frame) => frame,
             Err(refusal) => return Err(Held { refusal, before: before.into() }),
@@ -144,7 +145,7 @@ impl Hub {
     ) -> Result<FanOut, Held> {
         let mut fan_out = FanOut::after(self.close_other_window(emission, None));
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
-        if let Err(refusal) = charge(&mut locked, emission) {
+        if let Err(refusal) = self.charge_all(&mut locked, emission) {
             return Err(Held { refusal, before: fan_out.into() });
         }
         for room in emission.target.rooms() {
@@ -171,7 +172,53 @@ impl Hub {
     /// Takes one event from the rates of its rooms: from all of them or, when one has no more, from none.
     pub fn charge(&self, emission: Emission<'_>) -> Result<(), Refusal> {
         let mut locked = self.shards.lock(&addresses(emission.namespace, emission.target));
-        charge(&mut locked, emission)
+        self.charge_all(&mut locked, emission)
+    }
+
+    /// The same of rooms that are locked. All are asked before the first is charged: a refused event has cost nothing.
+    fn charge_all(&self, locked: &mut Locked<'_>, emission: Emission<'_>) -> Result<(), Refusal> {
+        for charge in [Self::ready, Self::take] {
+            for room in emission.target.rooms() {
+                let address = Address::room(emission.namespace, room.as_str());
+                if let Some(shard) = locked.shard(&address) {
+                    charge(self, shard, &address, emission)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a room takes one more event now.
+    fn ready(&self, shard: &mut Shard, address: &Address<'_>, emission: Emission<'_>) -> Result<(), Refusal> {
+        let per_second = emission.settings.room_emits_per_second;
+        self.rate(shard, address, emission)
+            .map_or(Ok(()), |bucket| bucket.ready(room::rate(per_second), 1, emission.now))
+            .map_err(|after| Refusal::rate("room_emits_per_second", after))
+    }
+
+    /// Takes one event from the rate of a room.
+    fn take(&self, shard: &mut Shard, address: &Address<'_>, emission: Emission<'_>) -> Result<(), Refusal> {
+        let per_second = emission.settings.room_emits_per_second;
+        self.rate(shard, address, emission)
+            .map_or(Ok(()), |bucket| bucket.take(room::rate(per_second), emission.now))
+            .map_err(|after| Refusal::rate("room_emits_per_second", after))
+    }
+
+    /// The rate that an event is taken from. A room without members has one if it may have members on other nodes.
+    fn rate<'a>(
+        &self,
+        shard: &'a mut Shard,
+        address: &Address<'_>,
+        emission: Emission<'_>,
+    ) -> Option<&'a mut Bucket> {
+        if emission.charged {
+            return None;
+        }
+        if self.outward.is_none() || address.kind != Kind::Room {
+            return shard.rooms.get_mut(address).map(|room| &mut room.rate);
+        }
+        let fresh = || room::fresh_rate(emission.settings.room_emits_per_second, emission.now);
+        Some(shard.rate(address, fresh))
     }
 
     /// Hands out what a room, or everyone where `room` is empty, has gathered: its window is over.
@@ -261,37 +308,6 @@ impl Hub {
 /// A room, or everyone where `room` is empty.
 fn place<'a>(namespace: &'a str, room: &'a str) -> Address<'a> {
     if room.is_empty() { Address::everyone(namespace) } else { Address::room(namespace, room) }
-}
-
-/// Takes one event from the rates of its rooms. All are asked before the first is charged: a refused event has cost
-/// nothing.
-fn charge(locked: &mut Locked<'_>, emission: Emission<'_>) -> Result<(), Refusal> {
-    for charge in [ready, take] {
-        for room in emission.target.rooms() {
-            if let Some(room) = locked.room(&Address::room(emission.namespace, room.as_str())) {
-                charge(room, emission)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether a room takes one more event now.
-fn ready(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
-    if emission.charged {
-        return Ok(());
-    }
-    let rate = room::rate(emission.settings.room_emits_per_second);
-    room.rate.ready(rate, 1, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
-}
-
-/// Takes one event from the rate of a room.
-fn take(room: &mut Room, emission: Emission<'_>) -> Result<(), Refusal> {
-    if emission.charged {
-        return Ok(());
-    }
-    let rate = room::rate(emission.settings.room_emits_per_second);
-    room.rate.take(rate, emission.now).map_err(|after| Refusal::rate("room_emits_per_second", after))
 }
 
 /// Everything that must be locked to know whom a target covers.

@@ -251,7 +251,7 @@ impl Hub {
     fn remove(&self, session: &Arc<Session>, namespace: &str, name: &str, changed: &mut Changed) {
         let address = Address::room(namespace, name);
         let mut shard = self.shards.lock_one(&address);
-        let Shard { rooms, others } = &mut *shard;
+        let Shard { rooms, others, .. } = &mut *shard;
         let Some(room) = rooms.get_mut(&address) else {
             return;
         };

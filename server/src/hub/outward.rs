@@ -62,8 +62,7 @@ impl Hub {
         }
         let others = Others::new(nodes.iter().copied());
         let known = others.known().clone();
-        let key = Key { namespace: namespace.into(), kind: Kind::Room, name: room.as_str().into() };
-        shard.others.insert(key, others);
+        shard.others.insert(address.key(), others);
         Met { known, new: true }
     }
 

@@ -187,7 +187,7 @@ impl Hub {
         let address = Address::room(namespace, name);
         let mut changed = Changed::default();
         let mut shard = self.shards.lock_one(&address);
-        let Shard { rooms, others } = &mut *shard;
+        let Shard { rooms, others, .. } = &mut *shard;
         let (mut room, others) = (rooms.get_mut(&address), others.get_mut(&address));
         let mut again = |due| Reported { due, ..Reported::default() }.add_to(&mut changed, namespace, name);
         if let Some(room) = room.as_deref_mut().filter(|room| room.counting.is_due(now)) {
@@ -208,7 +208,7 @@ impl Hub {
             for name in &place.rooms {
                 let address = Address::room(&place.namespace, name);
                 let mut shard = self.shards.lock_one(&address);
-                let Shard { rooms, others } = &mut *shard;
+                let Shard { rooms, others, .. } = &mut *shard;
                 let Some(room) = rooms.get(&address) else { continue };
                 let others = others.get_mut(&address);
                 let change =

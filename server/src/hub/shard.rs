@@ -11,10 +11,13 @@ use super::{
     others::Others,
     room::Room,
 };
-use crate::base::hash::Hashing;
+use crate::base::{hash::Hashing, rate::Bucket};
 
 /// More shards than cores that contend: fan-out holds a lock for the length of a member list.
 const SHARDS: usize = 64;
+
+/// Rooms without members in one shard whose rates are kept.
+const RATES_MAX: usize = 1_024;
 
 /// Rooms whose addresses have one lock.
 #[derive(Debug, Default)]
@@ -23,6 +26,22 @@ pub(super) struct Shard {
     pub(super) rooms: IndexMap<Key, Room>,
     /// Who is in them on other nodes, as far as this node listens to them.
     pub(super) others: IndexMap<Key, Others>,
+    /// Rates of rooms that have members on other nodes alone, as far as this node says something there.
+    rates: IndexMap<Key, Bucket>,
+}
+
+impl Shard {
+    /// The rate of a room, with members or without.
+    pub(super) fn rate(&mut self, address: &Address<'_>, fresh: impl FnOnce() -> Bucket) -> &mut Bucket {
+        if self.rooms.contains_key(address) {
+            return &mut self.rooms[address].rate;
+        }
+        if self.rates.len() >= RATES_MAX && !self.rates.contains_key(address) {
+            // Whoever names so many rooms begins anew in all of them.
+            self.rates.clear();
+        }
+        self.rates.entry(address.key()).or_insert_with(fresh)
+    }
 }
 
 /// All rooms of the node.
@@ -94,7 +113,8 @@ impl Locked<'_> {
         Some(shard.rooms.entry(key).or_insert_with(new))
     }
 
-    fn shard(&mut self, address: &Address<'_>) -> Option<&mut Shard> {
+    /// The shard of an address, if it was locked.
+    pub(super) fn shard(&mut self, address: &Address<'_>) -> Option<&mut Shard> {
         let wanted = index(self.hasher, address);
         let found = self.guards.iter_mut().find(|(index, _)| *index == wanted);
         found.map(|(_, shard)| &mut **shard)

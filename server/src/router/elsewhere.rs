@@ -3,11 +3,15 @@
 
 use std::sync::Arc;
 
-use rialto_proto::v1::{Replies, RepliesDone, server_frame::Frame as Body};
+use rialto_proto::{
+    node::{Fanout, Reach, errand_done},
+    v1::{Replies, RepliesDone, server_frame::Frame as Body},
+};
 
 use super::{
     Router,
     asker::{Asker, Heard, Question},
+    directory,
     emit::{Origin, accepted, encode},
     reply::{Asked, GiveUp},
 };
@@ -17,17 +21,52 @@ use crate::{
         ids::{EventId, NodeId},
         refusal::Refusal,
     },
+    bridge::{Bridge, Carried},
+    hub::FanOut,
     session::Session,
     wire::{Frame, command::Emit, target::Who},
 };
 
 impl Router {
     /// Whether an event is for any one member of a room of which this node has none but the sender.
-    pub(super) fn is_elsewhere(&self, session: &Session, emit: &Emit) -> bool {
+    pub(super) fn is_elsewhere(&self, session: Option<&Session>, emit: &Emit) -> bool {
         let Who::AnyOf(room) = &emit.target.who else { return false };
-        let sender = (!emit.target.include_sender).then_some(session.id.key);
+        let sender = session.filter(|_| !emit.target.include_sender).map(|session| session.id.key);
         let nodes = !self.nodes_of_any(&emit.target).is_empty();
         nodes && !self.hub.has_member(emit.namespace.as_str(), room.as_str(), sender)
+    }
+
+    /// Hands an event that asks for no replies to any one member on another node, and answers the session when that is done. What
+    /// the session says next waits behind it.
+    pub(super) fn emit_elsewhere(&self, session: &Arc<Session>, reference: u32, emit: Emit) {
+        let Some(router) = self.this.upgrade() else { return };
+        session.pipeline.block();
+        let session = Arc::clone(session);
+        self.tasks.spawn("elsewhere", async move {
+            let id = router.send_elsewhere(Origin::Session(&session), emit).await;
+            router.accept(&session, reference, accepted(id, 0), FanOut::default());
+            router.unblocked(&session);
+        });
+    }
+
+    /// Hands an event to any one member on another node: nodes are tried one after the other.
+    pub(super) async fn send_elsewhere(&self, origin: Origin<'_>, emit: Emit) -> EventId {
+        let (id, nodes) = (self.next_event_id(), self.nodes_of_any(&emit.target));
+        let (target, namespace, frame) = encode(origin, emit, id, String::new());
+        let what = Bridge::for_any_of(&namespace, &target, &frame);
+        for node in nodes {
+            let done = self.send_errand(node, what.clone()).await.map(|done| done.what);
+            if matches!(done, Ok(Some(errand_done::What::Reach(Reach { changed: 1.., .. })))) {
+                break;
+            }
+        }
+        id
+    }
+
+    /// Hands an event of another node to any one member here, if there is one.
+    pub(super) fn emit_any_of(&self, fanout: Fanout) -> Result<directory::Reach, Refusal> {
+        let event = Carried::parse(fanout).map_err(|error| Refusal::invalid("any_of", error))?;
+        Ok(directory::Reach { changed: self.emit_here(event), refused: 0 })
     }
 
     /// Asks for a session, which is told that its question was taken and then what came of it.

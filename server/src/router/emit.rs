@@ -108,6 +108,10 @@ impl Router {
             self.emit_kept(session, reference, emit, settings);
             return Ok(());
         }
+        if self.is_elsewhere(Some(session), &emit) {
+            self.emit_elsewhere(session, reference, emit);
+            return Ok(());
+        }
         let (id, fan_out) = self.send(Origin::Session(session), emit, &settings)?;
         if fan_out.pressed {
             session.press();
@@ -159,6 +163,16 @@ impl Router {
                     drop(tells.send(outcome));
                 }),
             );
+            return Ok(Publishing::Later(hears));
+        }
+        if let (true, Some(router)) = (self.is_elsewhere(None, &emit), self.this.upgrade()) {
+            let (tells, hears) = oneshot::channel();
+            let identity = identity.clone();
+            self.tasks.spawn("elsewhere", async move {
+                let id = router.send_elsewhere(Origin::Identity(&identity), emit).await;
+                // The caller may have gone: then nobody wants to know.
+                drop(tells.send(Ok(router.published(accepted(id, 0), FanOut::default()))));
+            });
             return Ok(Publishing::Later(hears));
         }
         let (id, fan_out) = self.send(Origin::Identity(identity), emit, &settings)?;

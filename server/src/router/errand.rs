@@ -163,6 +163,7 @@ impl Router {
             errand::What::GetPresence(request) => {
                 errand_done::What::Presence(self.get_presence_here(all, request)?)
             }
+            errand::What::AnyOf(fanout) => reached(self.emit_any_of(fanout)?),
             errand::What::UserSessions(ask) => errand_done::What::UserSessions(self.tell_user(ask, from)?),
             errand::What::Watch(watch) => errand_done::What::Reach(self.tell_rooms(&watch, from)?),
             errand::What::Unwatch(namespace) => errand_done::What::Reach(self.end_watch(&namespace, from)),

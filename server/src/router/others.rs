@@ -181,7 +181,9 @@ impl Router {
         match heard.word {
             Word::Event(mut event) => match event.places.take() {
                 Some(places) => self.hear_kept(*event, &places),
-                None => self.emit_here(*event),
+                None => {
+                    self.emit_here(*event);
+                }
             },
             Word::Announce { leaves: false } => {
                 if bridge.note(heard.origin, false, clock::now()) {
@@ -201,6 +203,7 @@ impl Router {
             Word::Question { event, token, timeout } => self.ask_here(bridge, *event, token, timeout),
             Word::Answer { token, item } => self.reply_of(token, heard.origin, item),
             Word::Done { token, summary } => self.done_of(token, heard.origin, summary),
+            Word::GiveUp { token } => self.given_up_by(heard.origin, token),
             Word::State(changed) => self.hear_state(*changed),
             Word::Members(members) => self.hear_members(heard.origin, *members),
             Word::RoomChange(change) => self.hear_change(heard.origin, *change),
@@ -213,16 +216,22 @@ impl Router {
     }
 
     /// Hands an event of another node to those here whom it is for.
-    fn emit_here(&self, event: Carried) {
-        let Some(settings) = self.hub.namespaces.settings(&event.namespace) else { return };
+    /// Returns how many those are.
+    pub(super) fn emit_here(&self, event: Carried) -> u32 {
+        let Some(settings) = self.hub.namespaces.settings(&event.namespace) else { return 0 };
         match self.hub.emit(emission(&event, &settings)) {
             Ok(mut fan_out) => {
                 if let Some(due) = fan_out.due.take() {
                     self.flush_at(due, event.namespace, event.target);
                 }
+                let delivered = fan_out.delivered;
                 self.settle_heard(fan_out);
+                delivered
             }
-            Err(held) => drop(self.let_go(held)),
+            Err(held) => {
+                drop(self.let_go(held));
+                0
+            }
         }
     }
 

@@ -44,9 +44,7 @@ pub(super) struct GiveUp<'a> {
 
 impl Drop for GiveUp<'_> {
     fn drop(&mut self) {
-        let mut replies = self.router.replies.lock();
-        replies.forget(self.id);
-        self.router.count_waits(&replies);
+        self.router.give_up_wait(self.id);
     }
 }
 
@@ -103,7 +101,7 @@ impl Router {
     ) -> Result<u32, Refusal> {
         session.await_replies(self.limits.session.replies_outstanding_max)?;
         let question = Question::new(session, reference);
-        if self.is_elsewhere(session, &emit) {
+        if self.is_elsewhere(Some(session), &emit) {
             self.ask_elsewhere(question, (id, emit), settings.payload_bytes_max);
             return Ok(0);
         }
@@ -198,9 +196,32 @@ impl Router {
     /// Ends waits for a session that is gone, and gives up those of which it was the asker.
     pub(super) fn party_gone(&self, session: u64) {
         let mut replies = self.replies.lock();
-        replies.asker_gone(session);
+        let given_up = replies.asker_gone(session);
         let ended = replies.gone(session);
         self.tell_ended(replies, ended);
+        given_up.iter().for_each(|(token, nodes)| self.tell_given_up(*token, nodes));
+    }
+
+    /// Gives up a wait: nobody listens any more.
+    fn give_up_wait(&self, token: EventId) {
+        let mut replies = self.replies.lock();
+        let nodes = replies.forget(token);
+        self.count_waits(&replies);
+        drop(replies);
+        self.tell_given_up(token, &nodes);
+    }
+
+    fn tell_given_up(&self, token: EventId, nodes: &BTreeSet<NodeId>) {
+        if let Some(bridge) = &self.bridge {
+            nodes.iter().for_each(|node| bridge.give_up(*node, token));
+        }
+    }
+
+    /// Another node does not want to know the answers any more.
+    pub(super) fn given_up_by(&self, node: NodeId, token: EventId) {
+        if token.node == node {
+            self.give_up_wait(token);
+        }
     }
 
     /// Ends waits whose time is up.

@@ -129,16 +129,17 @@ impl<T: Copy + Eq + Hash + Ord, A: Clone> Replies<T, A> {
         self.waits.get(&token).is_some_and(over).then(|| self.end(token, false))?
     }
 
-    /// Gives up a wait: nobody listens any more.
-    pub fn forget(&mut self, token: T) {
+    /// Gives up a wait: nobody listens any more. Returns the nodes that were waited for.
+    pub fn forget(&mut self, token: T) -> BTreeSet<NodeId> {
+        let nodes = self.waits.get(&token).map(|wait| wait.nodes.clone()).unwrap_or_default();
         self.end(token, false);
+        nodes
     }
 
-    /// Gives up the waits of a session that is gone.
-    pub fn asker_gone(&mut self, by: u64) {
-        for token in self.asked_by.remove(&by).unwrap_or_default() {
-            self.end(token, false);
-        }
+    /// Gives up the waits of a session that is gone. Returns each with the nodes that were waited for.
+    pub fn asker_gone(&mut self, by: u64) -> Vec<(T, BTreeSet<NodeId>)> {
+        let tokens = self.asked_by.remove(&by).unwrap_or_default();
+        tokens.into_iter().map(|token| (token, self.forget(token))).collect()
     }
 
     /// Who waits for an answer of `receiver` under `token`.
