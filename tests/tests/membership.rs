@@ -290,8 +290,10 @@ async fn an_operators_join_holds_for_the_next_event_when_it_returns() {
     for _ in 0..20 {
         assert_eq!(operator.join(users(&["ann"]), &["red"]).await.unwrap(), (1, 0));
         reached(&sender.emit("red", "move", "1").await, 1);
+        settled().await;
         assert_eq!(operator.part(users(&["ann"]), &["red"]).await.unwrap(), 1);
         reached(&sender.emit("red", "move", "2").await, 0);
+        settled().await;
         assert!(matches!(member.expect_notice().await, Frame::Joined(_)));
         assert_eq!(member.expect_text("move").await, "1");
         assert!(matches!(member.expect_notice().await, Frame::Parted(_)));
