@@ -232,3 +232,21 @@ async fn nodes_that_are_stopped_when_nats_has_just_died_end_all_the_same() {
     let codes = join_all(nodes.into_iter().map(|node| node.running.interrupt())).await;
     assert_eq!(codes, [0, 0, 0]);
 }
+
+/// Parts of the rooms are with nodes that are gone, until others have them: who sends waits for that.
+#[tokio::test]
+async fn what_is_sent_to_a_cluster_that_was_killed_and_begins_again_is_taken_at_the_first_attempt() {
+    let nats = NatsServer::start().await;
+    for run in 0..2 {
+        let node = Process::start(&nats).await;
+        let mut stub = MessagingServiceClient::new(channel(node.address).await.expect("it listens"));
+        let all = ROOMS.map(|room| request("chat", room, &run.to_string()));
+        for event in all {
+            within("an answer", stub.publish(event)).await.expect("it is taken");
+        }
+        for room in ROOMS {
+            assert_eq!(history(node.address, room).await.len(), run + 1);
+        }
+        node.running.kill().await;
+    }
+}

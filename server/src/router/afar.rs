@@ -33,7 +33,7 @@ use crate::{
 
 /// How long somebody waits for the owner of a part: longer than it takes until a part has another one.
 const ASKED_MAX: Duration = Duration::from_secs(10);
-/// A former owner that was not heard for so long will not answer what it was asked.
+/// An owner that was not heard for so long is not asked, and a former one will not answer what it was.
 const SILENT_MAX: Duration = Duration::from_millis(1_500);
 
 impl Router {
@@ -73,7 +73,11 @@ impl Router {
         loop {
             let (next, owner) = {
                 let mut queue = queue.lock();
-                let owner = self.parts.owner(part);
+                let owner = match self.parts.owner(part) {
+                    // What it is sent now it may never see. It is heard again, or has a successor soon.
+                    Owner::There(node) if bridge.silent(node, clock::now()) > SILENT_MAX => Owner::Nobody,
+                    owner => owner,
+                };
                 (queue.next(at(&owner)), owner)
             };
             let Some(asked) = next else { return };

@@ -43,9 +43,10 @@ impl Router {
             }
         }
         if !new.is_empty() {
-            for node in nodes {
-                let (router, new) = (Arc::clone(&router), new.clone());
-                self.tasks.spawn("meet", async move { router.ask_members(node, new, false).await });
+            // Who has come meanwhile may have been asked about all rooms but these.
+            for node in bridge.nodes().into_iter().chain(nodes.iter().copied()).collect::<BTreeSet<_>>() {
+                let (router, new, late) = (Arc::clone(&router), new.clone(), !nodes.contains(&node));
+                self.tasks.spawn("meet", async move { router.ask_members(node, new, late).await });
             }
         }
         let all = join_all(known.iter().map(|known| known.cancelled()));

@@ -190,6 +190,7 @@ impl Router {
                     self.meet_again(heard.origin);
                     self.watch_again(heard.origin);
                     self.shares_shrink(&bridge.nodes());
+                    self.tick_asking(bridge);
                     // Who is new should not have to wait for us.
                     bridge.announce(false);
                     self.count_nodes(bridge);

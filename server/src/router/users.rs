@@ -2,7 +2,11 @@
 //! have not too many, and nobody has to be asked. A node that goes beyond its share asks the others, and they know it from then
 //! on and ask as well.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use rialto_proto::node::{UserSessions, UserSessionsDone, errand, errand_done};
@@ -23,15 +27,15 @@ const AGAIN_WITHIN: Duration = Duration::from_millis(50);
 /// How often is asked before it is refused.
 const ATTEMPTS: u32 = 2;
 
-/// What nodes beyond their share have said, by user.
+/// Which nodes have said that they are beyond their share, by user.
 #[derive(Debug, Default)]
-pub(super) struct Beyond(HashMap<String, HashMap<NodeId, u32>>);
+pub(super) struct Beyond(HashMap<String, HashSet<NodeId>>);
 
 impl Beyond {
     /// Notes what a node says of its sessions of a user, of which its share is `share`.
     fn note(&mut self, user: &str, node: NodeId, sessions: u32, share: u32) {
         if sessions > share {
-            self.0.entry(user.to_owned()).or_default().insert(node, sessions);
+            self.0.entry(user.to_owned()).or_default().insert(node);
         } else if let Some(nodes) = self.0.get_mut(user) {
             nodes.remove(&node);
             if nodes.is_empty() {
