@@ -125,7 +125,7 @@ pub enum Done {
         /// What.
         message: Message,
     },
-    /// A node, and with it its memory, was lost: recorded before it was started again.
+    /// A node, and with it its memory, was lost: recorded before it is reached again.
     Crashed,
 }
 
