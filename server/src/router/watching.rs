@@ -87,6 +87,7 @@ impl Router {
     /// Tells a node that watches which rooms this one has, and what changes from now on.
     pub(super) fn tell_rooms(&self, watch: &Watch, to: NodeId) -> Result<Reach, Refusal> {
         let Some(teller) = &self.teller else { return Err(unreachable_part()) };
+        target::namespace(watch.namespace.clone())?;
         let new = teller.add(&watch.namespace, to);
         if !watch.renewed && !self.hub.tell_rooms(&watch.namespace, to) {
             return Err(unreachable_part());
