@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(false)
         .build_server(false)
         .bytes(".")
+        .btree_map(".")
         .extern_path(".rialto.v1", "crate::v1")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -152,6 +152,8 @@ impl Node {
         tracing::info!(sessions = told, within = ?stop.drain, "draining");
         let gone = timeout(stop.drain, router.emptied()).await.is_ok();
 
+        let handed_over = timeout(stop.flush, router.hand_over()).await.is_ok();
+
         // What was taken is answered before anybody is sent away.
         let settled = timeout(stop.flush, router.settled()).await.is_ok();
         let closed = router.close_all().len();
@@ -159,7 +161,7 @@ impl Node {
         router.say_goodbye();
         health.stop();
         farewell.cancel();
-        tracing::info!(all_gone = gone, settled, closed, left, within = ?stop.flush, "closing");
+        tracing::info!(all_gone = gone, handed_over, settled, closed, left, within = ?stop.flush, "closing");
         let flushed = timeout(stop.flush, &mut served).await.is_ok();
 
         let closed = timeout(stop.flush, router.close_histories()).await.is_ok();

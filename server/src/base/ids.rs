@@ -169,7 +169,7 @@ pub struct MalformedId;
 /// A session: its node and 64 random bits. Text: `<node>-<13 digits>`, known to others, not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId {
-    /// The node that holds the session.
+    /// The node with which the session began. It may be with another one by now.
     pub node: NodeId,
     /// Which session of that node.
     pub key: u64,

@@ -75,6 +75,8 @@ pub const REPLIES_ASKED_MAX: usize = 16 << 10;
 pub const PRESSED_PAUSE: Duration = Duration::from_millis(5);
 /// Places, mostly rooms, that a node begins to listen to in a second.
 pub const LISTENS_PER_SECOND: u32 = 4_000;
+/// Sessions for which a node asks all others in a second.
+pub const FINDS_PER_SECOND: u32 = 2_000;
 /// Entries of one page of a list.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 /// How long replies are waited for when the emit does not say.

@@ -63,6 +63,8 @@ metrics! {
     sessions_away: Gauge = "sessions_away",
     /// Sessions that were taken up by another stream.
     sessions_resumed: Counter = "sessions_resumed",
+    /// Sessions that went to another node, with their clients.
+    sessions_moved: Counter = "sessions_moved",
     /// Streams that were ended because their receiver fell behind.
     sessions_behind: Counter = "sessions_behind",
     /// Rooms that have members.

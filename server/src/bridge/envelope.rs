@@ -7,8 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use rialto_proto::{
     node::{
-        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Members, Question, QuestionDone, Request,
-        Response, RoomChange, RoomCounts, envelope::What,
+        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Members, Question, QuestionDone, Relay,
+        Request, Response, RoomChange, RoomCounts, envelope::What,
     },
     v1,
 };
@@ -16,7 +16,7 @@ use rialto_proto::{
 use super::{order::Said, subjects::Place};
 use crate::{
     base::{
-        ids::{EventId, NamespaceName, NodeId, RoomName},
+        ids::{EventId, NamespaceName, NodeId, RoomName, SessionId},
         limits::REPLY_TIMEOUT_MAX,
     },
     wire::{
@@ -96,6 +96,8 @@ pub enum Word {
     Errand(Box<Errand>),
     /// What became of an errand.
     ErrandDone(Box<ErrandDone>),
+    /// What a session is told that has moved here. What is in it is checked by whoever passes it on.
+    Relay(Box<Relay>),
 }
 
 /// A change in the keyed state of a room.
@@ -170,7 +172,7 @@ impl Word {
         Ok(match what {
             What::Fanout(fanout) => {
                 let event = Carried::parse(fanout)?;
-                here(places(&event.namespace, &event.target).contains(place))?;
+                here(places(&event.namespace, &event.target, |_| false).contains(place))?;
                 Self::Event(Box::new(event))
             }
             What::Announce(announce) => {
@@ -231,6 +233,7 @@ impl Word {
             What::Response(response) => Self::Response(Box::new(response)),
             What::Errand(errand) => Self::Errand(Box::new(errand)),
             What::ErrandDone(done) => Self::ErrandDone(Box::new(done)),
+            What::Relay(relay) => Self::Relay(Box::new(relay)),
             _ => return Err(malformed("it is not for one node")),
         })
     }
@@ -262,8 +265,8 @@ impl Carried {
     }
 }
 
-/// Where an event must be said so that everybody hears it, wherever they are.
-pub(super) fn places(namespace: &str, target: &Target) -> Vec<Place> {
+/// Where an event must be said so that everybody hears it who is not here.
+pub(super) fn places(namespace: &str, target: &Target, is_here: impl Fn(&SessionId) -> bool) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let named: Arc<str> = namespace.into();
     match &target.who {
@@ -277,10 +280,10 @@ pub(super) fn places(namespace: &str, target: &Target) -> Vec<Place> {
             if !users.is_empty() {
                 places.push(Place::Namespace(Arc::clone(&named)));
             }
-            for session in sessions {
-                let node = Place::Node(session.node);
-                if !places.contains(&node) {
-                    places.push(node);
+            for session in sessions.iter().filter(|session| !is_here(session)) {
+                let home = Place::Home(session.node);
+                if !places.contains(&home) {
+                    places.push(home);
                 }
             }
         }

@@ -29,8 +29,8 @@ use futures_util::stream::SelectAll;
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
-        Announce, Answer, Errand, ErrandDone, Fanout, GiveUp, Members, Question, QuestionDone, Request,
-        Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
+        Announce, Answer, Errand, ErrandDone, Fanout, GiveUp, Members, Question, QuestionDone, Relay,
+        Request, Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
     },
     v1::{RepliesDone, ReplyItem, StateEntry},
 };
@@ -58,7 +58,7 @@ use self::{
 use crate::{
     base::{
         clock::Instant,
-        ids::{EventId, NodeId},
+        ids::{EventId, NodeId, SessionId},
     },
     wire::{Class, Frame, target::Target},
 };
@@ -113,13 +113,18 @@ impl Bridge {
 
     /// Says an event to all other nodes that have somebody whom it may be for. Returns at how many places there was no room for
     /// it; others notice that it is missing there.
-    pub fn say(&self, namespace: &str, target: &Target, frame: &Frame) -> usize {
+    pub fn say(
+        &self,
+        namespace: &str,
+        target: &Target,
+        frame: &Frame,
+        is_here: impl Fn(&SessionId) -> bool,
+    ) -> usize {
         // What is worth something only now does not wait until the others are reached again.
         if frame.class() == Class::Volatile && !self.state.borrow().up {
             return 0;
         }
-        let mut places = envelope::places(namespace, target);
-        places.retain(|place| *place != Place::Node(self.node));
+        let places = envelope::places(namespace, target, is_here);
         if places.is_empty() {
             return 0;
         }
@@ -127,9 +132,13 @@ impl Bridge {
     }
 
     /// The same of an event that rooms keep. Whether one is missing tells its offset; so it is not numbered among the others.
-    pub fn say_kept(&self, namespace: &str, target: &Target, frame: &Frame, kept: Places) -> usize {
-        let mut places = envelope::places(namespace, target);
-        places.retain(|place| *place != Place::Node(self.node));
+    pub fn say_kept(
+        &self,
+        (namespace, target, frame): (&str, &Target, &Frame),
+        kept: Places,
+        is_here: impl Fn(&SessionId) -> bool,
+    ) -> usize {
+        let places = envelope::places(namespace, target, is_here);
         let Places { event_id, positions } = kept;
         let fanout = Fanout { event_id, positions, ..envelope::fanout(namespace, target, frame) };
         self.say_beside(&places, &What::Fanout(fanout))
@@ -207,6 +216,11 @@ impl Bridge {
     /// Tells a node that was asked that nobody wants to know its answers any more.
     pub fn give_up(&self, node: NodeId, token: EventId) {
         self.say_beside(&[Place::Node(node)], &What::GiveUp(GiveUp { token: token.to_string() }));
+    }
+
+    /// Passes on what a session is told that has moved to another node.
+    pub fn relay(&self, node: NodeId, relay: Relay) {
+        self.say_at(&[Place::Node(node)], &What::Relay(relay));
     }
 
     /// Says that this node is there, or that it leaves.

@@ -5,6 +5,7 @@
 //! * `rl.<cluster>.room.<partition>.<namespace>.<room>`
 //! * `rl.<cluster>.ns.<namespace>`: everyone in a namespace, and its users
 //! * `rl.<cluster>.node.<node>`
+//! * `rl.<cluster>.home.<node>`: sessions that began with a node, wherever they are now
 //! * `rl.<cluster>.nodes`: all nodes
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub enum Place {
     Namespace(Arc<str>),
     /// One node.
     Node(NodeId),
+    /// The sessions that began with a node.
+    Home(NodeId),
     /// All nodes.
     Cluster,
 }
@@ -51,6 +54,7 @@ impl Place {
             }
             Self::Namespace(namespace) => format!("rl.{cluster}.ns.{}", token(namespace)),
             Self::Node(node) => format!("rl.{cluster}.node.{node}"),
+            Self::Home(node) => format!("rl.{cluster}.home.{node}"),
             Self::Cluster => format!("rl.{cluster}.nodes"),
         }
     }
@@ -115,7 +119,13 @@ mod tests {
     #[test]
     fn places_of_different_kinds_have_different_subjects() {
         let node = NodeId::random();
-        let places = [Place::Namespace("a".into()), Place::room("a", "a"), Place::Node(node), Place::Cluster];
+        let places = [
+            Place::Namespace("a".into()),
+            Place::room("a", "a"),
+            Place::Node(node),
+            Place::Home(node),
+            Place::Cluster,
+        ];
         let mut subjects: Vec<String> = places.iter().map(|place| place.subject("main")).collect();
         subjects.sort();
         subjects.dedup();

@@ -7,6 +7,7 @@ use rialto_proto::v1::UserPresence;
 use super::{
     Hub,
     address::{Address, Kind},
+    room::Room,
 };
 use crate::session::Session;
 
@@ -37,8 +38,8 @@ impl Hub {
         let mut rooms = Vec::new();
         self.shards.visit(|key, room| {
             if key.kind == Kind::Room && *key.namespace == *namespace && key.name.starts_with(prefix) {
-                total += 1;
-                if *key.name > *after {
+                total += usize::from(room.count() > 0);
+                if room.count() > 0 && *key.name > *after {
                     rooms.push((Arc::clone(&key.name), room.count()));
                 }
             }
@@ -66,13 +67,13 @@ impl Hub {
         {
             let address = Address::room(namespace, room);
             let shard = self.shards.lock_one(&address);
-            for member in shard.rooms.get(&address).iter().flat_map(|room| room.members.values()) {
+            for member in shard.rooms.get(&address).into_iter().flat_map(Room::named) {
                 let name = member.session.user();
                 if !name.is_empty() {
                     let of_user = || UserPresence { user: name.clone(), session_count: 0, away: true };
                     let user = users.entry(name.clone()).or_insert_with(of_user);
                     user.session_count += 1;
-                    user.away &= !member.session.outbox.attached();
+                    user.away &= member.session.outbox.away();
                 }
             }
         }
@@ -89,10 +90,7 @@ impl Hub {
         let all: Vec<Arc<Session>> = {
             let shard = self.shards.lock_one(&address);
             let room = shard.rooms.get(&address);
-            room.iter()
-                .flat_map(|room| room.members.values())
-                .map(|member| Arc::clone(&member.session))
-                .collect()
+            room.into_iter().flat_map(Room::named).map(|member| Arc::clone(&member.session)).collect()
         };
         let total = all.len();
         let mut members: Vec<_> = all.into_iter().map(|session| (session.id.to_string(), session)).collect();

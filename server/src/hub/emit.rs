@@ -285,7 +285,8 @@ impl Hub {
     pub fn has_member(&self, namespace: &str, room: &str, except: Option<u64>) -> bool {
         let address = Address::room(namespace, room);
         let shard = self.shards.lock_one(&address);
-        shard.rooms.get(&address).is_some_and(|room| room.members.keys().any(|key| Some(*key) != except))
+        let room = shard.rooms.get(&address);
+        room.is_some_and(|room| room.named().any(|member| Some(member.session.id.key) != except))
     }
 
     /// Whether nobody is in a room, or in the namespace where `room` is empty.
@@ -386,8 +387,9 @@ fn any_of(locked: &mut Locked<'_>, address: &Address<'_>, passed: &HashSet<u64>)
     // The remainder is below the number of members.
     let start = (clock::random_u64() % members.max(1) as u64) as usize;
     let order = (start..members).chain(0..start);
-    let chosen = order.filter_map(|at| room.members.get_index(at)).find(|(key, _)| !passed.contains(key));
-    chosen.map(|(_, member)| Arc::clone(&member.session)).into_iter().collect()
+    let members = order.filter_map(|at| room.members.get_index(at));
+    let mut takes = members.filter(|(key, member)| !member.arriving && !passed.contains(key));
+    takes.next().map(|(_, member)| Arc::clone(&member.session)).into_iter().collect()
 }
 
 /// Sessions with their names, as those who are asked for replies.

@@ -51,7 +51,7 @@ impl Everybody<'_> {
         if !self.are_nameable() {
             return Vec::new();
         }
-        let here = self.here.into_iter().flat_map(|room| room.members.values());
+        let here = self.here.into_iter().flat_map(Room::named);
         let here = here.map(|member| info(&member.session));
         here.chain(self.others.into_iter().flat_map(|others| others.named().cloned())).collect()
     }

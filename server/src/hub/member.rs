@@ -32,6 +32,8 @@ impl Wishes {
 pub(super) struct Member {
     pub(super) session: Arc<Session>,
     pub(super) wishes: Wishes,
+    /// It comes from another node, which still has it: it gathers what is said here, and is not counted or named.
+    pub(super) arriving: bool,
     /// It had no room for the number of members.
     pub(super) number_owed: bool,
     /// It has got all events of the room from this number on, if its outbox has lost nothing more.
@@ -43,6 +45,6 @@ pub(super) struct Member {
 /// A session as others see it.
 pub fn info(session: &Session) -> MemberInfo {
     let attributes = session.attributes();
-    let away = !session.outbox.attached();
+    let away = session.outbox.away();
     MemberInfo { who: Some(session.sender()), attributes: (*attributes).clone(), away }
 }

@@ -45,6 +45,8 @@ pub struct Joining<'a> {
     pub rooms: &'a [RoomName],
     /// What it wants to be told beside events.
     pub wishes: Wishes,
+    /// Another node still has it: it gathers what is said here, and is not counted or named before it [arrives](Hub::arrive).
+    pub arriving: bool,
     /// Now.
     pub now: Instant,
 }
@@ -83,7 +85,7 @@ impl Hub {
         joining: Joining<'_>,
         answer: impl FnOnce(Vec<Found>, bool) -> Option<Told>,
     ) -> Result<Changed, Refusal> {
-        let Joining { session, rooms, now, .. } = joining;
+        let Joining { session, rooms, .. } = joining;
         let mut memberships = session.memberships.lock();
         if memberships.gone() {
             return Err(Refusal::new(RefusalCode::SessionUnknown, "the session has ended"));
@@ -119,7 +121,7 @@ impl Hub {
             if let Some(everyone) = locked.room(&Address::everyone(&namespace.name)) {
                 changed.behind.extend(self.close_window(everyone, &namespace.name));
             }
-            add_to_namespace(&mut locked, session, &namespace.name, &user, now);
+            add_to_namespace(&mut locked, joining, &namespace.name, &user);
         }
         for room in rooms {
             let name = memberships_name(&memberships, &namespace, room);
@@ -224,15 +226,19 @@ impl Hub {
     /// Makes the session a member of one room and tells those who want to know.
     fn add(&self, locked: &mut Locked<'_>, scene: Scene<'_>, name: &Arc<str>, fresh: bool) -> Changed {
         let mut changed = Changed::default();
-        let Scene { joining: Joining { session, wishes, now, .. }, namespace, settings } = scene;
+        let Scene { joining: Joining { session, wishes, arriving, now, .. }, namespace, settings } = scene;
         let new = || Room::new(room::fresh_rate(settings.room_emits_per_second, now));
         let key = Key::room(&namespace.name, name);
         let Some(room) = locked.room_or_new(key, new) else { return changed };
         let pace = Pace::new(settings.delivery_window, now, &self.limits.session);
         changed.behind = room.close_window(settings.falling_behind, pace).behind;
-        if room.count() == 0 {
+        if room.members.is_empty() {
             namespace.rooms.fetch_add(1, Ordering::Relaxed);
             self.metrics.rooms.inc();
+        }
+        if arriving {
+            room.add_arriving(session, wishes);
+            return changed;
         }
         // Joining again may ask for more; only parting takes it back.
         room.add(session, wishes);
@@ -240,7 +246,7 @@ impl Hub {
             return changed;
         }
         self.announce((&namespace.name, name), session, (true, room.count()));
-        let change = Change { namespace: &namespace.name, room: name, joined: Some(session), left: None };
+        let change = Change { joined: Some(session), ..Change::of(&namespace.name, name) };
         if let (Some(room), others) = locked.with_others(&Address::room(&namespace.name, name)) {
             changed.absorb(self.report_change((room, others), &change, session.id.key, now));
         }
@@ -256,21 +262,28 @@ impl Hub {
             return;
         };
         changed.behind.extend(self.close_window(room, namespace));
-        if !room.remove(session.id.key) {
-            return;
+        let key = session.id.key;
+        let Some((_, arriving)) = room.member(key) else { return };
+        room.remove(key);
+        let is_empty = room.members.is_empty();
+        if !arriving {
+            let count = room.count();
+            let gone = Change { left: Some(session), ..Change::of(namespace, name) };
+            let others = others.get_mut(&address);
+            changed.absorb(self.report_change((room, others), &gone, key, clock::now()));
+            self.announce((namespace, &name.into()), session, (false, count));
         }
-        let count = room.count();
-        let gone = Change { namespace, room: name, joined: None, left: Some(session) };
-        let others = others.get_mut(&address);
-        changed.absorb(self.report_change((room, others), &gone, session.id.key, clock::now()));
-        let name: Arc<str> = name.into();
-        self.announce((namespace, &name), session, (false, count));
-        if count == 0 {
+        if is_empty {
             rooms.swap_remove(&address);
-            self.metrics.rooms.dec();
-            if let Some(namespace) = self.namespaces.get(namespace) {
-                namespace.rooms.fetch_sub(1, Ordering::Relaxed);
-            }
+            self.room_gone(namespace);
+        }
+    }
+
+    /// A room of a namespace has no members any more.
+    pub(super) fn room_gone(&self, namespace: &str) {
+        self.metrics.rooms.dec();
+        if let Some(namespace) = self.namespaces.get(namespace) {
+            namespace.rooms.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -284,13 +297,18 @@ impl Hub {
         for room in rooms {
             self.remove(session, namespace, room, changed);
         }
+        self.remove_from_lists(session, namespace, changed);
+    }
+
+    /// Takes a session out of everyone in a namespace, and of the sessions of its user there.
+    pub(super) fn remove_from_lists(&self, session: &Arc<Session>, namespace: &str, changed: &mut Changed) {
         let user = session.user();
         for address in [Address::everyone(namespace), Address::user(namespace, &user)] {
             let mut shard = self.shards.lock_one(&address);
             if let Some(room) = shard.rooms.get_mut(&address) {
                 changed.behind.extend(self.close_window(room, namespace));
                 room.remove(session.id.key);
-                if room.count() == 0 {
+                if room.members.is_empty() {
                     shard.rooms.swap_remove(&address);
                 }
             }
@@ -318,6 +336,7 @@ impl Hub {
                 who: Some(session.sender()),
                 joined,
                 member_count: here,
+                moved: false,
             });
         }
     }
@@ -368,19 +387,18 @@ fn find(
 }
 
 /// Makes the session reachable by everyone-in-the-namespace and by its user's name.
-fn add_to_namespace(
-    locked: &mut Locked<'_>,
-    session: &Arc<Session>,
-    namespace: &Arc<str>,
-    user: &str,
-    now: Instant,
-) {
+fn add_to_namespace(locked: &mut Locked<'_>, joining: Joining<'_>, namespace: &Arc<str>, user: &str) {
+    let Joining { session, now, arriving, .. } = joining;
     let everyone = (Kind::Everyone, "");
     let user = (!user.is_empty()).then_some((Kind::User, user));
     for (kind, name) in std::iter::once(everyone).chain(user) {
         let key = Key { namespace: Arc::clone(namespace), kind, name: name.into() };
         if let Some(room) = locked.room_or_new(key, || Room::new(room::fresh_rate(0, now))) {
-            room.add(session, Wishes::default());
+            if arriving {
+                room.add_arriving(session, Wishes::default());
+            } else {
+                room.add(session, Wishes::default());
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ mod everybody;
 mod fan_out;
 mod member;
 mod membership;
+mod moving;
 mod namespaces;
 mod others;
 mod outward;
@@ -37,7 +38,7 @@ pub use member::{Wishes, info};
 pub use membership::{Found, Joining, Told, not_entered};
 pub use namespaces::{Namespace, Namespaces, unknown};
 pub use outward::{Met, Outward};
-pub use sessions::Sessions;
+pub use sessions::{Sessions, is_on_its_way, on_its_way};
 pub use watch::{RoomEvent, Watches, Watching};
 
 use crate::{

@@ -94,9 +94,10 @@ impl Others {
     }
 
     /// A node says who its members are.
-    pub(super) fn hear(&mut self, node: NodeId, said: Members) -> Heard {
-        let mut heard = Heard::default();
-        let There { named, members, users } = self.nodes.remove(&node).unwrap_or_default();
+    pub(super) fn hear(&mut self, node: NodeId, mut said: Members) -> Heard {
+        let (mut heard, before) = (Heard::default(), self.totals());
+        self.move_on(node, &mut said);
+        let There { named, .. } = self.nodes.remove(&node).unwrap_or_default();
         let was_named = named.is_some();
         // Who nobody is, is known.
         let nobody = said.member_count == 0;
@@ -106,7 +107,7 @@ impl Others {
                 let all = if nobody { Vec::new() } else { said.joined };
                 Some(self.replace(named.unwrap_or_default(), all, &mut heard))
             }
-            (Some(named), false) if !counted => Some(self.change(named, said.joined, &said.left, &mut heard)),
+            (Some(named), false) if !counted => Some(self.change(named, &mut said, &mut heard)),
             (named, _) => named,
         };
         // Those who are not all are as good as unknown.
@@ -121,8 +122,7 @@ impl Others {
         if named.is_none() {
             (heard.joined, heard.left) = (Vec::new(), Vec::new());
         }
-        heard.counts =
-            (members, users) != (said.member_count, said.user_count) || was_named != named.is_some();
+        let is_named = named.is_some();
         if said.whole {
             self.answered(node);
         }
@@ -130,6 +130,7 @@ impl Others {
         if said.member_count > 0 || named.is_none() {
             self.nodes.insert(node, There { named, members: said.member_count, users: said.user_count });
         }
+        heard.counts = before != self.totals() || was_named != is_named;
         heard
     }
 
@@ -144,6 +145,7 @@ impl Others {
         for member in all {
             let known = before.swap_remove(session_of(&member));
             known.iter().for_each(|known| self.forget_user(known));
+            let known = known.or_else(|| self.take(session_of(&member)));
             self.note_user(&member);
             if known.as_ref() != Some(&member) {
                 heard.joined.push(member.clone());
@@ -160,24 +162,73 @@ impl Others {
     fn change(
         &mut self,
         mut named: IndexMap<String, Member>,
-        joined: Vec<Member>,
-        left: &[Sender],
+        said: &mut Members,
         heard: &mut Heard,
     ) -> IndexMap<String, Member> {
-        for member in joined {
+        for member in std::mem::take(&mut said.joined) {
+            let known = named.swap_remove(session_of(&member));
+            known.iter().for_each(|known| self.forget_user(known));
+            let known = known.or_else(|| self.take(session_of(&member)));
             self.note_user(&member);
-            if let Some(known) = named.insert(session_of(&member).to_owned(), member.clone()) {
-                self.forget_user(&known);
+            named.insert(session_of(&member).to_owned(), member.clone());
+            if known.as_ref() != Some(&member) {
+                heard.joined.push(member);
             }
-            heard.joined.push(member);
         }
-        for who in left {
+        for who in &said.left {
             if let Some(member) = named.swap_remove(&who.session) {
                 self.forget_user(&member);
                 heard.left.extend(member.who);
             }
         }
         named
+    }
+
+    /// Those who went from a node to another one are with that, if it has not said so itself.
+    fn move_on(&mut self, node: NodeId, said: &mut Members) {
+        let Ok(to) = said.moved_to.parse() else { return };
+        for who in std::mem::take(&mut said.left) {
+            if let Some(member) = self.take_from(node, &who.session) {
+                self.place(to, member);
+            }
+        }
+    }
+
+    /// Takes out a session wherever it is named: it is with one node alone.
+    pub(super) fn take(&mut self, session: &str) -> Option<Member> {
+        let names = |there: &There| there.named.as_ref().is_some_and(|named| named.contains_key(session));
+        let node = self.nodes.iter().find(|(_, there)| names(there)).map(|(node, _)| *node)?;
+        self.take_from(node, session)
+    }
+
+    /// The same where a node names it.
+    pub(super) fn take_from(&mut self, node: NodeId, session: &str) -> Option<Member> {
+        let there = self.nodes.get_mut(&node)?;
+        let member = there.named.as_mut()?.swap_remove(session)?;
+        there.members = there.members.saturating_sub(1);
+        if there.members == 0 {
+            self.nodes.remove(&node);
+        }
+        self.forget_user(&member);
+        Some(member)
+    }
+
+    /// Notes that a member is with a node from now on, which will say that itself.
+    pub(super) fn place(&mut self, node: NodeId, member: Member) {
+        let there = self.nodes.entry(node).or_default();
+        let Some(named) = &mut there.named else {
+            there.members += 1;
+            return;
+        };
+        if named.insert(session_of(&member).to_owned(), member.clone()).is_none() {
+            there.members += 1;
+            self.note_user(&member);
+        }
+    }
+
+    /// How many members there are, and how many users that seem to be.
+    fn totals(&self) -> (u32, u32) {
+        (self.count(), self.users_with(&HashMap::new()))
     }
 
     /// A node is gone, and its members with it.
@@ -304,5 +355,34 @@ mod tests {
         assert!(!others.known().is_cancelled());
         others.answered(nodes[1]);
         assert!(others.known().is_cancelled());
+    }
+
+    #[test]
+    fn a_session_that_moves_is_with_one_node_and_nobody_is_told() {
+        let (mut others, nodes) = (Others::new([]), [(); 2].map(|()| NodeId::random()));
+        let (ann, bob) = (member("1", "ann"), member("2", "bob"));
+        others.hear(nodes[0], said(1, from_ref(&ann)));
+        let moved = Members {
+            left: ann.who.clone().into_iter().collect(),
+            moved_to: nodes[1].to_string(),
+            ..said(0, &[])
+        };
+        // The old node is heard first, or the new one: both with the same outcome.
+        assert_eq!(others.hear(nodes[0], moved.clone()), Heard::default());
+        assert_eq!((others.count(), others.names("ann")), (1, true));
+        assert_eq!(others.hear(nodes[1], said(1, from_ref(&ann))), Heard::default());
+        assert_eq!(others.hear(nodes[0], said(1, from_ref(&ann))), Heard::default());
+        assert_eq!(
+            others.hear(nodes[1], Members { moved_to: nodes[0].to_string(), ..moved }),
+            Heard::default()
+        );
+        assert_eq!((others.count(), others.users_with(&HashMap::new())), (1, 1));
+        // Only what is new of it is told.
+        let away = Member { away: true, ..ann };
+        let heard = others.hear(nodes[1], said(1, from_ref(&away)));
+        assert_eq!((heard.joined, heard.counts, others.count()), (vec![away], false, 1));
+        assert_eq!(others.hear(nodes[1], said(2, from_ref(&bob))).joined, [bob]);
+        assert_eq!(others.lose(nodes[1]).left.len(), 2);
+        assert_eq!(others.count(), 0);
     }
 }

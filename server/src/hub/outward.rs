@@ -135,7 +135,7 @@ impl Hub {
     }
 
     /// Tells the members here what was heard of others.
-    fn settle_heard(
+    pub(super) fn settle_heard(
         &self,
         shard: &mut Shard,
         (namespace, name): (&str, &str),
@@ -183,8 +183,11 @@ impl Hub {
 
     /// Somebody came to a room of another node or went from it. False when nobody here watches the namespace.
     pub fn hear_change(&self, node: NodeId, change: RoomChange) -> bool {
-        let RoomChange { namespace, room, who, joined, member_count } = change;
+        let RoomChange { namespace, room, who, joined, member_count, moved } = change;
         self.with_count(&namespace, &room, |room, here| {
+            if moved {
+                return self.watches.hear_moved((node, &namespace), room, member_count);
+            }
             self.watches.hear((node, &namespace), room, (who, joined), (member_count, here))
         })
     }
@@ -240,7 +243,8 @@ impl Hub {
         let due = match (others.telling.change(own_are_nameable(room, others), now), change) {
             (Telling::Names, Some(change)) => {
                 let Presence { joined, left, .. } = change.presence();
-                let members = Members { joined, left, ..counts((namespace, name), room) };
+                let moved_to = change.moved_to.map(|node| node.to_string()).unwrap_or_default();
+                let members = Members { joined, left, moved_to, ..counts((namespace, name), room) };
                 if outward.tell_members(None, members) { None } else { others.telling.anew(now) }
             }
             (Telling::Number, _) => self.tell_own((namespace, name), room, others, now),
@@ -288,7 +292,7 @@ fn own(place: (&str, &str), room: Option<&Room>, counted: bool) -> Members {
     if counted || counts.member_count > MEMBERS_NAMED_MAX {
         return Members { counted: true, ..counts };
     }
-    let members = room.into_iter().flat_map(|room| room.members.values());
+    let members = room.into_iter().flat_map(Room::named);
     let named = Members { joined: members.map(|member| info(&member.session)).collect(), ..counts };
     if prost::Message::encoded_len(&named) <= MEMBERS_BYTES_MAX {
         return named;

@@ -293,7 +293,8 @@ impl World {
         let Node { hub, clients, dues, .. } = &mut self.nodes[node];
         let wishes = Wishes { presence, ..Wishes::default() };
         let session = &clients[client].session;
-        let joining = Joining { session, namespace: NAMESPACE, rooms: &[name], wishes, now: self.now };
+        let joining =
+            Joining { session, namespace: NAMESPACE, rooms: &[name], wishes, arriving: false, now: self.now };
         let joined = hub.join(joining, |found, _| {
             let rooms = found.into_iter().map(|found| found.state).collect();
             let joined = Body::Joined(Joined { namespace: NAMESPACE.to_owned(), rooms });

@@ -21,6 +21,7 @@ use crate::{
     base::{
         clock::{self, Instant},
         config::BehindPolicy,
+        ids::NodeId,
     },
     session::{Session, outbox::Put},
     wire::{Class, Frame},
@@ -50,9 +51,16 @@ pub(super) struct Change<'a> {
     pub(super) room: &'a str,
     pub(super) joined: Option<&'a Session>,
     pub(super) left: Option<&'a Session>,
+    /// With which node the one who went is now, when it is a member still.
+    pub(super) moved_to: Option<NodeId>,
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
+    /// Nobody yet, in a room.
+    pub(super) fn of(namespace: &'a str, room: &'a str) -> Self {
+        Self { namespace, room, joined: None, left: None, moved_to: None }
+    }
+
     pub(super) fn presence(&self) -> Presence {
         Presence {
             namespace: self.namespace.to_owned(),
@@ -126,7 +134,7 @@ impl Room {
     }
 
     /// Tells the members who asked for it how another one is described now. Where members are counted nobody is told.
-    fn report_description(
+    pub(super) fn report_description(
         &self,
         others: Option<&Others>,
         presence: impl FnOnce() -> Presence,
@@ -211,8 +219,7 @@ impl Hub {
                 let Shard { rooms, others, .. } = &mut *shard;
                 let Some(room) = rooms.get(&address) else { continue };
                 let others = others.get_mut(&address);
-                let change =
-                    Change { namespace: &place.namespace, room: name, joined: Some(session), left: None };
+                let change = Change { joined: Some(session), ..Change::of(&place.namespace, name) };
                 changed.behind.extend(room.report_description(others.as_deref(), || change.presence()));
                 if let Some(others) = others.filter(|others| !others.telling.counted) {
                     let told = self.tell_nodes(

@@ -34,6 +34,8 @@ pub(super) struct Room {
     window: Window,
     delta_wanted: u32,
     bases: Option<Box<Bases>>,
+    /// Members that come from another node, which still has them.
+    arriving: usize,
 }
 
 impl Room {
@@ -50,26 +52,65 @@ impl Room {
             window: Window::default(),
             delta_wanted: 0,
             bases: None,
+            arriving: 0,
         }
     }
 
     /// Adds a member, or what a member wants beside what it has. False when it was one.
     pub(super) fn add(&mut self, session: &Arc<Session>, wishes: Wishes) -> bool {
-        let before = self.members.get(&session.id.key).map(|member| member.wishes);
+        let known = self.members.get(&session.id.key);
+        let arriving = known.is_some_and(|member| member.arriving);
+        let before = known.map(|member| member.wishes);
         let wishes = before.map_or(wishes, |before| before.and(wishes));
         self.count_wishes(before.unwrap_or_default(), wishes);
         self.keep_bases();
         // What it had before it joined, or joined again, is not built upon.
         let (clean_since, losses) = (self.next_number(), session.outbox.losses());
-        let member = Member { session: Arc::clone(session), wishes, number_owed: false, clean_since, losses };
-        self.members.insert(session.id.key, member);
+        let session = Arc::clone(session);
+        let member = Member { session, wishes, arriving, number_owed: false, clean_since, losses };
         if before.is_none() {
-            match &session.identity().user {
-                Some(user) => *self.users.entry(user.clone()).or_default() += 1,
-                None => self.nameless += 1,
-            }
+            self.note_user(&member.session);
         }
+        self.members.insert(member.session.id.key, member);
         before.is_none()
+    }
+
+    /// The same of a session that another node still has. Nothing changes for one that is a member already.
+    pub(super) fn add_arriving(&mut self, session: &Arc<Session>, wishes: Wishes) {
+        if self.add(session, wishes)
+            && let Some(member) = self.members.get_mut(&session.id.key)
+        {
+            member.arriving = true;
+            self.arriving += 1;
+            self.forget_user(&session.identity().user);
+        }
+    }
+
+    /// A session that has arrived is a member like any other. False when it is none that was arriving.
+    pub(super) fn arrive(&mut self, session: &Session) -> bool {
+        let member = self.members.get_mut(&session.id.key).filter(|member| member.arriving);
+        let Some(member) = member else { return false };
+        member.arriving = false;
+        self.arriving -= 1;
+        self.note_user(session);
+        true
+    }
+
+    /// What a member wants to be told, and whether another node still has it.
+    pub(super) fn member(&self, key: u64) -> Option<(Wishes, bool)> {
+        self.members.get(&key).map(|member| (member.wishes, member.arriving))
+    }
+
+    /// Members that are counted and named.
+    pub(super) fn named(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| !member.arriving)
+    }
+
+    fn note_user(&mut self, session: &Session) {
+        match &session.identity().user {
+            Some(user) => *self.users.entry(user.clone()).or_default() += 1,
+            None => self.nameless += 1,
+        }
     }
 
     /// Removes a member. False when it was none.
@@ -79,14 +120,19 @@ impl Room {
         };
         self.count_wishes(member.wishes, Wishes::default());
         self.keep_bases();
-        match &member.session.identity().user {
-            Some(user) => self.forget_user(user),
-            None => self.nameless -= 1,
+        if member.arriving {
+            self.arriving -= 1;
+        } else {
+            self.forget_user(&member.session.identity().user);
         }
         true
     }
 
-    fn forget_user(&mut self, user: &UserName) {
+    fn forget_user(&mut self, user: &Option<UserName>) {
+        let Some(user) = user else {
+            self.nameless -= 1;
+            return;
+        };
         if let Some(sessions) = self.users.get_mut(user) {
             *sessions -= 1;
             if *sessions == 0 {
@@ -129,7 +175,7 @@ impl Room {
 
     /// How many members it has.
     pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.members.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.members.len() - self.arriving).unwrap_or(u32::MAX)
     }
 
     /// Hands `frame` to every member but `except`, now or when the room's window closes.
@@ -144,7 +190,7 @@ impl Room {
         match self.window.take(&said, self.members.len(), pace) {
             Step::Gathered(until) => {
                 let excepted = except.is_some_and(|key| self.members.contains_key(&key));
-                let delivered = self.count() - u32::from(excepted);
+                let delivered = self.count().saturating_sub(u32::from(excepted));
                 let due = self.window.has_one().then_some(until);
                 FanOut { delivered, due, ..FanOut::default() }
             }
@@ -233,6 +279,7 @@ impl Room {
     pub(super) fn check(&self) {
         let wanted = self.members.values().filter(|member| member.wishes.presence).count();
         assert_eq!(self.presence_wanted as usize, wanted);
+        assert_eq!(self.arriving, self.members.values().filter(|member| member.arriving).count());
         let deltas = self.members.values().filter(|member| member.wishes.delta).count();
         assert_eq!(self.delta_wanted as usize, deltas);
         assert_eq!(self.bases.is_some(), deltas > 0);

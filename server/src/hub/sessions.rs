@@ -1,19 +1,25 @@
 //! The sessions of this node, by id, and how many each user and each address has.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
+use rialto_proto::v1::RefusalCode;
 
 use crate::{
     base::{
         clock::Instant,
-        ids::UserName,
+        ids::{NodeId, UserName},
         limits::NodeLimits,
         rate::{Bucket, Rate},
-        refusal::Refusal,
+        refusal::{Refusal, Retry},
     },
     session::Session,
 };
+
+/// How long a client waits that comes while its session is on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(200);
+/// What tells that from other nodes that are not reached.
+const ON_ITS_WAY_FIELD: &str = "session_id";
 
 /// All sessions of the node.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub struct Sessions {
     open: RwLock<HashMap<u64, Open>>,
     users: Mutex<HashMap<UserName, User>>,
     addresses: Mutex<HashMap<IpAddr, u32>>,
+    /// How many began with each node.
+    homes: Mutex<HashMap<NodeId, u32>>,
     limits: NodeLimits,
 }
 
@@ -35,7 +43,13 @@ struct User {
 
 impl Sessions {
     pub(super) fn new(limits: NodeLimits) -> Self {
-        Self { open: RwLock::default(), users: Mutex::default(), addresses: Mutex::default(), limits }
+        Self {
+            open: RwLock::default(),
+            users: Mutex::default(),
+            addresses: Mutex::default(),
+            homes: Mutex::default(),
+            limits,
+        }
     }
 
     /// The session with that key.
@@ -51,6 +65,11 @@ impl Sessions {
     /// All sessions.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.open.read().values().map(|(session, _)| Arc::clone(session)).collect()
+    }
+
+    /// Whether there is one that began with `node`.
+    pub fn has_of(&self, node: NodeId) -> bool {
+        self.homes.lock().contains_key(&node)
     }
 
     /// How many there are.
@@ -70,6 +89,9 @@ impl Sessions {
         from: Option<IpAddr>,
         now: Instant,
     ) -> Result<(), Refusal> {
+        if self.get(session.id.key).is_some() {
+            return Err(on_its_way());
+        }
         if let Some(user) = session.identity().user.clone() {
             let max = self.limits.sessions_per_user_max;
             let mut users = self.users.lock();
@@ -93,6 +115,7 @@ impl Sessions {
             }
             *count += 1;
         }
+        *self.homes.lock().entry(session.id.node).or_default() += 1;
         self.open.write().insert(session.id.key, (Arc::clone(session), from));
         Ok(())
     }
@@ -103,14 +126,9 @@ impl Sessions {
             return false;
         };
         self.forget_user(session);
+        forget_one(&mut self.homes.lock(), &session.id.node);
         if let Some(from) = from {
-            let mut addresses = self.addresses.lock();
-            if let Some(count) = addresses.get_mut(&from) {
-                *count -= 1;
-                if *count == 0 {
-                    addresses.remove(&from);
-                }
-            }
+            forget_one(&mut self.addresses.lock(), &from);
         }
         true
     }
@@ -171,6 +189,27 @@ impl Sessions {
             if entry.sessions == 0 {
                 users.remove(user);
             }
+        }
+    }
+}
+
+/// A session comes from another node in this moment.
+pub fn on_its_way() -> Refusal {
+    let refusal = Refusal::new(RefusalCode::NodesUnreachable, "the session is on its way from another node");
+    Refusal { retry: Retry::After(ON_ITS_WAY), field: ON_ITS_WAY_FIELD, ..refusal }
+}
+
+/// Whether that is what a refusal says.
+pub fn is_on_its_way(refusal: &Refusal) -> bool {
+    refusal.code == RefusalCode::NodesUnreachable && refusal.field == ON_ITS_WAY_FIELD
+}
+
+/// Counts one less.
+fn forget_one<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
         }
     }
 }

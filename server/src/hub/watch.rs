@@ -158,6 +158,15 @@ impl Watches {
         true
     }
 
+    /// A session has come to another node from one where it was a member of the same room, or has gone to one. Nothing is told: it
+    /// is one still. False when nobody watches that here.
+    pub(super) fn hear_moved(&self, (node, namespace): (NodeId, &str), room: &Arc<str>, there: u32) -> bool {
+        let mut namespaces = self.namespaces.lock();
+        let Some(watched) = namespaces.get_mut(namespace) else { return false };
+        watched.set(node, room, there);
+        true
+    }
+
     /// How many members a room of another node has, of which it was not said how they came.
     pub(super) fn count(
         &self,

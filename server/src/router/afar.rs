@@ -34,7 +34,7 @@ use crate::{
 /// How long somebody waits for the owner of a part: longer than it takes until a part has another one.
 const ASKED_MAX: Duration = Duration::from_secs(10);
 /// An owner that was not heard for so long is not asked, and a former one will not answer what it was.
-const SILENT_MAX: Duration = Duration::from_millis(1_500);
+pub(super) const SILENT_MAX: Duration = Duration::from_millis(1_500);
 
 impl Router {
     /// Asks the owner of a part. `answered` hears of it, at once or later.

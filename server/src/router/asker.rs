@@ -5,13 +5,18 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rialto_proto::v1::{Replies, RepliesDone, ReplyItem, server_frame::Frame as Body};
+use rialto_proto::{
+    node::Relay,
+    v1::{Replies, RepliesDone, ReplyItem, server_frame::Frame as Body},
+};
 use tokio::sync::oneshot;
+
+use super::moving::wire;
 
 use crate::{
     base::ids::EventId,
     bridge::Bridge,
-    session::{Session, outbox::Put},
+    session::{Session, moving::Stage, outbox::Put},
     wire::Frame,
 };
 
@@ -46,6 +51,8 @@ pub(super) enum Heard {
 pub(super) struct Question {
     pub(super) session: Arc<Session>,
     pub(super) reference: u32,
+    /// The way to the session when it has moved to another node, where there are any.
+    bridge: Option<Arc<Bridge>>,
     /// What came before the session was told that its event was taken; `None` from then on. Receivers may answer, or
     /// leave, before the last of them has got the event.
     early: Mutex<Option<Vec<Frame>>>,
@@ -53,8 +60,9 @@ pub(super) struct Question {
 
 impl Question {
     /// A question of `session` that has not been taken.
-    pub(super) fn new(session: &Arc<Session>, reference: u32) -> Arc<Self> {
-        Arc::new(Self { session: Arc::clone(session), reference, early: Mutex::new(Some(Vec::new())) })
+    pub(super) fn new(session: &Arc<Session>, reference: u32, bridge: Option<Arc<Bridge>>) -> Arc<Self> {
+        let (session, early) = (Arc::clone(session), Mutex::new(Some(Vec::new())));
+        Arc::new(Self { session, reference, bridge, early })
     }
 
     /// Tells the session that its event was taken, and then what came early. Returns the session if it fell behind.
@@ -69,21 +77,35 @@ impl Question {
 
     /// Tells the session something, once it was told that its event was taken. Returns it if it fell behind.
     pub(super) fn tell(&self, body: Body) -> Option<Arc<Session>> {
+        let done = matches!(body, Body::RepliesDone(_));
         let frame = Frame::answer(self.reference, body);
         let mut early = self.early.lock();
         if let Some(early) = early.as_mut() {
             early.push(frame);
             return None;
         }
-        (self.session.outbox.answer(frame) == Put::Overrun).then(|| Arc::clone(&self.session))
+        match self.session.outbox.answer(frame.clone()) {
+            Put::Overrun => Some(Arc::clone(&self.session)),
+            Put::Closed => {
+                self.relay(&frame, done);
+                None
+            }
+            _ => None,
+        }
     }
-}
 
-impl Question {
     /// Tells the session that no more replies will come. Returns it if it fell behind.
     pub(super) fn end(&self, summary: RepliesDone) -> Option<Arc<Session>> {
-        self.session.replies_done();
+        self.session.questions.lock().end(self.reference);
         self.tell(Body::RepliesDone(summary))
+    }
+
+    /// Tells it where it is now, if it has moved.
+    fn relay(&self, frame: &Frame, done: bool) {
+        if let (Some(bridge), Stage::Gone(node)) = (&self.bridge, self.session.stage()) {
+            let (session, frame) = (self.session.id.to_string(), Some(wire::frame(frame)));
+            bridge.relay(node, Relay { session, frame, done });
+        }
     }
 }
 
@@ -170,9 +192,9 @@ mod tests {
         let outbox = Arc::new(Outbox::of(&limits));
         let id = SessionId::random(NodeId::random());
         let session = Arc::new(Session::new(id, Identity::open(None), Arc::clone(&outbox), &limits));
-        let question = Question::new(&session, 7);
+        let question = Question::new(&session, 7, None);
         let asker = Asker::session(&question, 1_000);
-        session.await_replies(2).unwrap();
+        session.questions.lock().ask(7, 2).unwrap();
 
         assert!(asker.tell_reply(ReplyItem::default()).is_none());
         assert!(asker.tell_done(RepliesDone::default()).is_none());

@@ -237,6 +237,7 @@ impl Router {
                 namespace: &namespace,
                 rooms: &rooms,
                 wishes: Wishes::default(),
+                arriving: false,
                 now: clock::now(),
             };
             let joined = self.hub.join(joining, |found, changed| {

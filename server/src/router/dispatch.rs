@@ -145,7 +145,7 @@ impl Router {
     fn carry_out(&self, session: &Arc<Session>, reference: u32, command: Command) -> Result<(), Refusal> {
         match command {
             Command::Emit(emit) => self.emit(session, reference, *emit),
-            Command::Reply(reply) => self.reply(session, reply),
+            Command::Reply(reply) => self.reply(session, reference, reply),
             Command::Join(join) => self.join(session, reference, join),
             Command::Part(namespace, rooms) => {
                 self.part(session, reference, namespace.as_str(), &rooms);
@@ -200,7 +200,8 @@ impl Router {
         may_join(&identity, join)?;
         let namespace = join.namespace.as_str();
         let wishes = Wishes { presence: join.presence, state: join.state, delta: join.delta };
-        let joining = Joining { session, namespace, rooms: &join.rooms, wishes, now: clock::now() };
+        let (rooms, now) = (join.rooms.as_slice(), clock::now());
+        let joining = Joining { session, namespace, rooms, wishes, arriving: false, now };
         self.join_or_enter(joining, |found| {
             self.told((reference, &identity, namespace), found, Before::of(join))
         })
@@ -218,8 +219,8 @@ impl Router {
     }
 
     fn enter_now(&self, session: &Arc<Session>, reference: u32, namespace: &str) -> Result<(), Refusal> {
-        let wishes = Wishes::default();
-        let joining = Joining { session, namespace, rooms: &[], wishes, now: clock::now() };
+        let (wishes, now) = (Wishes::default(), clock::now());
+        let joining = Joining { session, namespace, rooms: &[], wishes, arriving: false, now };
         self.join_or_enter(joining, |_| {
             let entered = v1::Entered { namespace: namespace.to_owned() };
             Told { frames: vec![Frame::answer(reference, Body::Entered(entered))], owed: Vec::new() }

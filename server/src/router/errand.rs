@@ -15,11 +15,15 @@ use rialto_proto::{
 use sha2::{Digest, Sha256};
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{Router, directory::Reach, others::unreachable_part};
+use super::{
+    Router,
+    directory::{Reach, no_session},
+    others::unreachable_part,
+};
 use crate::{
     auth::Identity,
     base::{
-        ids::{NodeId, SessionId},
+        ids::NodeId,
         refusal::{Closing, Refusal},
     },
     bridge::Bridge,
@@ -80,23 +84,13 @@ impl Router {
         everywhere
     }
 
-    /// Whether a session is with another node that is there.
-    pub(super) fn is_elsewhere_now(&self, session: &str) -> Option<NodeId> {
-        let id: SessionId = session.parse().ok()?;
-        let bridge = self.bridge.as_ref().filter(|_| id.node != self.node)?;
-        bridge.nodes().contains(&id.node).then_some(id.node)
-    }
-
-    /// Tells the node of a session that its client has given it up.
-    pub(super) fn end_elsewhere(&self, session: String, secret: String) {
-        let (Some(node), Some(router)) = (self.is_elsewhere_now(&session), self.this.upgrade()) else {
-            return;
-        };
-        self.tasks.spawn("errand", async move {
-            let end = errand::What::End(EndSession { session, secret });
-            // One that does not hear it ends the session with its window.
-            drop(router.send_errand(node, end).await);
-        });
+    /// Tells the node of a session that its client has given it up, and waits until all that the session has said is heard: what
+    /// the client says next must not overtake it.
+    pub(super) async fn end_elsewhere(&self, session: String, secret: String) {
+        let Some(id) = self.may_be_elsewhere(&session) else { return };
+        let end = errand::What::End(EndSession { session, secret });
+        // One that does not hear it ends the session with its window.
+        drop(self.send_to_host(id, end).await);
     }
 
     /// Hears what became of an errand.
@@ -133,11 +127,15 @@ impl Router {
         });
     }
 
-    async fn do_errand(&self, what: errand::What, from: NodeId) -> Result<errand_done::What, Refusal> {
+    async fn do_errand(
+        self: &Arc<Self>,
+        what: errand::What,
+        from: NodeId,
+    ) -> Result<errand_done::What, Refusal> {
         let all = &Identity::open(None);
         Ok(match what {
             errand::What::Push(request) => errand_done::What::Push(self.push_here(request).await?),
-            errand::What::End(end) => errand_done::What::Reach(self.end_given_up(&end)),
+            errand::What::End(end) => errand_done::What::Reach(self.end_given_up(&end).await?),
             errand::What::ListNamespaces(request) => {
                 errand_done::What::Namespaces(self.list_namespaces_here(all, request)?)
             }
@@ -168,6 +166,12 @@ impl Router {
             errand::What::Watch(watch) => errand_done::What::Reach(self.tell_rooms(&watch, from)?),
             errand::What::Unwatch(namespace) => errand_done::What::Reach(self.end_watch(&namespace, from)),
             errand::What::NameMembers(ask) => errand_done::What::Reach(self.name_members(&ask, from)?),
+            errand::What::LeaveSession(ask) => errand_done::What::Leaving(self.leave_session(ask).await?),
+            errand::What::TakeSession(ask) => errand_done::What::Piece(self.give_session(ask, from).await?),
+            errand::What::FindSession(ask) => errand_done::What::SessionAt(self.session_at(&ask)),
+            errand::What::MovedReply(moved) => errand_done::What::Reach(self.take_moved_reply(moved, from)?),
+            errand::What::Adopt(adopt) => errand_done::What::Reach(self.adopt(adopt).await?),
+            errand::What::Moved(moved) => errand_done::What::Reach(self.hear_moved(&moved, from)?),
         })
     }
 
@@ -192,11 +196,13 @@ impl Router {
     }
 
     /// Ends a session that its client has given up, if it is its own.
-    fn end_given_up(&self, end: &EndSession) -> node::Reach {
+    async fn end_given_up(&self, end: &EndSession) -> Result<node::Reach, Refusal> {
         let session = self.find(&end.session).filter(|session| session.knows(&end.secret));
+        let session = session.ok_or_else(no_session)?;
         let closing = Closing::new(CloseCode::SessionLost, "the client begins anew with another node");
-        session.iter().for_each(|session| self.close(session, &closing));
-        node::Reach { changed: u32::from(session.is_some()), refused: 0 }
+        self.close(&session, &closing);
+        self.round().await;
+        Ok(node::Reach { changed: 1, refused: 0 })
     }
 }
 

@@ -201,9 +201,10 @@ impl Router {
 
     /// One session, on whatever node it is, with those of its namespaces that the identity may see.
     pub async fn get_session(&self, identity: &Identity, id: &str) -> Result<v1::Session, Refusal> {
-        let Some(node) = self.is_elsewhere_now(id) else { return self.get_session_here(identity, id) };
+        let Some(session) = self.may_be_elsewhere(id) else { return self.get_session_here(identity, id) };
         let what = errand::What::GetSession(v1::GetSessionRequest { session_id: id.to_owned() });
-        let Some(errand_done::What::Session(mut session)) = self.send_errand(node, what).await?.what else {
+        let Some(errand_done::What::Session(mut session)) = self.send_to_host(session, what).await?.what
+        else {
             return Err(no_session());
         };
         let free = session.memberships.is_empty();

@@ -41,7 +41,8 @@ impl Router {
         let Some(bridge) = &self.bridge else { return };
         let positions = positions(&staged.accepted, &keeping.rooms);
         let kept = Places { event_id: staged.accepted.event_id.clone(), positions };
-        self.count_lost(bridge.say_kept(&keeping.namespace, &keeping.target, &staged.frame, kept));
+        let event = (keeping.namespace.as_str(), &keeping.target, &staged.frame);
+        self.count_lost(bridge.say_kept(event, kept, |session| self.is_here(session)));
     }
 
     /// Notes that an event was handed out here that is kept here.

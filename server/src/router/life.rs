@@ -10,7 +10,7 @@ use crate::{
     base::{
         clock,
         config::StopConfig,
-        ids::{SessionId, UserName},
+        ids::{NodeId, SessionId, UserName},
         limits::Limits,
         metrics::CodeLabel,
         rate::Rate,
@@ -86,7 +86,7 @@ impl Router {
         self.metrics.sessions.inc();
         self.metrics.sessions_opened.inc();
         self.schedule_expiry(&session);
-        let welcome = welcome(&session, &self.limits, peer.ping_interval);
+        let welcome = welcome(&session, (self.node, &self.limits), peer.ping_interval);
         session.outbox.answer(Frame::answer(0, Body::Welcome(welcome)));
         for join in hello.joins {
             let command = join.map_or_else(Command::Wrong, Command::Join);
@@ -152,13 +152,9 @@ impl Router {
             let code = session.closing().map_or(CloseCode::SessionLost, |closing| closing.code);
             let code = code.as_str_name().trim_start_matches("CLOSE_CODE_");
             self.metrics.sessions_closed.get_or_create(&CodeLabel { code }).inc();
-            self.expiries.lock().remove(session.id.key);
-            self.change_windows(|windows| windows.remove(session.id.key));
             self.party_gone(session.id.key);
-            self.user_left(session);
-            if self.hub.sessions.is_empty() {
-                self.emptied.notify_waiters();
-            }
+            self.tell_moved(session, true);
+            self.forget_session(session);
         }
         if !session.outbox.attached() {
             session.outbox.abandon();
@@ -166,16 +162,30 @@ impl Router {
         self.settle_change(changed);
     }
 
+    /// Forgets what was to become of a session that is not here any more.
+    pub(super) fn forget_session(&self, session: &Arc<Session>) {
+        self.expiries.lock().remove(session.id.key);
+        self.change_windows(|windows| windows.remove(session.id.key));
+        self.user_left(session);
+        if self.hub.sessions.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
     /// Tells every session that the node will stop, each with its own delay.
     pub fn announce_drain(&self, stop: &StopConfig) -> usize {
         let (sessions, away): (Vec<_>, Vec<_>) =
             self.hub.sessions.all().into_iter().partition(|session| session.outbox.attached());
-        // Nobody will come back here any more.
-        away.iter().for_each(|session| self.abandon(session));
+        match self.this.upgrade().filter(|_| self.has_heirs()) {
+            Some(router) => drop(self.tasks.spawn("hand over", async move { router.hand_over().await })),
+            // Nobody will come back here any more.
+            None => away.iter().for_each(|session| self.abandon(session)),
+        }
         for session in &sessions {
             let drain = v1::Drain {
                 reconnect_within: prost_types::Duration::try_from(stop.drain).ok(),
-                delay: prost_types::Duration::try_from(clock::jitter(stop.drain)).ok(),
+                // Whoever comes back takes its session along: there is to be time for that.
+                delay: prost_types::Duration::try_from(clock::jitter(stop.drain * 3 / 4)).ok(),
             };
             session.outbox.answer(Frame::answer(0, Body::Drain(drain)));
         }
@@ -203,8 +213,7 @@ impl Router {
 
     /// The session that a `Push` proves to be its own. Unknown sessions and wrong secrets are answered alike.
     pub fn proven(&self, id: &str, secret: &str) -> Result<Arc<Session>, Refusal> {
-        let unknown = || Refusal::new(RefusalCode::SessionUnknown, "there is no such session");
-        self.find(id).filter(|session| session.knows(secret)).ok_or_else(unknown)
+        self.find(id).filter(|session| session.knows(secret)).ok_or_else(unknown_session)
     }
 
     /// The session with that id.
@@ -228,6 +237,11 @@ impl Router {
     }
 }
 
+/// Nobody knows it, or not by that secret.
+pub(super) fn unknown_session() -> Refusal {
+    Refusal::new(RefusalCode::SessionUnknown, "there is no such session")
+}
+
 /// The receiver did not read events; the session goes on.
 pub fn fell_behind() -> Closing {
     Closing::new(CloseCode::FellBehind, "the outbox was full")
@@ -238,13 +252,17 @@ pub(super) fn overrun() -> Closing {
     Closing::new(CloseCode::Overrun, "the outbox was full of answers")
 }
 
-pub(super) fn welcome(session: &Session, limits: &Limits, ping_interval: Duration) -> v1::Welcome {
+pub(super) fn welcome(
+    session: &Session,
+    (node, limits): (NodeId, &Limits),
+    ping_interval: Duration,
+) -> v1::Welcome {
     let bounds = &limits.session;
     v1::Welcome {
         session_id: session.id.to_string(),
         session_secret: session.secret(),
         resumed: false,
-        node: session.id.node.to_string(),
+        node: node.to_string(),
         resume_window: prost_types::Duration::try_from(bounds.resume_window).ok(),
         ping_interval: prost_types::Duration::try_from(ping_interval).ok(),
         limits: Some(v1::Limits {

@@ -10,7 +10,7 @@
 //! * `mirror` and `hearing`: what owners say, each event in its turn
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers; `elsewhere`: any one member on another node
-//! * [`life`]: greeting, closing, ending of sessions; `users`: how many a user has; `resume`: being away and coming back
+//! * [`life`]: greeting, closing, ending of sessions; `users`: how many a user has; `resume`: being away and coming back; `moving`: going from one node to another
 //! * [`directory`]: what operators and backends ask for; [`everywhere`]: of all nodes; [`agreed`]: namespaces of all nodes; `errand`: of one other node
 //! * [`push`]: commands that come by themselves, from whatever node
 //! * [`timers`]: what ends by the clock; `probe`: whether what leads to other nodes works
@@ -33,6 +33,7 @@ mod lane;
 pub mod life;
 mod meeting;
 mod mirror;
+mod moving;
 mod others;
 mod owed;
 pub mod owning;
@@ -81,6 +82,7 @@ use asking::Queue;
 use errand::Errands;
 use meeting::Unanswered;
 use mirror::Mirror;
+use moving::{Departed, Hosts, Rounds};
 
 use part::{Part, Parts};
 use teller::Teller;
@@ -106,6 +108,10 @@ pub struct Router {
     /// Events that other nodes keep, by id, and how many sessions here they have reached.
     awaited: Mutex<HashMap<String, u32>>,
     errands: Mutex<Errands>,
+    /// Sessions that were here, and where those of other nodes are.
+    departed: Mutex<Departed>,
+    hosts: Mutex<Hosts>,
+    rounds: Rounds,
     unanswered: Mutex<Unanswered>,
     /// Users who have more sessions on other nodes than those may have without asking.
     beyond: Mutex<Beyond>,
@@ -182,6 +188,9 @@ impl Router {
             next_ask: AtomicU64::new(1),
             awaited: Mutex::default(),
             errands: Mutex::default(),
+            departed: Mutex::default(),
+            hosts: Mutex::default(),
+            rounds: Rounds::default(),
             unanswered: Mutex::default(),
             beyond: Mutex::default(),
             looked: Mutex::new(clock::now()),

@@ -34,7 +34,7 @@ impl Router {
     /// Says an event to the other nodes, unless it is for this one alone.
     pub(super) fn tell_others(&self, namespace: &str, target: &Target, frame: &Frame) {
         let Some(bridge) = self.bridge.as_ref().filter(|_| !target.local) else { return };
-        self.count_lost(bridge.say(namespace, target, frame));
+        self.count_lost(bridge.say(namespace, target, frame, |session| self.is_here(session)));
     }
 
     /// Counts what could not be said.
@@ -76,7 +76,7 @@ impl Router {
     }
 
     /// Waits until this node hears rooms, knows who is there, and how far those are that keep something.
-    async fn heard(
+    pub(super) async fn heard(
         &self,
         pin: &Pin,
         namespace: &str,
@@ -96,13 +96,13 @@ impl Router {
         Ok(Some(pin))
     }
 
-    fn pin(&self, bridge: &Bridge, namespace: &str, rooms: &[RoomName]) -> Result<Pin, Refusal> {
+    pub(super) fn pin(&self, bridge: &Bridge, namespace: &str, rooms: &[RoomName]) -> Result<Pin, Refusal> {
         let mut places = vec![Place::Namespace(namespace.into())];
         places.extend(rooms.iter().map(|room| Place::room(namespace, room.as_str())));
         self.pin_places(bridge, places)
     }
 
-    fn pin_places(&self, bridge: &Bridge, places: Vec<Place>) -> Result<Pin, Refusal> {
+    pub(super) fn pin_places(&self, bridge: &Bridge, places: Vec<Place>) -> Result<Pin, Refusal> {
         let pinned = bridge.pin(places, clock::now());
         let (new, pin) = pinned.map_err(|after| Refusal::rate("listens_per_second", after))?;
         for place in new {
@@ -114,7 +114,8 @@ impl Router {
     /// Hands out what other nodes say, until the node stops.
     pub async fn run_inbox(self: Arc<Self>, mut inbox: Inbox) {
         let Some(bridge) = &self.bridge else { return };
-        let own = self.pin_places(bridge, vec![Place::Node(self.node), Place::Cluster]);
+        let own =
+            self.pin_places(bridge, vec![Place::Node(self.node), Place::Home(self.node), Place::Cluster]);
         let Ok(own) = own else { return };
         // Those who hear that this node is there say at once that they are; that is not to be missed.
         if let Err(error) = own.ready().await {
@@ -132,7 +133,7 @@ impl Router {
                 () = self.tasks.stopping().cancelled() => return,
                 heard = inbox.next() => {
                     let Some(heard) = heard else { return };
-                    heard.into_iter().for_each(|heard| self.hand_over(&mut gaps, heard));
+                    heard.into_iter().for_each(|heard| self.take_in(&mut gaps, heard));
                     coop::consume_budget().await;
                 }
                 changed = state.changed() => {
@@ -157,6 +158,7 @@ impl Router {
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));
                     ended.iter().for_each(|place| self.forget_place(&mut gaps, place));
                     self.tick_asking(bridge);
+                    self.departed.lock().sweep(clock::now());
                     self.ask_unanswered(bridge);
                     ticks += 1;
                     self.tick_watches(&bridge.nodes(), ticks);
@@ -166,7 +168,7 @@ impl Router {
     }
 
     /// Sees to what another node has said.
-    fn hand_over(self: &Arc<Self>, gaps: &mut Gaps, heard: Heard) {
+    fn take_in(self: &Arc<Self>, gaps: &mut Gaps, heard: Heard) {
         let Some(bridge) = &self.bridge else { return };
         let verdict = gaps.note(&heard);
         if verdict.gap {
@@ -204,6 +206,7 @@ impl Router {
             Word::Question { event, token, timeout } => self.ask_here(bridge, *event, token, timeout),
             Word::Answer { token, item } => self.reply_of(token, heard.origin, item),
             Word::Done { token, summary } => self.done_of(token, heard.origin, summary),
+            Word::Relay(relay) => self.hear_relay(*relay),
             Word::GiveUp { token } => self.given_up_by(heard.origin, token),
             Word::State(changed) => self.hear_state(*changed),
             Word::Members(members) => self.hear_members(heard.origin, *members),
@@ -266,10 +269,14 @@ impl Router {
         let there = bridge.nodes();
         match &target.who {
             Who::AnyOf(_) => BTreeSet::new(),
-            Who::Union { rooms, sessions, users } if rooms.is_empty() && users.is_empty() => there
-                .into_iter()
-                .filter(|node| sessions.iter().any(|session| session.node == *node))
-                .collect(),
+            // Where a session is that is not here is not known: it may have moved.
+            Who::Union { rooms, sessions, users }
+                if rooms.is_empty()
+                    && users.is_empty()
+                    && sessions.iter().all(|session| self.is_here(session)) =>
+            {
+                BTreeSet::new()
+            }
             Who::Union { .. } | Who::Everyone => there.into_iter().collect(),
         }
     }
@@ -301,6 +308,7 @@ impl Router {
         self.node_gone(node);
         self.lose_owner(bridge, node);
         self.lose_errands(node);
+        self.lose_moved(node);
         self.beyond.lock().lose(node);
         self.teller.iter().for_each(|teller| teller.lose(node));
         self.settle_change(self.hub.lose_node(node, clock::now()));
@@ -336,7 +344,7 @@ impl Router {
         let (namespace, room) = match place {
             Place::Room { namespace, room } => (namespace, &**room),
             Place::Namespace(namespace) => (namespace, ""),
-            Place::Node(_) | Place::Cluster => return,
+            Place::Node(_) | Place::Home(_) | Place::Cluster => return,
         };
         self.metrics.bridge_gaps.inc();
         let rooms = if room.is_empty() { Vec::new() } else { vec![room.to_owned()] };
@@ -348,6 +356,7 @@ impl Router {
         match place {
             Place::Room { namespace, room } => self.hub.is_empty(namespace, room),
             Place::Namespace(namespace) => self.hub.is_empty(namespace, ""),
+            Place::Home(node) => *node != self.node && !self.hub.sessions.has_of(*node),
             Place::Node(_) | Place::Cluster => false,
         }
     }
@@ -373,7 +382,7 @@ pub(super) fn unreachable_part() -> Refusal {
     Refusal { retry: Retry::After(UNREACHABLE_AFTER), ..refusal }
 }
 
-fn unreachable(error: LinkError) -> Refusal {
+pub(super) fn unreachable(error: LinkError) -> Refusal {
     let refusal = Refusal::new(RefusalCode::NodesUnreachable, error.to_string());
     Refusal { retry: Retry::After(UNREACHABLE_AFTER), ..refusal }
 }

@@ -8,7 +8,7 @@ use rialto_proto::{
     v1::{ClientFrame, PushRequest, PushResponse, RefusalCode},
 };
 
-use super::{Router, keep::storage_failed};
+use super::{Router, keep::storage_failed, life::unknown_session};
 use crate::base::{
     limits::{BATCH_ENTRIES_MAX, PRESSED_PAUSE},
     refusal::{Refusal, Retry},
@@ -20,11 +20,19 @@ const PUSH_AGAIN: Duration = Duration::from_millis(100);
 impl Router {
     /// Takes commands of a session, in order and each once, wherever the session is.
     pub async fn push(&self, request: PushRequest) -> Result<PushResponse, Refusal> {
-        let Some(node) = self.is_elsewhere_now(&request.session_id) else {
+        let Some(id) = self.may_be_elsewhere(&request.session_id) else {
             return self.push_here(request).await;
         };
         check_count(&request.frames)?;
-        match self.send_errand(node, errand::What::Push(request)).await?.what {
+        let pushed = self.send_to_host(id, errand::What::Push(request)).await;
+        // Unknown sessions and wrong secrets are answered alike.
+        let pushed =
+            pushed.map_err(
+                |refusal| {
+                    if refusal.code == RefusalCode::NotFound { unknown_session() } else { refusal }
+                },
+            );
+        match pushed?.what {
             Some(errand_done::What::Push(response)) => Ok(response),
             _ => Err(storage_failed()),
         }
@@ -41,7 +49,8 @@ impl Router {
         let frames_max = self.limits.session.outbox_frames_max;
         let (mut full, mut pressed) = (false, false);
         let accepted_seq = session.take_pushed(request.first_seq, request.frames, |frame| {
-            full = session.outbox.waiting().0 >= frames_max;
+            // What waits to be carried out will be answered as well.
+            full = session.outbox.waiting().0 + session.pipeline.waiting() >= frames_max;
             let wanted = !full && !pressed && !session.pipeline.is_full();
             if wanted {
                 self.dispatch(&session, frame);

@@ -88,7 +88,7 @@ impl Router {
     }
 
     /// Where the history of a room stands for those here; `None` when it has none.
-    fn stand(&self, namespace: &str, room: &str) -> Option<Head> {
+    pub(super) fn stand(&self, namespace: &str, room: &str) -> Option<Head> {
         let head = match self.parts.of_here(namespace, room) {
             Some(part) => part.histories.stand(namespace, room),
             None => self.mirror.lock().stand(namespace, room)?,

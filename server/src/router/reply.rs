@@ -99,15 +99,15 @@ impl Router {
         (id, emit): (EventId, Emit),
         settings: &NamespaceSettings,
     ) -> Result<u32, Refusal> {
-        session.await_replies(self.limits.session.replies_outstanding_max)?;
-        let question = Question::new(session, reference);
+        session.questions.lock().ask(reference, self.limits.session.replies_outstanding_max)?;
+        let question = Question::new(session, reference, self.bridge.clone());
         if self.is_elsewhere(Some(session), &emit) {
             self.ask_elsewhere(question, (id, emit), settings.payload_bytes_max);
             return Ok(0);
         }
         let asker = Asker::session(&question, settings.payload_bytes_max);
         let sent = self.send_asking(Origin::Session(session), emit, settings, (id, asker));
-        let fan_out = sent.inspect_err(|_| session.replies_done())?;
+        let fan_out = sent.inspect_err(|_| session.questions.lock().end(reference))?;
         let delivered = fan_out.delivered;
         let taken = Frame::answer(reference, Body::Accepted(accepted(id, delivered)));
         session.note_answer(&taken);
@@ -155,16 +155,22 @@ impl Router {
     }
 
     /// Takes an answer and passes it to who asked.
-    pub(super) fn reply(&self, session: &Arc<Session>, reply: Reply) -> Result<(), Refusal> {
-        let Reply { token, body, content_type } = reply;
-        let unknown = || {
-            Refusal::new(RefusalCode::ReplyUnknown, "no reply is expected from this session under this token")
-        };
-        let id: EventId = token.parse().map_err(|_| unknown())?;
+    pub(super) fn reply(&self, session: &Arc<Session>, reference: u32, reply: Reply) -> Result<(), Refusal> {
+        let id: EventId = reply.token.parse().map_err(|_| unexpected())?;
+        match session.questions.lock().asked_by(id) {
+            Some(node) => self.reply_to_node((session, reference), (id, node), reply),
+            None => return self.reply_here(session.id.key, id, reply),
+        }
+        Ok(())
+    }
+
+    /// Takes an answer of a session that was here when it was asked, and passes it to who asked.
+    pub(super) fn reply_here(&self, session: u64, id: EventId, reply: Reply) -> Result<(), Refusal> {
+        let Reply { body, content_type, .. } = reply;
         let mut replies = self.replies.lock();
-        let asker = replies.expecting(id, session.id.key).map_err(|_| unknown())?;
+        let asker = replies.expecting(id, session).map_err(|_| unexpected())?;
         content::payload(content::reply_bytes(body.as_ref()), asker.payload_bytes_max)?;
-        let (from, Progress { asker, done }) = replies.answer(id, session.id.key).map_err(|_| unknown())?;
+        let (from, Progress { asker, done }) = replies.answer(id, session).map_err(|_| unexpected())?;
         let mut behind: Vec<_> = asker.tell_reply(item(from, body, content_type)).into_iter().collect();
         behind.extend(done.and_then(|summary| asker.tell_done(summary)));
         self.count_waits(&replies);
@@ -262,6 +268,19 @@ impl Router {
         self.tell_ended(replies, ended);
     }
 
+    /// What a session is asked that has moved: whoever has it passes its answers on.
+    pub(super) fn asked_of(&self, session: u64) -> Vec<EventId> {
+        self.replies.lock().asked_of(session)
+    }
+
+    /// Notes that a session is not asked here what it was asked with another node.
+    pub(super) fn not_asked(&self, session: u64, id: EventId) {
+        let mut replies = self.replies.lock();
+        replies.not_asked(id, session);
+        let ended = replies.settle(id);
+        self.tell_ended(replies, ended.into_iter().collect());
+    }
+
     /// Whether something is waited for under a token.
     pub(super) fn is_asked(&self, token: EventId) -> bool {
         self.replies.lock().has(token)
@@ -302,6 +321,10 @@ fn response(id: EventId, heard: Result<Heard, RecvError>) -> Result<CallResponse
         Ok(Heard::Nothing(done)) if nobody(&done) => Err(no_recipient()),
         Ok(Heard::Nothing(_)) | Err(_) => Err(gone()),
     }
+}
+
+pub(super) fn unexpected() -> Refusal {
+    Refusal::new(RefusalCode::ReplyUnknown, "no reply is expected from this session under this token")
 }
 
 fn item_bytes(item: &ReplyItem) -> usize {

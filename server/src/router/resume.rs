@@ -1,6 +1,6 @@
 //! A session outlives its stream: it is away until another stream takes it up, or until its window is over.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use rialto_proto::v1::{self, CloseCode, RefusalCode, server_frame::Frame as Body};
 
@@ -16,12 +16,18 @@ use crate::{
         ids::RoomName,
         refusal::{Closing, Refusal, Retry},
     },
-    session::{Session, outbox::Lost},
+    hub::{is_on_its_way, on_its_way},
+    session::{Session, moving::Stage, outbox::Lost},
     wire::{
         Frame,
         command::{Hello, Resume},
     },
 };
+
+/// How long a client waits for its session that is on its way between nodes.
+const CLAIMED_WITHIN: Duration = Duration::from_secs(8);
+/// It is looked for again within so long.
+const CLAIMED_AGAIN: Duration = Duration::from_millis(40);
 
 impl Router {
     /// Takes up the session that a client had; opens a new one when that cannot be and the client wants that.
@@ -32,27 +38,30 @@ impl Router {
         identity: Identity,
         mut peer: Peer,
     ) -> Result<(Arc<Session>, u32), Refusal> {
-        let known = self.find(&resume.session);
-        if known.as_ref().is_some_and(|known| !known.knows(&resume.secret)) {
-            return Err(not_yours());
-        }
-        let Some(session) = known else {
+        let claimed = match self.claim(&resume, &identity).await {
+            Err(refusal) if resume.afresh && is_lost(&refusal) => None,
+            claimed => claimed?,
+        };
+        let Some((session, came)) = claimed else {
             if !resume.afresh {
                 return Err(late());
             }
-            self.end_elsewhere(resume.session, resume.secret);
+            self.end_elsewhere(resume.session, resume.secret).await;
             return self.afresh(hello, identity, peer).await;
         };
         if session.identity().user != identity.user {
             return Err(not_yours());
         }
         let resumed = session.resume(resume.seq, &mut peer.cut, |last_ref, pushed_seq| {
-            let welcome = welcome(&session, &self.limits, peer.ping_interval);
+            let welcome = welcome(&session, (self.node, &self.limits), peer.ping_interval);
             Frame::answer(0, Body::Welcome(v1::Welcome { resumed: true, last_ref, pushed_seq, ..welcome }))
         });
         match resumed {
             Ok(stream) => {
                 self.back(&session, identity);
+                if !came {
+                    self.settle_change(self.hub.describe(&session));
+                }
                 Ok((session, stream))
             }
             Err(_) if resume.afresh => {
@@ -61,6 +70,34 @@ impl Router {
                 self.afresh(hello, identity, peer).await
             }
             Err(lost) => Err(refused(lost)),
+        }
+    }
+
+    /// The session that a client has proven to be its own, brought here if another node has it, and whether it was; `None` when
+    /// there is none. What is on its way is waited for.
+    async fn claim(
+        &self,
+        resume: &Resume,
+        identity: &Identity,
+    ) -> Result<Option<(Arc<Session>, bool)>, Refusal> {
+        let until = clock::now() + CLAIMED_WITHIN;
+        loop {
+            let claimed = match self.find(&resume.session) {
+                Some(session) if !session.knows(&resume.secret) => Err(not_yours()),
+                Some(session) if matches!(session.stage(), Stage::Arriving | Stage::Gone(_)) => {
+                    Err(on_its_way())
+                }
+                Some(session) => Ok(Some((session, false))),
+                None => {
+                    self.bring(resume, identity).await.map(|session| session.map(|session| (session, true)))
+                }
+            };
+            match claimed {
+                Err(refusal) if is_on_its_way(&refusal) && clock::now() < until => {
+                    tokio::time::sleep(clock::jitter(CLAIMED_AGAIN)).await;
+                }
+                claimed => return claimed,
+            }
         }
     }
 
@@ -81,7 +118,6 @@ impl Router {
         session.renew(identity);
         self.schedule_expiry(session);
         self.part_forbidden(session);
-        self.settle_change(self.hub.describe(session));
     }
 
     /// Takes a session out of rooms that its new identity may not be in.
@@ -123,11 +159,19 @@ impl Router {
         if !away {
             return;
         }
-        if session.closing().is_some() || window.is_zero() || self.tasks.draining().is_cancelled() {
+        let nowhere = self.tasks.draining().is_cancelled() && !self.has_heirs();
+        if session.closing().is_some() || window.is_zero() || nowhere {
             return self.abandon(session);
         }
         self.timers_changed.notify_one();
         self.settle_change(self.hub.describe(session));
+    }
+
+    /// A session has come here without its client, who has as long as any other to come back.
+    pub(super) fn await_client(&self, session: &Session) {
+        let until = clock::now() + self.limits.session.resume_window;
+        self.change_windows(|windows| windows.set(session.id.key, until));
+        self.timers_changed.notify_one();
     }
 
     /// Ends a session that nobody has come back to. Does nothing when somebody just has.
@@ -192,16 +236,24 @@ impl Router {
     }
 }
 
-fn not_yours() -> Refusal {
+/// Whether a refusal means that the session cannot be had, so that a new one may begin.
+fn is_lost(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.code,
+        RefusalCode::ResumeLate | RefusalCode::PositionGone | RefusalCode::NodesUnreachable
+    )
+}
+
+pub(super) fn not_yours() -> Refusal {
     Refusal::new(RefusalCode::SessionUnknown, "the secret or the user is not that of the session")
 }
 
-fn late() -> Refusal {
+pub(super) fn late() -> Refusal {
     let refusal = Refusal::new(RefusalCode::ResumeLate, "the session is over; open a new one");
     Refusal { retry: Retry::AfterChange, ..refusal }
 }
 
-fn refused(lost: Lost) -> Refusal {
+pub(super) fn refused(lost: Lost) -> Refusal {
     let refusal = match lost {
         Lost::Ended => return late(),
         Lost::Gone | Lost::Ahead => Refusal::new(RefusalCode::PositionGone, lost.to_string()),

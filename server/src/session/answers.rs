@@ -67,6 +67,21 @@ impl Answers {
         }
     }
 
+    /// Everything that is remembered: numbers, digests and answers.
+    pub fn parts(&self) -> impl Iterator<Item = (u32, u64, Option<&Frame>)> {
+        self.taken.iter().map(|taken| (taken.reference, taken.digest, taken.answer.as_ref()))
+    }
+
+    /// The same as another node has remembered it, by rising number.
+    pub fn of_parts(parts: impl IntoIterator<Item = (u32, u64, Option<Frame>)>) -> Self {
+        let mut answers = Self::default();
+        for (reference, digest, answer) in parts {
+            answers.taken(reference, digest);
+            answer.iter().for_each(|frame| answers.answered(frame));
+        }
+        answers
+    }
+
     /// Refs rise, so the list is sorted.
     fn find(&mut self, reference: u32) -> Option<&mut Taken> {
         let at = self.taken.binary_search_by_key(&reference, |taken| taken.reference).ok()?;

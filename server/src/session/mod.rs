@@ -4,10 +4,12 @@
 pub mod answers;
 pub mod memberships;
 mod missed;
+pub mod moving;
 pub mod outbox;
 pub mod owed;
 mod pipeline;
 pub mod put;
+pub mod questions;
 mod queue;
 pub mod replay;
 pub mod replies;
@@ -20,7 +22,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -37,15 +39,17 @@ use crate::{
         ids::SessionId,
         limits::SessionLimits,
         rate::{Bucket, Rate},
-        refusal::{Closing, Refusal},
+        refusal::Closing,
         text::{read_base32, write_base32},
     },
     wire::Frame,
 };
 use answers::{Answers, Recall};
 use memberships::Memberships;
+use moving::Stage;
 use outbox::{Lost, Outbox};
 pub use pipeline::Pipeline;
+use questions::Questions;
 
 /// Digits of a secret as text. Fewer or more are another text, even if they are the same number.
 const SECRET_DIGITS: usize = 26;
@@ -74,7 +78,8 @@ pub struct Session {
     secret: [u8; 16],
     identity: ArcSwap<Identity>,
     attributes: ArcSwap<BTreeMap<String, String>>,
-    replies_outstanding: AtomicU32,
+    /// What it has asked, and what it was asked with other nodes.
+    pub questions: Mutex<Questions>,
     pressed: AtomicBool,
     progress: Mutex<Progress>,
     gathering: Mutex<Option<(Arc<str>, Arc<str>)>>,
@@ -87,6 +92,7 @@ pub struct Session {
 struct Turn {
     stream: u32,
     cut: Option<Cut>,
+    stage: Stage,
 }
 
 /// How far the client's commands have been taken.
@@ -113,7 +119,7 @@ impl Session {
             secret: clock::random_secret(),
             identity: ArcSwap::from_pointee(identity),
             attributes: ArcSwap::default(),
-            replies_outstanding: AtomicU32::new(0),
+            questions: Mutex::default(),
             pressed: AtomicBool::new(false),
             progress: Mutex::new(Progress { last_ref: 0, emits }),
             pushed_seq: Mutex::new(0),
@@ -162,9 +168,12 @@ impl Session {
         // for.
         let pushed_seq = self.pushed_seq.lock();
         let mut turn = self.turn.lock();
+        if matches!(turn.stage, Stage::Arriving | Stage::Gone(_)) {
+            return Err(Lost::Ended);
+        }
         let last_ref = self.progress.lock().last_ref;
         let stream = self.outbox.attach(seq, || greeting(last_ref, *pushed_seq))?;
-        *turn = Turn { stream, cut: cut.take() };
+        *turn = Turn { stream, cut: cut.take(), stage: Stage::Here };
         Ok(stream)
     }
 
@@ -207,8 +216,7 @@ impl Session {
 
     /// Whether `text` is the secret; takes the same time whatever is wrong with it.
     pub fn knows(&self, text: &str) -> bool {
-        let said = read_base32(text).unwrap_or_default().to_be_bytes();
-        text.len() == SECRET_DIGITS && bool::from(said.ct_eq(&self.secret))
+        read_secret(text).is_some_and(|said| bool::from(said.ct_eq(&self.secret)))
     }
 
     /// Takes the number of the next command. False when it was taken before. 0 is not counted.
@@ -243,6 +251,10 @@ impl Session {
     /// *Order*: one push at a time; a second one waits for the first.
     pub fn take_pushed<T>(&self, first_seq: u32, frames: Vec<T>, mut take: impl FnMut(T) -> bool) -> u32 {
         let mut pushed_seq = self.pushed_seq.lock();
+        if self.stage() != Stage::Here {
+            // It is sent again to wherever the session is by then.
+            return *pushed_seq;
+        }
         let next = pushed_seq.saturating_add(1);
         // What is beyond the next one waits for the gap to be filled: it is sent again.
         let Some(known) = next.checked_sub(first_seq) else {
@@ -278,19 +290,6 @@ impl Session {
         std::mem::replace(&mut self.gathering.lock(), place)
     }
 
-    /// Counts one more emit that waits for replies.
-    pub fn await_replies(&self, max: u32) -> Result<(), Refusal> {
-        let counted = self
-            .replies_outstanding
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < max).then_some(count + 1));
-        counted.map(drop).map_err(|_| Refusal::limit("replies_outstanding_max", max))
-    }
-
-    /// Counts one emit less that waits for replies.
-    pub fn replies_done(&self) {
-        self.replies_outstanding.fetch_sub(1, Ordering::Relaxed);
-    }
-
     /// Tells the client that the session is over; nothing after it is sent. The first call decides.
     pub fn close(&self, closing: &Closing) {
         if self.closing.set(closing.clone()).is_ok() {
@@ -308,6 +307,11 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("id", &self.id.to_string()).finish_non_exhaustive()
     }
+}
+
+/// A secret as it is told.
+fn read_secret(text: &str) -> Option<[u8; 16]> {
+    (text.len() == SECRET_DIGITS).then(|| read_base32(text).unwrap_or_default().to_be_bytes())
 }
 
 fn emit_rate(limits: &SessionLimits) -> Rate {

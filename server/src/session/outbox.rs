@@ -59,25 +59,27 @@ pub enum Next {
 pub struct Outbox {
     bounds: Bounds,
     held: ReplayBounds,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    queue: Queue,
-    replay: Replay,
+pub(super) struct State {
+    pub(super) queue: Queue,
+    pub(super) replay: Replay,
     /// Which stream reads: the number of those that have taken it up.
-    stream: u32,
-    attached: bool,
+    pub(super) stream: u32,
+    pub(super) attached: bool,
+    /// Its client reads elsewhere: another node has asked for the session while a stream read.
+    pub(super) follows: bool,
     /// What waited before the stream came has not been handed over yet.
-    catching_up: bool,
+    pub(super) catching_up: bool,
     /// What the stream sends first: its greeting, without a number, and what was sent before and lost.
-    preface: Option<Frame>,
-    again: Option<Burst>,
-    waker: Option<Waker>,
+    pub(super) preface: Option<Frame>,
+    pub(super) again: Option<Burst>,
+    pub(super) waker: Option<Waker>,
     /// The last frame of this stream, when it must end and the session goes on.
-    cut: Option<Frame>,
-    closed: Option<CloseCode>,
+    pub(super) cut: Option<Frame>,
+    pub(super) closed: Option<CloseCode>,
     last: Option<Frame>,
     overran: bool,
 }
@@ -238,7 +240,7 @@ impl Outbox {
             state.preface = Some(greeting());
             state.cut = None;
             state.queue.catch_up();
-            (state.attached, state.catching_up) = (true, true);
+            (state.attached, state.follows, state.catching_up) = (true, false, true);
             state.stream += 1;
             (state.stream, state.waker.take())
         };
@@ -301,6 +303,12 @@ impl Outbox {
         self.state.lock().attached
     }
 
+    /// Whether its client is away: nobody reads, here or where it goes.
+    pub fn away(&self) -> bool {
+        let state = self.state.lock();
+        !state.attached && !state.follows
+    }
+
     /// Frames and bytes that wait, the last one of a closed session too.
     pub fn waiting(&self) -> (u32, u32) {
         let state = self.state.lock();
@@ -345,7 +353,7 @@ impl Outbox {
     }
 }
 
-fn wake(waker: Option<Waker>) {
+pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }

@@ -16,6 +16,7 @@ const WAITING_MAX: usize = 256;
 pub struct Pipeline {
     state: Mutex<State>,
     shorter: Notify,
+    idle: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +32,10 @@ struct State {
 }
 
 impl State {
+    fn is_idle(&self) -> bool {
+        self.written == 0 && !self.blocked && !self.advancing && self.waiting.is_empty()
+    }
+
     /// Whether a command may be carried out beside what is being written.
     fn admits(&self, way: impl FnOnce() -> Option<u32>) -> bool {
         self.written == 0 || self.way.is_some() && self.way == way()
@@ -68,9 +73,7 @@ impl Pipeline {
     pub fn written(&self) -> bool {
         let mut state = self.state.lock();
         state.written -= 1;
-        let begins = !state.advancing && !state.waiting.is_empty();
-        state.advancing |= begins;
-        begins
+        self.begins(&mut state)
     }
 
     /// Everything waits until [`Pipeline::unblock`]: called while a command is carried out that has to wait for something.
@@ -83,9 +86,31 @@ impl Pipeline {
     pub fn unblock(&self) -> bool {
         let mut state = self.state.lock();
         state.blocked = false;
+        self.begins(&mut state)
+    }
+
+    fn begins(&self, state: &mut State) -> bool {
         let begins = !state.advancing && !state.waiting.is_empty();
         state.advancing |= begins;
+        self.note_idle(state);
         begins
+    }
+
+    fn note_idle(&self, state: &State) {
+        if state.is_idle() {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Waits until nothing is carried out or waits.
+    pub async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.state.lock().is_idle() {
+                return;
+            }
+            idle.await;
+        }
     }
 
     /// The next command whose turn it is; `None` when there is none, and then the caller has ended.
@@ -95,6 +120,7 @@ impl Pipeline {
         let free = !state.blocked && front.is_some_and(|(_, command)| state.admits(|| way(command)));
         if !free {
             state.advancing = false;
+            self.note_idle(&state);
             return None;
         }
         let next = state.waiting.pop_front();
@@ -102,6 +128,11 @@ impl Pipeline {
             self.shorter.notify_waiters();
         }
         next
+    }
+
+    /// How many commands wait.
+    pub fn waiting(&self) -> u32 {
+        u32::try_from(self.state.lock().waiting.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether more commands wait than should.

@@ -7,6 +7,7 @@ use rialto_proto::v1::Event;
 
 use super::{
     missed::{Gaps, Misses},
+    moving::Dropped,
     owed::{Owed, StateAfter, Stretch},
     put::{Bounds, Put},
 };
@@ -29,23 +30,27 @@ const LAGS_MAX: usize = 128;
 /// What waits, in order.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<Entry>,
     frames: u32,
     bytes: u32,
     droppable: u32,
     owed: usize,
     /// What is missing after all that waits.
-    misses: Misses,
+    pub(super) misses: Misses,
     /// Places among what waits where something is missing.
-    gaps: Gaps,
+    pub(super) gaps: Gaps,
     asked: u32,
     behind: bool,
     /// How often an event was dropped or owed.
-    losses: u64,
+    pub(super) losses: u64,
+    /// How much was put in behind all else since it was marked.
+    pub(super) fresh: usize,
+    /// What was dropped while the session moves between nodes.
+    pub(super) dropped: Dropped,
 }
 
 #[derive(Debug)]
-enum Entry {
+pub(super) enum Entry {
     Frame(Frame),
     /// Boxed: it is rare and larger than a frame.
     Owed(Box<Owed>),
@@ -147,6 +152,7 @@ impl Queue {
     pub(super) fn owe(&mut self, owed: Owed) {
         self.note_missed();
         self.owed += 1;
+        self.fresh += 1;
         self.entries.push_back(Entry::Owed(Box::new(owed)));
     }
 
@@ -253,6 +259,9 @@ impl Queue {
     /// Notes at the place of a frame that was taken out what is missing there.
     fn leave_gap(&mut self, at: usize, removed: &Frame) {
         self.losses += 1;
+        if self.dropped.takes(removed) {
+            return;
+        }
         let is_gap = |at: &usize| matches!(self.entries.get(*at), Some(Entry::Gap(_)));
         let gap = [at.checked_sub(1), Some(at)].into_iter().flatten().find(is_gap);
         let gap = gap.unwrap_or_else(|| {
@@ -346,11 +355,12 @@ impl Queue {
         self.entries.iter().position(|entry| matches!(entry, Entry::Frame(frame) if wanted(frame)))
     }
 
-    fn append(&mut self, frame: Frame) {
+    pub(super) fn append(&mut self, frame: Frame) {
         if !self.misses.is_empty() {
             self.note_missed();
         }
         self.count_in(&frame);
+        self.fresh += 1;
         self.entries.push_back(Entry::Frame(frame));
     }
 
@@ -371,7 +381,8 @@ impl Queue {
     /// Counts the events of `frame` as missed, by target.
     fn miss(&mut self, frame: &Frame) {
         self.losses += 1;
-        frame.events().into_iter().for_each(|event| self.misses.add(event));
+        let untold = if self.dropped.takes(frame) { Vec::new() } else { frame.events() };
+        untold.into_iter().for_each(|event| self.misses.add(event));
     }
 
     /// Says what is missing, at the place where it is missing.
@@ -379,6 +390,7 @@ impl Queue {
         for missed in self.misses.take() {
             let frame = Frame::missed(missed);
             self.count_in(&frame);
+            self.fresh += 1;
             self.entries.push_back(Entry::Frame(frame));
         }
     }

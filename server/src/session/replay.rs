@@ -53,18 +53,18 @@ pub enum Lost {
 /// Frames that were sent, by rising number.
 #[derive(Debug, Default)]
 pub struct Replay {
-    sent: VecDeque<Sent>,
-    frames: u32,
-    bytes: u32,
+    pub(super) sent: VecDeque<Sent>,
+    pub(super) frames: u32,
+    pub(super) bytes: u32,
     /// The last number that was given.
-    last_seq: u32,
+    pub(super) last_seq: u32,
 }
 
 #[derive(Debug)]
-struct Sent {
-    record: Bytes,
-    count: u32,
-    at: Instant,
+pub(super) struct Sent {
+    pub(super) record: Bytes,
+    pub(super) count: u32,
+    pub(super) at: Instant,
 }
 
 impl Replay {
@@ -160,7 +160,7 @@ impl Replay {
 }
 
 /// A record is far below 4 GiB.
-fn size(record: &Bytes) -> u32 {
+pub(super) fn size(record: &Bytes) -> u32 {
     u32::try_from(record.len()).unwrap_or(u32::MAX)
 }
 

@@ -198,6 +198,19 @@ impl<T: Copy + Eq + Hash + Ord, A: Clone> Replies<T, A> {
         tokens.into_iter().filter_map(|token| self.settle(token)).collect()
     }
 
+    /// What `receiver` is asked.
+    pub fn asked_of(&self, receiver: u64) -> Vec<T> {
+        self.asked_of.get(&receiver).cloned().unwrap_or_default()
+    }
+
+    /// Notes that `receiver` is asked by somebody else under the same token, and not here.
+    pub fn not_asked(&mut self, token: T, receiver: u64) {
+        if let Some(wait) = self.waits.get_mut(&token) {
+            wait.asked.remove(&receiver);
+        }
+        self.no_longer_asked(receiver, token);
+    }
+
     /// Notes that `receiver` will not answer `token`: the event did not reach it.
     pub fn unreached(&mut self, token: T, receiver: u64) -> Option<Done<A>> {
         self.lose(token, receiver);

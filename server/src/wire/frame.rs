@@ -43,6 +43,27 @@ pub struct Frame {
     topic: u64,
 }
 
+/// Everything that a frame is, for another node.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The encoded field records.
+    pub record: Bytes,
+    /// How many frames they are.
+    pub count: u32,
+    /// The command that it answers; 0 for none.
+    pub reference: u32,
+    /// What may happen to it.
+    pub class: Class,
+    /// The events in it are kept in a history.
+    pub kept: bool,
+    /// It can be read only by who has got what came before it.
+    pub based: bool,
+    /// It holds no events.
+    pub notice: bool,
+    /// Which events displace each other.
+    pub topic: u64,
+}
+
 impl Frame {
     /// Encodes a frame that is for one session: an answer or a notice.
     pub fn answer(reference: u32, body: Body) -> Self {
@@ -97,6 +118,41 @@ impl Frame {
         let kept = event.offset.is_some() || !event.positions.is_empty();
         let (based, topic) = (event.delta.is_some(), topic(event));
         Some(Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic })
+    }
+
+    /// Everything that it is.
+    pub fn into_parts(self) -> Parts {
+        let Self { record, count, reference, class, kept, based, notice, topic } = self;
+        Parts { record, count, reference, class, kept, based, notice, topic }
+    }
+
+    /// The same of another node; `None` when it does not hold as many frames as it says.
+    pub fn of_parts(parts: Parts) -> Option<Self> {
+        let Parts { record, count, reference, class, kept, based, notice, topic } = parts;
+        Self::holds(&record, count).then_some(Self {
+            record,
+            count,
+            reference,
+            class,
+            kept,
+            based,
+            notice,
+            topic,
+        })
+    }
+
+    /// Whether `record` is so many frames and nothing else.
+    pub fn holds(record: &Bytes, count: u32) -> bool {
+        let frames = v1::AttachResponse::decode(record.clone());
+        let as_many = frames.is_ok_and(|response| response.frames.len() == count as usize);
+        let mut rest = record.clone();
+        for _ in 0..count {
+            if rest.first() != Some(&FRAMES_TAG) {
+                return false;
+            }
+            rest = skip(rest, 1);
+        }
+        count > 0 && as_many && rest.is_empty()
     }
 
     /// Encodes a refusal of the command `reference`.
@@ -191,6 +247,21 @@ impl Frame {
     /// A hash of namespace, rooms, event name and key: which events displace each other. 0 for other frames.
     pub fn topic(&self) -> u64 {
         self.topic
+    }
+
+    /// The frames in it one by one, and what each says.
+    pub fn each(&self) -> Vec<(Self, ServerFrame)> {
+        let Ok(response) = v1::AttachResponse::decode(self.record.clone()) else {
+            return Vec::new();
+        };
+        let (mut rest, mut each) = (self.record.clone(), Vec::with_capacity(response.frames.len()));
+        for said in response.frames {
+            let behind = skip(rest.clone(), 1);
+            let record = rest.slice(..rest.len() - behind.len());
+            each.push((Self { record, count: 1, ..self.clone() }, said));
+            rest = behind;
+        }
+        each
     }
 
     /// The events in it, decoded again. For the rare path on which they are dropped and must be accounted for.

@@ -121,7 +121,8 @@ impl Bench {
         let session = Arc::clone(&self.clients[who].session);
         let names = room_names(rooms);
         let wishes = Wishes { presence, ..Wishes::default() };
-        let joining = Joining { session: &session, namespace, rooms: &names, wishes, now: self.now };
+        let joining =
+            Joining { session: &session, namespace, rooms: &names, wishes, arriving: false, now: self.now };
         let joined = self.hub.join(joining, |found, _| {
             let rooms: Vec<_> = found.into_iter().map(|found| found.state).collect();
             let namespace = namespace.to_owned();

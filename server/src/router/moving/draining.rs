@@ -1,0 +1,77 @@
+//! A node that stops hands over the sessions that nobody reads: another node adopts each, and its client finds it there. Those who
+//! have streams are told to come back, and take their sessions along.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use rialto_proto::node::{AdoptSession, LeaveSession, Reach, errand};
+
+use super::super::{Router, dispatch::forbidden};
+use crate::{
+    auth::Identity,
+    base::{
+        clock,
+        ids::{NodeId, SessionId, UserName},
+        refusal::Refusal,
+    },
+    session::Session,
+};
+
+/// Sessions that are handed over at once.
+const AT_ONCE: usize = 32;
+/// How often is looked whether all was fetched.
+const LOOKED_EVERY: Duration = Duration::from_millis(20);
+
+impl Router {
+    /// Whether somebody else can take sessions over.
+    pub(in super::super) fn has_heirs(&self) -> bool {
+        self.bridge.as_ref().is_some_and(|bridge| !bridge.nodes().is_empty())
+    }
+
+    /// Hands over all sessions that nobody reads, and waits until the other nodes have fetched what has gone.
+    pub async fn hand_over(self: &Arc<Self>) {
+        let nodes = self.bridge.as_ref().map(|bridge| bridge.nodes()).unwrap_or_default();
+        let away = self.hub.sessions.all().into_iter().filter(|session| !session.outbox.attached());
+        let given: Vec<_> = away
+            .zip(nodes.into_iter().cycle())
+            .map(|(session, node)| Arc::clone(self).give_to(session, node))
+            .collect();
+        stream::iter(given).buffer_unordered(AT_ONCE).collect::<()>().await;
+        let mut looks = tokio::time::interval(LOOKED_EVERY);
+        while !self.departed.lock().all_fetched() {
+            looks.tick().await;
+        }
+    }
+
+    async fn give_to(self: Arc<Self>, session: Arc<Session>, node: NodeId) {
+        let identity = session.identity();
+        let left = identity.expires_at.map(|at| at.duration_since(clock::wall()).unwrap_or_default());
+        let adopt = AdoptSession {
+            session: session.id.to_string(),
+            secret: session.secret(),
+            user: session.user(),
+            expires_in_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        };
+        // One that nobody takes ends with this node.
+        if let Err(error) = self.send_errand(node, errand::What::Adopt(adopt)).await {
+            tracing::debug!(%error, session = %session.id, "not handed over");
+        }
+    }
+
+    /// Takes over a session of a node that stops.
+    pub(in super::super) async fn adopt(self: &Arc<Self>, adopt: AdoptSession) -> Result<Reach, Refusal> {
+        let AdoptSession { session, secret, user, expires_in_ms } = adopt;
+        let id: SessionId = session.parse().map_err(|_| forbidden())?;
+        let user =
+            (!user.is_empty()).then(|| UserName::try_from(user)).transpose().map_err(|_| forbidden())?;
+        let expires_at =
+            expires_in_ms.and_then(|left| clock::wall().checked_add(Duration::from_millis(left)));
+        // It says nothing before its client has come with what it may.
+        let identity = Identity::granted(user, expires_at, &[]).map_err(|_| forbidden())?;
+        let user = identity.user.as_ref().map(ToString::to_string).unwrap_or_default();
+        let ask = LeaveSession { session, secret, user, seq: 0, away: true };
+        let session = self.take_over(id, ask, identity).await?;
+        self.await_client(&session);
+        Ok(Reach { changed: 1, refused: 0 })
+    }
+}
