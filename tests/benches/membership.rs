@@ -71,7 +71,8 @@ impl Bench {
     fn join(&mut self, at: usize, rooms: &[RoomName], presence: bool) {
         let wishes = Wishes { presence, ..Wishes::default() };
         let now = clock::now();
-        let joining = Joining { session: &self.members[at], namespace: "chat", rooms, wishes, now };
+        let session = &self.members[at];
+        let joining = Joining { session, namespace: "chat", rooms, wishes, arriving: false, now };
         let changed = self.hub.join(joining, |found, _| {
             black_box(found);
             None

@@ -125,7 +125,8 @@ impl Bench {
         let Member { session, delta, .. } = &self.members[who];
         let rooms = [name(room)];
         let wishes = Wishes { delta: *delta, ..Wishes::default() };
-        let joining = Joining { session, namespace: "chat", rooms: &rooms, wishes, now: self.now };
+        let (rooms, now) = (rooms.as_slice(), self.now);
+        let joining = Joining { session, namespace: "chat", rooms, wishes, arriving: false, now };
         self.hub.join(joining, |_, _| None).expect("it may join");
     }
 

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -70,11 +71,13 @@ fn rooms() -> Vec<Room> {
 /// What all clients of the run share.
 #[derive(Clone)]
 struct Stage {
-    node: std::net::SocketAddr,
+    nodes: Vec<SocketAddr>,
     url: String,
     recorder: Recorder,
     rooms: Vec<Room>,
     resumed: Arc<AtomicU64>,
+    /// The witness sees everything from now on.
+    watched: watch::Sender<bool>,
     /// The senders have been answered.
     said: watch::Sender<bool>,
 }
@@ -82,6 +85,11 @@ struct Stage {
 impl Stage {
     fn over(&self) -> bool {
         self.resumed.load(Ordering::Relaxed) >= RESUMES
+    }
+
+    /// A node by chance: of several, clients come back to any.
+    fn node(&self, rng: &mut StdRng) -> SocketAddr {
+        self.nodes[rng.random_range(..self.nodes.len())]
     }
 
     fn note(&self, before: Counts, after: Counts) {
@@ -110,7 +118,8 @@ fn meet(met: &mut Met, fault: Fault) {
 }
 
 async fn speaker(stage: Stage, number: u64, mut rng: StdRng) -> (Counts, Met) {
-    let proxy = Proxy::start(stage.node).await.unwrap();
+    let proxy = Proxy::start(stage.node(&mut rng)).await.unwrap();
+    within("the witness", stage.watched.subscribe().wait_for(|watched| *watched)).await.unwrap();
     let rooms = stage.rooms.clone();
     let mut client =
         Client::new(&format!("sender{number}"), &proxy.url(), &stage.recorder, &[]).speaking(&rooms);
@@ -126,6 +135,7 @@ async fn speaker(stage: Stage, number: u64, mut rng: StdRng) -> (Counts, Met) {
         .await;
         meet(&mut met, fault);
         stage.note(before, client.counts);
+        proxy.forward_to(stage.node(&mut rng));
         if rng.random_ratio(1, SENDER_FORGETS_ONE_IN) {
             client.forget_seq();
         }
@@ -138,7 +148,7 @@ async fn speaker(stage: Stage, number: u64, mut rng: StdRng) -> (Counts, Met) {
 }
 
 async fn listener(stage: Stage, number: u64, mut rng: StdRng) -> (Counts, Met) {
-    let proxy = Proxy::start(stage.node).await.unwrap();
+    let proxy = Proxy::start(stage.node(&mut rng)).await.unwrap();
     let mine = (0..ROOMS_EACH).map(|k| stage.rooms[(number as usize + k) % stage.rooms.len()].clone());
     let mine: Vec<_> = mine.collect();
     let mut client = Client::new(&format!("receiver{number}"), &proxy.url(), &stage.recorder, &mine);
@@ -147,6 +157,7 @@ async fn listener(stage: Stage, number: u64, mut rng: StdRng) -> (Counts, Met) {
         let before = client.counts;
         meet(&mut met, lose(&mut client, &proxy, &mut rng, |_, _| ()).await);
         stage.note(before, client.counts);
+        proxy.forward_to(stage.node(&mut rng));
         if rng.random_ratio(1, AWAY_ONE_IN) {
             let away = WINDOW.mul_f64(rng.random_range(0.3..1.3));
             drop(timeout(away, std::future::pending::<()>()).await);
@@ -179,8 +190,11 @@ async fn finish(stage: &Stage, client: &mut Client, proxy: &Proxy) {
 
 /// Is never disturbed, so that of every room somebody sees everything.
 async fn witness(stage: Stage) -> (Counts, Met) {
-    let proxy = Proxy::start(stage.node).await.unwrap();
+    let proxy = Proxy::start(stage.nodes[0]).await.unwrap();
     let mut client = Client::new("witness", &stage.url, &stage.recorder, &stage.rooms);
+    reach(&mut client, &proxy).await;
+    within("the rooms", client.catch_up()).await.unwrap();
+    stage.watched.send_replace(true);
     finish(&stage, &mut client, &proxy).await;
     (client.counts, Met::new())
 }
@@ -200,11 +214,12 @@ async fn two_thousand_resumes_at_random_points_lose_nothing_in_silence() {
     let (seed, folder) = (Seed::of("resumes"), tempfile::tempdir().unwrap());
     let node = TestNode::keeping_with(folder.path(), bounds).await;
     let stage = Stage {
-        node: node.address(),
+        nodes: node.addresses(),
         url: node.url(),
         recorder: Recorder::new(SUCCESSES_MIN),
         rooms: rooms(),
         resumed: Arc::default(),
+        watched: watch::Sender::new(false),
         said: watch::Sender::new(false),
     };
     let began = Instant::now();
