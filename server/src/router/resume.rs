@@ -38,16 +38,17 @@ impl Router {
         identity: Identity,
         mut peer: Peer,
     ) -> Result<(Arc<Session>, u32), Refusal> {
-        let claimed = match self.claim(&resume, &identity).await {
-            Err(refusal) if resume.afresh && is_lost(&refusal) => None,
-            claimed => claimed?,
-        };
-        let Some((session, came)) = claimed else {
-            if !resume.afresh {
-                return Err(late());
+        let (session, came) = match self.claim(&resume, &identity).await {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) if !resume.afresh => return Err(late()),
+            Err(refusal) if !resume.afresh || !is_lost(&refusal) => return Err(refusal),
+            lost => {
+                // A node that is not reached ends it with its window.
+                if !lost.is_err_and(|refusal| refusal.code == RefusalCode::NodesUnreachable) {
+                    self.end_elsewhere(resume.session, resume.secret).await;
+                }
+                return self.afresh(hello, identity, peer).await;
             }
-            self.end_elsewhere(resume.session, resume.secret).await;
-            return self.afresh(hello, identity, peer).await;
         };
         if session.identity().user != identity.user {
             return Err(not_yours());

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     super::{
         Router,
+        afar::SILENT_MAX,
         dispatch::forbidden,
         keep::storage_failed,
         others::{unreachable, unreachable_part},
@@ -171,6 +172,12 @@ impl Router {
             }
         };
         for _ in 0..HOPS_MAX {
+            // One that hangs has the session, and cannot give it away.
+            let silent =
+                self.bridge.as_ref().is_none_or(|bridge| bridge.silent(node, clock::now()) > SILENT_MAX);
+            if silent {
+                return Err(unreachable_part());
+            }
             match self.send_errand(node, errand::What::LeaveSession(ask.clone())).await.map(|done| done.what)
             {
                 Ok(Some(errand_done::What::Leaving(leaving))) => match leaving.node.parse() {
@@ -303,8 +310,11 @@ impl Router {
         self.unpack(&session, luggage, &places, heads)?;
         // Now that all is here, what it wanted to be told there holds here as well.
         for place in &places {
-            for (wishes, rooms) in by_wishes(place)? {
-                self.join_as(&session, &place.namespace, (&rooms, wishes, false), |_| ())?;
+            for (wishes, mut rooms) in by_wishes(place)? {
+                rooms.retain(|room| self.hub.holds(&session, &place.namespace, room.as_str()));
+                if !rooms.is_empty() {
+                    self.join_as(&session, &place.namespace, (&rooms, wishes, false), |_| ())?;
+                }
             }
         }
         self.departed.lock().back(session.id);
@@ -314,7 +324,8 @@ impl Router {
         Ok(session)
     }
 
-    /// Follows what has become of the memberships since they were asked for. Returns what rooms are listened to for that.
+    /// Follows what has become of the memberships with the other node since they were asked for. What has become of them here holds.
+    /// Returns what rooms are listened to for that.
     async fn follow(
         &self,
         session: &Arc<Session>,
@@ -333,10 +344,18 @@ impl Router {
             self.settle_change(self.hub.part(session, &place.namespace, &gone, |_| None));
         }
         for place in after {
-            let (namespace, rooms) = names(place)?;
+            let known = before.iter().find(|known| known.namespace == place.namespace);
+            let mut new = place.clone();
+            new.rooms.retain(|room| {
+                known.is_none_or(|known| known.rooms.iter().all(|known| known.room != room.room))
+            });
+            if known.is_some() && new.rooms.is_empty() {
+                continue;
+            }
+            let (namespace, rooms) = names(&new)?;
             pins.extend(self.hear(namespace.as_str(), &rooms).await?);
-            for (wishes, rooms) in by_wishes(place)? {
-                self.join_as(session, &place.namespace, (&rooms, wishes, true), |_| ())?;
+            for (wishes, rooms) in by_wishes(&new)? {
+                self.join_as(session, &new.namespace, (&rooms, wishes, true), |_| ())?;
             }
         }
         Ok(pins)

@@ -14,6 +14,7 @@ use crate::{
         ids::{NodeId, SessionId, UserName},
         refusal::Refusal,
     },
+    hub::is_on_its_way,
     session::Session,
 };
 
@@ -33,8 +34,13 @@ impl Router {
         let nodes = self.bridge.as_ref().map(|bridge| bridge.nodes()).unwrap_or_default();
         let away = self.hub.sessions.all().into_iter().filter(|session| !session.outbox.attached());
         let given: Vec<_> = away
-            .zip(nodes.into_iter().cycle())
-            .map(|(session, node)| Arc::clone(self).give_to(session, node))
+            .enumerate()
+            .map(|(at, session)| {
+                let mut nodes = nodes.clone();
+                let first = at % nodes.len().max(1);
+                nodes.rotate_left(first);
+                Arc::clone(self).give_to(session, nodes)
+            })
             .collect();
         stream::iter(given).buffer_unordered(AT_ONCE).collect::<()>().await;
         let mut looks = tokio::time::interval(LOOKED_EVERY);
@@ -43,23 +49,31 @@ impl Router {
         }
     }
 
-    async fn give_to(self: Arc<Self>, session: Arc<Session>, node: NodeId) {
+    /// Offers a session to nodes, one after the other. One that nobody takes ends with this node.
+    async fn give_to(self: Arc<Self>, session: Arc<Session>, nodes: Vec<NodeId>) {
         let identity = session.identity();
         let left = identity.expires_at.map(|at| at.duration_since(clock::wall()).unwrap_or_default());
-        let adopt = AdoptSession {
+        let adopt = errand::What::Adopt(AdoptSession {
             session: session.id.to_string(),
             secret: session.secret(),
             user: session.user(),
             expires_in_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-        };
-        // One that nobody takes ends with this node.
-        if let Err(error) = self.send_errand(node, errand::What::Adopt(adopt)).await {
-            tracing::debug!(%error, session = %session.id, "not handed over");
+        });
+        for node in nodes {
+            match self.send_errand(node, adopt.clone()).await {
+                Ok(_) => return,
+                // Its client has come, to whatever node.
+                Err(refusal) if is_on_its_way(&refusal) => return,
+                Err(error) => tracing::debug!(%error, session = %session.id, %node, "not handed over"),
+            }
         }
     }
 
     /// Takes over a session of a node that stops.
     pub(in super::super) async fn adopt(self: &Arc<Self>, adopt: AdoptSession) -> Result<Reach, Refusal> {
+        if self.tasks.draining().is_cancelled() {
+            return Err(Refusal::draining());
+        }
         let AdoptSession { session, secret, user, expires_in_ms } = adopt;
         let id: SessionId = session.parse().map_err(|_| forbidden())?;
         let user =

@@ -90,8 +90,9 @@ impl Departed {
 
     /// It is back.
     pub(super) fn back(&mut self, session: SessionId) {
-        self.gone.remove(&session);
-        self.order.retain(|gone| *gone != session);
+        if self.gone.remove(&session).is_some() {
+            self.order.retain(|gone| *gone != session);
+        }
     }
 
     /// A node is gone. Returns the sessions that were with it.
