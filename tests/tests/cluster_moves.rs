@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::future::join_all;
 use rialto_proto::v1::{
-    CallRequest, CloseCode, Reply, RoomEventKind, ServerFrame, Then, call_request::Callee,
+    CallRequest, CloseCode, Reply, RoomEventKind, ServerFrame, Target, Then, call_request::Callee,
     client_frame::Command, reply, reply_item, server_frame::Frame,
 };
 use rialto_tests::{
@@ -304,6 +304,11 @@ async fn a_session_is_reached_wherever_it_is() {
             let reply = called.unwrap().into_inner().reply.unwrap();
             assert_eq!(reply.body, Some(reply_item::Body::Text("here".to_owned())));
         }
+        // It speaks to itself and to somebody elsewhere.
+        let both = Target { include_sender: true, ..sessions(&[bob.id(), ann.id()]) };
+        bob.try_emit(emit_in("default", both, "both", "")).await.unwrap();
+        bob.expect_event("both").await;
+        ann.expect_event("both").await;
         // What is pushed may come to any node.
         let mut half = ann.lose(Shape::ListenAndPush);
         for from in &cluster.nodes {

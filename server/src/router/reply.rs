@@ -157,11 +157,14 @@ impl Router {
     /// Takes an answer and passes it to who asked.
     pub(super) fn reply(&self, session: &Arc<Session>, reference: u32, reply: Reply) -> Result<(), Refusal> {
         let id: EventId = reply.token.parse().map_err(|_| unexpected())?;
-        match session.questions.lock().asked_by(id) {
-            Some(node) => self.reply_to_node((session, reference), (id, node), reply),
-            None => return self.reply_here(session.id.key, id, reply),
+        let elsewhere = session.questions.lock().asked_by(id);
+        match elsewhere {
+            Some(node) => {
+                self.reply_to_node((session, reference), (id, node), reply);
+                Ok(())
+            }
+            None => self.reply_here(session.id.key, id, reply),
         }
-        Ok(())
     }
 
     /// Takes an answer of a session that was here when it was asked, and passes it to who asked.

@@ -74,6 +74,8 @@ pub struct Session {
     closing: OnceLock<Closing>,
     // Which stream may speak, held while a frame of it is carried out: a stream that was replaced is not heard any more.
     turn: Mutex<Turn>,
+    // Taken last: whoever has the turn of one session may ask where another one is.
+    stage: Mutex<Stage>,
     answers: Mutex<Answers>,
     secret: [u8; 16],
     identity: ArcSwap<Identity>,
@@ -92,7 +94,6 @@ pub struct Session {
 struct Turn {
     stream: u32,
     cut: Option<Cut>,
-    stage: Stage,
 }
 
 /// How far the client's commands have been taken.
@@ -115,6 +116,7 @@ impl Session {
             pipeline: Pipeline::default(),
             closing: OnceLock::new(),
             turn: Mutex::default(),
+            stage: Mutex::default(),
             answers: Mutex::default(),
             secret: clock::random_secret(),
             identity: ArcSwap::from_pointee(identity),
@@ -168,12 +170,13 @@ impl Session {
         // for.
         let pushed_seq = self.pushed_seq.lock();
         let mut turn = self.turn.lock();
-        if matches!(turn.stage, Stage::Arriving | Stage::Gone(_)) {
+        if matches!(self.stage(), Stage::Arriving | Stage::Gone(_)) {
             return Err(Lost::Ended);
         }
         let last_ref = self.progress.lock().last_ref;
         let stream = self.outbox.attach(seq, || greeting(last_ref, *pushed_seq))?;
-        *turn = Turn { stream, cut: cut.take(), stage: Stage::Here };
+        *turn = Turn { stream, cut: cut.take() };
+        *self.stage.lock() = Stage::Here;
         Ok(stream)
     }
 

@@ -100,13 +100,13 @@ pub type Reached = HashMap<(String, String), (String, u64)>;
 impl Session {
     /// Where it is on its way.
     pub fn stage(&self) -> Stage {
-        self.turn.lock().stage
+        *self.stage.lock()
     }
 
     /// The same session as one that comes from another node, which told its client this secret. `None` when that is none.
     pub fn arriving(mut self, secret: &str) -> Option<Self> {
         self.secret = super::read_secret(secret)?;
-        self.turn.get_mut().stage = Stage::Arriving;
+        *self.stage.get_mut() = Stage::Arriving;
         self.outbox.gather();
         Some(self)
     }
@@ -117,27 +117,30 @@ impl Session {
         // A push that is on its way is waited for.
         let _pushed = self.pushed_seq.lock();
         let mut turn = self.turn.lock();
-        if matches!(turn.stage, Stage::Arriving | Stage::Gone(_)) {
+        if matches!(self.stage(), Stage::Arriving | Stage::Gone(_)) {
             return Err(Lost::Ended);
         }
         self.outbox.leave(seq)?;
-        *turn = Turn { stream: self.outbox.stream(), cut: None, stage: Stage::Leaving(number, now) };
+        *turn = Turn { stream: self.outbox.stream(), cut: None };
+        *self.stage.lock() = Stage::Leaving(number, now);
         Ok(())
     }
 
     /// It is with another node from now on. False when it was not asked for under `number`, or not any more.
     pub fn go(&self, number: u64, to: NodeId) -> bool {
-        let mut turn = self.turn.lock();
-        let leaves = matches!(turn.stage, Stage::Leaving(asked, _) if asked == number);
+        // Not while another stream takes it up.
+        let _turn = self.turn.lock();
+        let mut stage = self.stage.lock();
+        let leaves = matches!(*stage, Stage::Leaving(asked, _) if asked == number);
         if leaves {
-            turn.stage = Stage::Gone(to);
+            *stage = Stage::Gone(to);
         }
         leaves
     }
 
     /// It has gone on from there.
     pub fn gone_to(&self, node: NodeId) {
-        self.turn.lock().stage = Stage::Gone(node);
+        *self.stage.lock() = Stage::Gone(node);
     }
 
     /// Everything that it takes along. `None` when it is closed. Nothing is put in its outbox from then on.
@@ -171,7 +174,7 @@ impl Session {
         self.progress.lock().last_ref = last_ref;
         *self.pushed_seq.lock() = pushed_seq;
         *self.answers.lock() = answers;
-        self.turn.lock().stage = Stage::Here;
+        *self.stage.lock() = Stage::Here;
         unpacked.then_some(asked_twice)
     }
 }

@@ -27,13 +27,15 @@ use crate::{
 impl Router {
     /// Everything that a session was asked and has not answered, and has asked and waits for, with the nodes that have the waits.
     pub(super) fn moving_questions(&self, session: &Session) -> (Vec<MovingQuestion>, Vec<MovingQuestion>) {
+        // The table of waits is never asked while questions are held: it ends them.
+        let asked_here = self.asked_of(session.id.key);
         let questions = session.questions.lock();
         let of = |token: EventId, node: NodeId| MovingQuestion {
             node: node.to_string(),
             token: token.to_string(),
             ..MovingQuestion::default()
         };
-        let here = self.asked_of(session.id.key).into_iter().map(|token| of(token, self.node));
+        let here = asked_here.into_iter().map(|token| of(token, self.node));
         let asked = here.chain(questions.asked().map(|(token, node)| of(*token, *node))).collect();
         let asking = questions.asking().iter().map(|(reference, node)| MovingQuestion {
             node: node.unwrap_or(self.node).to_string(),
