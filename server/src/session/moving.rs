@@ -146,15 +146,10 @@ impl Session {
     /// Everything that it takes along. `None` when it is closed. Nothing is put in its outbox from then on.
     pub fn pack(&self) -> Option<Luggage> {
         let (replay, waits, fresh, dropped) = self.outbox.pack()?;
-        Some(Luggage {
-            last_ref: self.progress.lock().last_ref,
-            pushed_seq: *self.pushed_seq.lock(),
-            answers: std::mem::take(&mut self.answers.lock()),
-            replay,
-            waits,
-            fresh,
-            dropped,
-        })
+        let last_ref = self.progress.lock().last_ref;
+        let pushed_seq = *self.pushed_seq.lock();
+        let answers = std::mem::take(&mut *self.answers.lock());
+        Some(Luggage { last_ref, pushed_seq, answers, replay, waits, fresh, dropped })
     }
 
     /// It is here, with what it has taken along; `then` is put behind that, and what was gathered here behind all. Returns under

@@ -145,12 +145,13 @@ impl Router {
             Stage::Arriving | Stage::Gone(_) => return Err(on_its_way()),
             Stage::Here | Stage::Leaving(..) => {}
         }
+        session.leave((!ask.away).then_some(ask.seq), number, now).map_err(refused)?;
+        // Not while windows are held: whoever carries out a frame of the session may end it, and that changes them.
         self.change_windows(|windows| {
-            session.leave((!ask.away).then_some(ask.seq), number, now)?;
-            windows.set(session.id.key, now + self.limits.session.resume_window);
-            Ok(())
-        })
-        .map_err(refused)?;
+            if matches!(session.stage(), Stage::Leaving(asked, _) if asked == number) {
+                windows.set(session.id.key, now + self.limits.session.resume_window);
+            }
+        });
         self.timers_changed.notify_one();
         // What was taken from its client is carried out here.
         timeout(IDLE_WITHIN, session.pipeline.idle()).await.map_err(|_| on_its_way())?;
