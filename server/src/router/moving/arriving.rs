@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +14,10 @@ use rialto_proto::{
     },
     v1::RefusalCode,
 };
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{interval, timeout},
+};
 
 use super::{
     super::{
@@ -49,6 +53,11 @@ use crate::{
 const HOPS_MAX: usize = 4;
 /// Pieces of a session: more than it can have within its bounds.
 const PIECES_MAX: u32 = 256;
+
+/// How long is waited for what the other node has heard and this one has not.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(2);
+/// How often is looked.
+const LOOKED_EVERY: Duration = Duration::from_millis(5);
 
 /// The stream that a session has before anybody reads it.
 const FIRST_STREAM: u32 = 0;
@@ -305,6 +314,7 @@ impl Router {
         let MovingSession { attributes, places, asked, asking, .. } = moving;
         session.describe(attributes);
         arrival._pins.extend(self.follow(&session, &before, &places).await?);
+        self.catch_up(&places).await;
         self.settle_change(self.hub.arrive(&session));
         self.bring_questions(&session, asked, asking);
         self.unpack(&session, luggage, &places, heads)?;
@@ -322,6 +332,26 @@ impl Router {
         self.schedule_expiry(&session);
         arrival.kept = true;
         Ok(session)
+    }
+
+    /// Waits until this node has handed out what the other one had handed out of what rooms keep: later it would come twice.
+    async fn catch_up(&self, places: &[MovingPlace]) {
+        let is_behind = |namespace: &str, room: &MovingRoom| {
+            let there = room.head.clone().unwrap_or_default();
+            let here = self.stand(namespace, &room.room).unwrap_or_default();
+            !there.epoch.is_empty() && here.epoch == there.epoch && here.last_offset < there.last_offset
+        };
+        let any_is =
+            || places.iter().any(|place| place.rooms.iter().any(|room| is_behind(&place.namespace, room)));
+        let mut looks = interval(LOOKED_EVERY);
+        let caught_up = async {
+            while any_is() {
+                looks.tick().await;
+            }
+        };
+        if timeout(CAUGHT_UP_WITHIN, caught_up).await.is_err() {
+            tracing::warn!("what was handed out elsewhere has not come yet");
+        }
     }
 
     /// Follows what has become of the memberships with the other node since they were asked for. What has become of them here holds.

@@ -183,10 +183,12 @@ impl Router {
         let bytes = Bytes::from(moving.encode_to_vec());
         let pieces = (0..bytes.len().max(1)).step_by(PIECE_BYTES);
         let pieces = pieces.map(|at| bytes.slice(at..bytes.len().min(at + PIECE_BYTES))).collect();
-        let mut departed = self.departed.lock();
-        departed.parcels.insert(ask.number, Parcel { since: clock::now(), pieces, fetched: false });
+        let parcel = Parcel { since: clock::now(), pieces, fetched: false };
+        self.departed.lock().parcels.insert(ask.number, parcel);
+        // What has just been handed out here is said to the others before this.
+        self.round().await;
         let beyond = || Refusal::new(RefusalCode::Internal, "there is no such piece");
-        departed.piece(&ask).ok_or_else(beyond)
+        self.departed.lock().piece(&ask).ok_or_else(beyond)
     }
 
     /// Takes a session out of everything here, with all that it takes along.
