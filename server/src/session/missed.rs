@@ -16,6 +16,9 @@ const GAP_FRAMES_MAX: u32 = 8_192;
 /// What a `Missed` has at most beside its names, in bytes.
 const TOLD_BYTES: u32 = 128;
 
+/// Dropped events that are held or named: beyond, some may be told as missed that come all the same.
+const DROPPED_MAX: usize = 8_192;
+
 /// Where an event was sent to.
 type Target = (String, Vec<String>);
 
@@ -95,6 +98,35 @@ impl Misses {
         assert!(self.targets.len() <= TARGETS_MAX + 1);
         assert!(self.targets.values().all(|holes| !holes.is_empty() && holes.len() <= HOLES_MAX));
         assert_eq!(self.frames as usize, self.targets.values().map(Vec::len).sum::<usize>());
+    }
+}
+
+/// Events that did not fit into an outbox while its session moved.
+#[derive(Debug, Default)]
+pub(super) enum Dropped {
+    /// It does not: they are told as missed.
+    #[default]
+    Told,
+    /// It leaves: they are told, and named, so that the new node does not hand them out.
+    Named(Vec<String>),
+    /// It arrives: they are told when it is known which of them have not come with the session.
+    Held(Vec<Event>),
+}
+
+impl Dropped {
+    /// Notes what was dropped. True when it is not to be told now.
+    pub(super) fn takes(&mut self, frame: &Frame) -> bool {
+        match self {
+            Self::Named(ids) if ids.len() < DROPPED_MAX => {
+                ids.extend(frame.events().into_iter().map(|event| event.event_id));
+                false
+            }
+            Self::Held(events) if events.len() < DROPPED_MAX => {
+                events.extend(frame.events().into_iter().map(|event| Event { content: None, ..event }));
+                true
+            }
+            _ => false,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use rialto_proto::v1::{Event, Presence, ServerFrame, server_frame::Frame as Body
 use super::{
     Session, Turn,
     answers::Answers,
+    missed::Dropped,
     outbox::{Lost, Outbox},
     owed::{Owed, Stretch},
     queue::{Entry, Queue},
@@ -19,9 +20,6 @@ use crate::{
     base::{clock::Instant, ids::NodeId},
     wire::Frame,
 };
-
-/// Dropped events that are held or named: beyond, some may be told as missed that come all the same.
-const DROPPED_MAX: usize = 8_192;
 
 /// Where a session is on its way between nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,35 +61,6 @@ pub struct Luggage {
     pub fresh: usize,
     /// Events that did not fit, by id, and may have come to the new node as well: they are told as missed.
     pub dropped: Vec<String>,
-}
-
-/// Events that did not fit into an outbox while its session moved.
-#[derive(Debug, Default)]
-pub(super) enum Dropped {
-    /// It does not: they are told as missed.
-    #[default]
-    Told,
-    /// It leaves: they are told, and named, so that the new node does not hand them out.
-    Named(Vec<String>),
-    /// It arrives: they are told when it is known which of them have not come with the session.
-    Held(Vec<Event>),
-}
-
-impl Dropped {
-    /// Notes what was dropped. True when it is not to be told now.
-    pub(super) fn takes(&mut self, frame: &Frame) -> bool {
-        match self {
-            Self::Named(ids) if ids.len() < DROPPED_MAX => {
-                ids.extend(frame.events().into_iter().map(|event| event.event_id));
-                false
-            }
-            Self::Held(events) if events.len() < DROPPED_MAX => {
-                events.extend(frame.events().into_iter().map(|event| Event { content: None, ..event }));
-                true
-            }
-            _ => false,
-        }
-    }
 }
 
 /// Up to which offset the client was told what rooms keep, in which life, by namespace and room.

@@ -6,8 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use rialto_proto::v1::Event;
 
 use super::{
-    missed::{Gaps, Misses},
-    moving::Dropped,
+    missed::{Dropped, Gaps, Misses},
     owed::{Owed, StateAfter, Stretch},
     put::{Bounds, Put},
 };

@@ -1,10 +1,6 @@
 //! This node takes a session that another one has, because its client has come here.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
@@ -23,19 +19,19 @@ use super::{
     super::{
         Router,
         afar::SILENT_MAX,
-        dispatch::forbidden,
         keep::storage_failed,
         others::{unreachable, unreachable_part},
         resume::late,
     },
     finding::is_unknown,
+    places::{between, by_wishes, names},
     wire,
 };
 use crate::{
     auth::Identity,
     base::{
         clock,
-        ids::{NamespaceName, NodeId, RoomName, SessionId},
+        ids::{NodeId, RoomName, SessionId},
         refusal::Refusal,
     },
     bridge::{Bridge, Pin, Place},
@@ -44,7 +40,6 @@ use crate::{
         Session,
         moving::{Luggage, Reached},
         outbox::Outbox,
-        owed::{Owed, StateAfter, Stretch},
     },
     wire::command::Resume,
 };
@@ -415,47 +410,4 @@ impl Router {
         }
         Ok(())
     }
-}
-
-/// What this node had heard of a room before the session began to gather, and the other had not told it by the end.
-fn between(
-    (namespace, room): &(String, String),
-    moving: &MovingRoom,
-    there: &Head,
-    here: &Head,
-) -> Vec<Owed> {
-    let (namespace, room): (Arc<str>, Arc<str>) = (namespace.as_str().into(), room.as_str().into());
-    let same = there.epoch == here.epoch;
-    let from = if same { there.last_offset + 1 } else { here.first_offset.max(1) };
-    let events = (!here.epoch.is_empty() && from <= here.last_offset).then(|| {
-        let (namespace, room) = (Arc::clone(&namespace), Arc::clone(&room));
-        Owed::Events(Stretch { namespace, room, epoch: here.epoch.clone(), from, to: here.last_offset })
-    });
-    let behind = there.state_epoch != here.state_epoch || there.revision < here.revision;
-    let state = (moving.state && behind && !here.state_epoch.is_empty()).then(|| {
-        let (epoch, revision) = (there.state_epoch.clone(), there.revision);
-        Owed::State(StateAfter { namespace, room, epoch, revision, known: revision })
-    });
-    events.into_iter().chain(state).collect()
-}
-
-/// The rooms of a place by what the session wants to be told in them; the namespace alone where there are none.
-fn by_wishes(place: &MovingPlace) -> Result<Vec<(Wishes, Vec<RoomName>)>, Refusal> {
-    let mut groups: BTreeMap<(bool, bool, bool), Vec<RoomName>> = BTreeMap::new();
-    if place.rooms.is_empty() {
-        groups.insert((false, false, false), Vec::new());
-    }
-    for room in &place.rooms {
-        let name = RoomName::try_from(room.room.clone()).map_err(|_| forbidden())?;
-        groups.entry((room.presence, room.state, room.delta)).or_default().push(name);
-    }
-    let wishes = |(presence, state, delta)| Wishes { presence, state, delta };
-    Ok(groups.into_iter().map(|(wanted, rooms)| (wishes(wanted), rooms)).collect())
-}
-
-/// A place whose names were checked.
-fn names(place: &MovingPlace) -> Result<(NamespaceName, Vec<RoomName>), Refusal> {
-    let namespace = NamespaceName::try_from(place.namespace.clone()).map_err(|_| forbidden())?;
-    let rooms = place.rooms.iter().map(|room| RoomName::try_from(room.room.clone()));
-    Ok((namespace, rooms.collect::<Result<_, _>>().map_err(|_| forbidden())?))
 }

@@ -5,7 +5,7 @@
 //! * `draining`: a node that stops hands sessions over that nobody reads
 //! * `round`: waiting until what was said is heard
 //! * `questions`: what sessions were asked, and have asked, before they moved
-//! * `wire`: a session as bytes
+//! * `places`: where sessions are members; `wire`: a session as bytes
 //!
 //! # Order
 //! The new node (B) asks the one that has the session (A) to let go: A takes nothing more from the client. B listens to the rooms,
@@ -18,6 +18,7 @@ mod arriving;
 mod draining;
 mod finding;
 mod leaving;
+mod places;
 mod questions;
 mod round;
 pub(super) mod wire;
