@@ -31,7 +31,7 @@ async fn three() -> Cluster {
 
 /// One more node, which all know.
 async fn add(cluster: &mut Cluster) {
-    let node = Cluster::node(&cluster.nats, |config| config.stop.drain = Duration::from_secs(1)).await;
+    let node = Cluster::node(&cluster.nats, |config| config.stop.drain = Duration::from_secs(3)).await;
     cluster.nodes.push(node);
     let others = cluster.nodes.len() as u64 - 1;
     for node in &cluster.nodes {
@@ -73,7 +73,7 @@ async fn hear(events: &mut Events, own: usize, said: &[u32]) {
     while !all(&next) {
         let event = within("an event", events.next()).await.expect("the session lives");
         let sender = USERS.iter().position(|user| *user == event.user()).unwrap();
-        assert_eq!(event.text(), Some(next[sender].to_string().as_str()), "of {}", USERS[sender]);
+        assert_eq!(event.text(), Some(next[sender].to_string().as_str()), "{event:?}");
         next[sender] += 1;
     }
 }
@@ -129,11 +129,6 @@ async fn all_nodes_are_replaced_while_everybody_speaks_and_nobody_sees_an_error(
         ends.set(true);
     };
     let (said, ()) = tokio::join!(join_all(sessions.iter().map(|session| speak(session, &ends))), replacing);
-    for (own, heard) in heard.iter_mut().enumerate() {
-        for events in heard {
-            hear(events, own, &said).await;
-        }
-    }
     assert!(said.iter().all(|said| *said > 10), "{said:?}");
     assert_eq!(ids, sessions.iter().map(Session::id).collect::<Vec<_>>());
     for incidents in &mut incidents {
@@ -146,5 +141,10 @@ async fn all_nodes_are_replaced_while_everybody_speaks_and_nobody_sees_an_error(
             }
         }
         assert!(moves >= 1, "each was on a node that was replaced");
+    }
+    for (own, heard) in heard.iter_mut().enumerate() {
+        for events in heard {
+            hear(events, own, &said).await;
+        }
     }
 }

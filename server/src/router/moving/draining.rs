@@ -15,7 +15,7 @@ use crate::{
         refusal::Refusal,
     },
     hub::is_on_its_way,
-    session::Session,
+    session::{Session, moving::Stage},
 };
 
 /// Sessions that are handed over at once.
@@ -44,9 +44,15 @@ impl Router {
             .collect();
         stream::iter(given).buffer_unordered(AT_ONCE).collect::<()>().await;
         let mut looks = tokio::time::interval(LOOKED_EVERY);
-        while !self.departed.lock().all_fetched() {
+        while self.is_giving() {
             looks.tick().await;
         }
+    }
+
+    /// Whether a session is on its way to another node.
+    fn is_giving(&self) -> bool {
+        let leaves = |session: &Arc<Session>| matches!(session.stage(), Stage::Leaving(..) | Stage::Gone(_));
+        !self.departed.lock().all_fetched() || self.hub.sessions.all().iter().any(leaves)
     }
 
     /// Offers a session to nodes, one after the other. One that nobody takes ends with this node.
