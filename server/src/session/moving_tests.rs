@@ -221,6 +221,8 @@ fn a_session_on_its_way_is_taken_up_nowhere_and_the_last_who_has_asked_gets_it()
     other.leave(Some(0), 3, clock::now()).unwrap();
     other.resume(0, &mut None, |_, _| Frame::missed(Default::default())).unwrap();
     assert!(!other.go(3, NodeId::random()));
+    // What is dropped from then on is told, and named for nobody.
+    assert!(matches!(other.outbox.state.lock().queue.dropped, Dropped::Told));
 }
 
 #[test]

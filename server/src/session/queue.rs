@@ -93,7 +93,7 @@ impl Queue {
 
     /// The receiver is back.
     pub(super) fn catch_up(&mut self) {
-        (self.behind, self.asked) = (false, 0);
+        (self.behind, self.asked, self.dropped) = (false, 0, Dropped::Told);
     }
 
     /// Drops what waits.

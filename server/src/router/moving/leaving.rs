@@ -77,15 +77,12 @@ impl Departed {
         }
     }
 
-    /// Notes that a session has gone on from one node to another. False when it was not there.
-    pub(super) fn go_on(&mut self, session: SessionId, from: NodeId, to: NodeId) -> bool {
-        let Some((node, gone)) = self.gone.get_mut(&session).filter(|(node, _)| *node == from || *node == to)
-        else {
-            return false;
-        };
-        *node = to;
-        gone.upgrade().iter().for_each(|session| session.gone_to(to));
-        true
+    /// Notes that a session has gone on to another node.
+    pub(super) fn go_on(&mut self, session: SessionId, to: NodeId) {
+        if let Some((node, gone)) = self.gone.get_mut(&session) {
+            *node = to;
+            gone.upgrade().iter().for_each(|session| session.gone_to(to));
+        }
     }
 
     /// It is back.

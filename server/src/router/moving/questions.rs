@@ -85,7 +85,7 @@ impl Router {
                 self.party_gone(id.key);
             }
         } else {
-            departed.go_on(id, at, from);
+            departed.go_on(id, from);
         }
         Ok(Reach { changed: 1, refused: 0 })
     }
