@@ -42,7 +42,7 @@ rust-tests: tools
 # The same tests of features, where each connection goes to another one of several nodes. Files come here when what they test
 # holds over nodes; what is skipped is about the folder of one node, and about how many answers one node waits for.
 NODES_TESTS := admission away bounds calls client_offline cli cli_rooms directory expiry halves history input membership order presence \
-	recovery replies resume resume_refused resumes rights rooms state watch
+	recovery replies resume resume_refused resumes revocation rights rooms state watch
 nodes-tests: tools
 	set -e; for nodes in 2 3; do RIALTO_TEST_NODES=$$nodes cargo test --locked -p rialto-tests \
 		$(addprefix --test ,$(NODES_TESTS)) -- --skip a_second_node_on_the_same_folder_does_not_start \

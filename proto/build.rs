@@ -5,8 +5,12 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 3] =
-    ["rialto/v1/messaging.proto", "rialto/v1/directory.proto", "rialto/v1/room_service.proto"];
+const FILES: [&str; 4] = [
+    "rialto/v1/messaging.proto",
+    "rialto/v1/directory.proto",
+    "rialto/v1/room_service.proto",
+    "rialto/v1/admin.proto",
+];
 
 const NODE_FILE: &str = "rialto/node/v1/envelope.proto";
 

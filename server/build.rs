@@ -3,8 +3,12 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] =
-    ["rialto/v1/messaging.proto", "rialto/v1/directory.proto", "rialto/v1/room_service.proto"];
+const FILES: [&str; 4] = [
+    "rialto/v1/messaging.proto",
+    "rialto/v1/directory.proto",
+    "rialto/v1/room_service.proto",
+    "rialto/v1/admin.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../proto/rialto");

@@ -9,7 +9,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::cluster::ClusterError;
+use self::{cluster::ClusterError, storage::Stored};
 
 use crate::{
     auth::Authenticator,
@@ -23,7 +23,7 @@ use crate::{
         self,
         edge::{self, App, Edge, Health, tls},
     },
-    router::{Kept, Router},
+    router::{Kept, Router, owning::Estate, revoking::Keeper},
 };
 
 /// Time for tasks to end after they were told to, before they are left behind.
@@ -85,13 +85,17 @@ impl Node {
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
         let authenticates = authenticator.required();
-        let (namespaces, histories, log) = storage::open(&config, &metrics).await?;
+        let Stored { namespaces, histories, log, revocations } = storage::open(&config, &metrics).await?;
         let cluster = cluster::open(&config, &namespaces, &tasks).await?;
         let parts = if cluster.is_some() { config.cluster.parts } else { 0 };
         let namespace_register = cluster.as_ref().map(|cluster| cluster.namespace_register.clone());
+        let revocations = match &cluster {
+            Some(cluster) => cluster.revocations.clone(),
+            None => Keeper::Here(revocations),
+        };
         let (bridge, others) =
             cluster.map(|cluster| (cluster.bridge, (cluster.ends, cluster.estate))).unzip();
-        let kept = Kept { namespaces, histories, parts, namespace_register, bridge };
+        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, bridge };
         let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
@@ -114,16 +118,7 @@ impl Node {
         tasks.spawn("timers", Arc::clone(&router).run_timers());
         tasks.spawn("lane", Arc::clone(&router).run_own_lane(log.progress()));
         tasks.spawn("upkeep", Arc::clone(&router).run_upkeep());
-        if let Some((Ends { inbox, waiting, link }, estate)) = others {
-            tasks.spawn("inbox", Arc::clone(&router).run_inbox(inbox));
-            tasks.spawn("bridge", waiting.publish(link, tasks.clone()));
-            router.learn_namespaces().await.map_err(ClusterError::from)?;
-            tasks.spawn("namespaces", Arc::clone(&router).run_namespaces());
-            tasks.spawn("owning", Arc::clone(&router).run_owning(estate));
-            if timeout(OWNED_WITHIN, router.owned()).await.is_err() {
-                tracing::warn!("not every part of the rooms has an owner");
-            }
-        }
+        join(&router, others, &tasks).await?;
         let served = tasks.spawn("edge", edge.serve(listener, app));
         health.serve();
         let told = health.clone();
@@ -169,4 +164,25 @@ impl Node {
         let ended = timeout(END_TIMEOUT, tasks.ended()).await.is_ok();
         tracing::info!(flushed, histories = closed, ended, "stopped");
     }
+}
+
+/// Has a node know what it has to before it serves anybody: what all nodes have agreed on, and what is revoked.
+async fn join(
+    router: &Arc<Router>,
+    others: Option<(Ends, Estate)>,
+    tasks: &Tasks,
+) -> Result<(), ClusterError> {
+    if let Some((Ends { inbox, waiting, link }, estate)) = others {
+        tasks.spawn("inbox", Arc::clone(router).run_inbox(inbox));
+        tasks.spawn("bridge", waiting.publish(link, tasks.clone()));
+        router.learn_namespaces().await?;
+        tasks.spawn("namespaces", Arc::clone(router).run_namespaces());
+        tasks.spawn("owning", Arc::clone(router).run_owning(estate));
+        if timeout(OWNED_WITHIN, router.owned()).await.is_err() {
+            tracing::warn!("not every part of the rooms has an owner");
+        }
+    }
+    router.learn_revocations().await?;
+    tasks.spawn("revocations", Arc::clone(router).run_revocations());
+    Ok(())
 }

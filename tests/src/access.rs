@@ -56,29 +56,44 @@ pub fn grant(namespace: &str, rooms: &[&str], can: &[Right]) -> GrantConfig {
 
 /// A token of `user` that holds for `lifetime`, rounded up to the next full second.
 pub fn token(user: &str, lifetime: Duration, grants: Vec<GrantConfig>) -> String {
-    let ends = clock::wall() + lifetime + Duration::from_millis(999);
-    let since = ends.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    signed(user, since.as_secs(), grants, SECRET)
+    signed(&claims(user, since_1970(clock::wall() + lifetime + Duration::from_millis(999)), grants), SECRET)
+}
+
+/// A token with an id that was made at that time, and holds for an hour from now.
+pub fn token_made_at(made: SystemTime, (user, id): (&str, &str), grants: Vec<GrantConfig>) -> String {
+    let claims = claims(user, since_1970(clock::wall() + AN_HOUR), grants);
+    let (iat, jti) = (Some(since_1970(made).into()), Some(id.to_owned()));
+    signed(&Claims { iat, jti, ..claims }, SECRET)
 }
 
 /// A token that has ended long ago.
 pub fn ended_token(user: &str, grants: Vec<GrantConfig>) -> String {
-    signed(user, 1_000_000_000, grants, SECRET)
+    signed(&claims(user, 1_000_000_000, grants), SECRET)
 }
 
 /// A token that has everything but the right signature.
 pub fn forged_token(user: &str, grants: Vec<GrantConfig>) -> String {
-    signed(user, u64::from(u32::MAX), grants, "a secret of somebody else, long enough as well")
+    let claims = claims(user, u64::from(u32::MAX), grants);
+    signed(&claims, "a secret of somebody else, long enough as well")
 }
 
-fn signed(user: &str, ends: u64, grants: Vec<GrantConfig>, secret: &str) -> String {
-    let claims = Claims {
+fn since_1970(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn claims(user: &str, ends: u64, grants: Vec<GrantConfig>) -> Claims {
+    Claims {
         sub: user.to_owned(),
         iss: ISSUER.to_owned(),
         aud: Audience::One(AUDIENCE.to_owned()),
         exp: ends,
         nbf: None,
+        iat: None,
+        jti: None,
         rialto: grants,
-    };
-    mint(&claims, None, secret.as_bytes()).expect("a token")
+    }
+}
+
+fn signed(claims: &Claims, secret: &str) -> String {
+    mint(claims, None, secret.as_bytes()).expect("a token")
 }

@@ -2,6 +2,7 @@
 //! that read as sentences. Every wait has a deadline; nothing sleeps.
 
 pub mod access;
+pub mod admin;
 pub mod asking;
 pub mod checks;
 pub mod cluster;

@@ -1,12 +1,13 @@
 //! What rooms keep, as scripts see it: history, presence and keyed state from real processes, with exit codes.
 
+use rialto_server::auth::Right;
 use rialto_tests::{
-    access::{accept_key, demand_tokens},
+    access::{accept_key, demand_tokens, grant},
     histories::{folder, history, of, publish, publish_many},
     node::TestNode,
     program::{Ended, Running, run},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A command about a room, against this node, in the namespace `chat`.
 async fn ask(node: &TestNode, line: &str) -> Ended {
@@ -226,4 +227,48 @@ async fn who_may_not_look_is_told_so_with_one_sentence() {
     }
     let nowhere = run(&["history", "general", "--server", "http://127.0.0.1:1"]).await;
     assert_eq!(nowhere.code, 3, "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_revoked_is_listed_until_that_is_taken_back() {
+    let mut key = String::new();
+    let node = TestNode::with(|config| {
+        demand_tokens(config);
+        key = accept_key(config, "operator", vec![grant("*", &["*"], &Right::ALL)]);
+    })
+    .await;
+    let ask = async |line: &str| {
+        let url = node.url();
+        run(&[&words(line), ["--server", &url, "--token", &key].as_slice()].concat()).await
+    };
+    let revoked = lines(&ask("access revoke --user ann --keep 1h --reason stolen --json").await);
+    let durability = revoked[0]["durability"].as_str().unwrap().to_owned();
+    assert!(["memory", "fsync"].contains(&durability.as_str()), "{durability}");
+    assert_eq!((&revoked[0]["sessions_ended"], &revoked[0]["nodes_missing"]), (&json!(0), &json!([])));
+    let said = ask("access revoke --token-id lost").await;
+    assert_eq!((said.code, said.out.as_str()), (0, "revoked; 0 sessions ended\n"));
+
+    let listed = lines(&ask("access list --json").await);
+    let names = |field| strings(&listed, field);
+    assert_eq!((names("kind"), names("name")), (owned(&["token", "user"]), owned(&["lost", "ann"])));
+    assert_eq!(names("reason"), owned(&["", "stolen"]));
+    let shown = ask("access list").await.out;
+    assert!(
+        shown
+            .lines()
+            .nth(1)
+            .is_some_and(|line| line.starts_with("user ann  since ") && line.ends_with("  stolen")),
+        "{shown}"
+    );
+
+    assert_eq!(ask("access reinstate --user ann").await.out, "taken back\n");
+    let again = ask("access reinstate --user ann").await;
+    assert_eq!((again.code, again.err.contains("that was not revoked")), (1, true), "{again:?}");
+    assert_eq!(lines(&ask("access list --json").await).len(), 1);
+    let forever = ask("access revoke --user ann --keep 11y").await;
+    assert_eq!((forever.code, forever.err.contains("more than ten years")), (1, true), "{forever:?}");
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -42,9 +42,10 @@
 //! to one `actor` per session, which opens a stream and gives it to `conversation` until it ends; `step` and `backoff`
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
 //! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
-//! what. `history`, `presence` and `state` ask over `room_calls`; `client` and `directory` need no session.
+//! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session.
 
 mod actor;
+mod admin;
 mod audience;
 mod backlog;
 mod backoff;
@@ -77,6 +78,7 @@ mod step;
 mod target;
 mod token;
 
+pub use admin::{Admin, Revoked};
 pub use backlog::{OfflineBuffer, Overflow};
 pub use client::{Call, Client, ClientBuilder, Publication};
 pub use content::{Body, Payload, Reply};

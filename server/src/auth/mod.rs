@@ -1,6 +1,6 @@
 //! Floor 1: who may do what. [`Authenticator`] turns what a client presents into an [`Identity`]; the router asks the
 //! identity at every command. Nothing here keeps sessions or knows gRPC, and nothing waits: what comes from afar
-//! (key sets, hooks, revocations) will be fetched beside this path, never on it.
+//! (key sets, hooks) will be fetched beside this path, never on it.
 
 use std::time::SystemTime;
 
@@ -11,6 +11,7 @@ use crate::base::{
 };
 
 pub mod keys;
+pub mod revoked;
 pub mod rights;
 pub mod secret;
 pub mod token;

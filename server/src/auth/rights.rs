@@ -70,6 +70,10 @@ pub struct Identity {
     pub user: Option<UserName>,
     /// When it ends, tolerance included; `None` for never. Holders of long streams end them then.
     pub expires_at: Option<SystemTime>,
+    /// The id of the token that was presented, if it has one.
+    pub token_id: Option<Arc<str>>,
+    /// When the token was made, if it says so.
+    pub issued_at: Option<SystemTime>,
     grants: Grants,
 }
 
@@ -103,7 +107,7 @@ impl RightSet {
 impl Identity {
     /// Somebody on a node that authenticates nobody: the name is believed, everything is allowed.
     pub fn open(user: Option<UserName>) -> Self {
-        Self { user, expires_at: None, grants: Grants::Everything }
+        Self { user, expires_at: None, token_id: None, issued_at: None, grants: Grants::Everything }
     }
 
     /// Somebody who may do what `grants` say.
@@ -119,7 +123,13 @@ impl Identity {
         for grant in grants {
             only.extend(Grant::read(grant, user.as_ref())?);
         }
-        Ok(Self { user, expires_at, grants: Grants::Only(only.into()) })
+        let grants = Grants::Only(only.into());
+        Ok(Self { user, expires_at, token_id: None, issued_at: None, grants })
+    }
+
+    /// The same by a token of that id, made at that time.
+    pub fn by_token(self, token_id: Option<&str>, issued_at: Option<SystemTime>) -> Self {
+        Self { token_id: token_id.map(Into::into), issued_at, ..self }
     }
 
     /// Whether `right` is granted in `room` of `namespace`, or without `room` over the namespace as a whole. `room` is

@@ -13,6 +13,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
+    revoked::TOKEN_ID_BYTES_MAX,
     rights::{GrantError, Identity},
     secret::read_secret,
 };
@@ -81,6 +82,12 @@ pub struct Claims {
     /// Seconds since 1970 before which it does not hold.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
+    /// Seconds since 1970 at which it was made, perhaps with a fraction.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub iat: Option<serde_json::Number>,
+    /// Its id, by which it can be revoked.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
     /// What the user may do.
     #[serde(default)]
     pub rialto: Vec<GrantConfig>,
@@ -188,7 +195,12 @@ impl TokenKeys {
         }
         let user: UserName = claims.sub.parse().map_err(|_| TokenError::Subject)?;
         let expires_at = SystemTime::UNIX_EPOCH + Duration::from_secs(ends);
-        Ok(Identity::granted(Some(user), Some(expires_at), &claims.rialto)?)
+        if claims.jti.as_ref().is_some_and(|id| id.is_empty() || id.len() > TOKEN_ID_BYTES_MAX) {
+            return Err(TokenError::Claims);
+        }
+        let issued_at = claims.iat.as_ref().map(issued_at).transpose()?;
+        let identity = Identity::granted(Some(user), Some(expires_at), &claims.rialto)?;
+        Ok(identity.by_token(claims.jti.as_deref(), issued_at))
     }
 
     /// The claims of a token whose signature holds.
@@ -214,6 +226,13 @@ impl TokenKeys {
         }
         read_part(claims).ok_or(TokenError::Claims)
     }
+}
+
+/// When a token was made.
+fn issued_at(seconds: &serde_json::Number) -> Result<SystemTime, TokenError> {
+    let seconds = seconds.as_f64().ok_or(TokenError::Claims)?;
+    let since = Duration::try_from_secs_f64(seconds).map_err(|_| TokenError::Claims)?;
+    SystemTime::UNIX_EPOCH.checked_add(since).ok_or(TokenError::Claims)
 }
 
 /// One part of a token: base 64 without padding, JSON, nothing behind it, no key twice.

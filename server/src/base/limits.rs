@@ -266,6 +266,8 @@ pub struct NodeLimits {
     pub rooms_created_per_minute: u32,
     /// Room watches at once.
     pub watches_max: u32,
+    /// Revocations that are kept at once.
+    pub revocations_max: u32,
 }
 
 impl Default for NodeLimits {
@@ -278,6 +280,7 @@ impl Default for NodeLimits {
             namespaces_max: 10_000,
             rooms_created_per_minute: 10,
             watches_max: 64,
+            revocations_max: 100_000,
         }
     }
 }

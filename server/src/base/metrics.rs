@@ -83,6 +83,8 @@ metrics! {
     replies_outstanding: Gauge = "replies_outstanding",
     /// Room watches that are open.
     watches: Gauge = "watches",
+    /// Revocations that are in force.
+    revocations: Gauge = "revocations",
     /// Other nodes that are known.
     nodes: Gauge = "nodes",
     /// Times that members were told that something from other nodes may be missing.

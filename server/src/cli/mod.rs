@@ -1,6 +1,7 @@
 //! Floor 6: the command line. What can be said to `rialto`, and which file carries it out: one a subcommand. Clients
 //! use the same library as everybody else's programs; nothing here reaches into a node.
 
+mod access;
 mod call;
 mod completions;
 mod connection;
@@ -57,6 +58,7 @@ enum Command {
     History(history::HistoryArgs),
     Presence(presence::PresenceArgs),
     State(state::StateArgs),
+    Access(access::AccessArgs),
     Token(token::TokenArgs),
     Data(data::DataArgs),
     Completions(completions::CompletionsArgs),
@@ -89,6 +91,9 @@ pub fn main() -> ExitCode {
         }
         Command::State(args) => {
             client(&args.connection().server.clone(), async |output| state::run(args, output).await)
+        }
+        Command::Access(args) => {
+            client(&args.connection().server.clone(), async |output| access::run(args, output).await)
         }
         Command::Token(args) => token::run(args),
         Command::Data(args) => data::run(&args, &Output::new()).conclude(),
@@ -182,6 +187,10 @@ mod tests {
             "rialto state set r k --file - --if-absent",
             "rialto state remove r k --if-revision 7",
             "rialto state watch r k --count 2",
+            "rialto access revoke --user u --keep 1h --reason x",
+            "rialto access revoke --token-id i",
+            "rialto access list --json",
+            "rialto access reinstate --session s",
             "rialto members --namespace n --room r",
             "rialto completions bash",
             "rialto data check folder --json",

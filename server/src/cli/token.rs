@@ -54,6 +54,9 @@ struct MintArgs {
     user: String,
     #[command(flatten)]
     grant: GrantArgs,
+    /// Its id (`jti`), by which it can be revoked; by chance if not given
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
     /// How long it holds, like 15m or 1h
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     expires: Duration,
@@ -247,6 +250,8 @@ fn make(args: &MintArgs, now: SystemTime) -> Result<Answer, Failure> {
         aud: Audience::One(config.audience.clone()),
         exp: (clock::unix_ms(now) / 1000).saturating_add(args.expires.as_secs()),
         nbf: None,
+        iat: Some((clock::unix_ms(now) / 1000).into()),
+        jti: Some(args.id.clone().unwrap_or_else(random_id)),
         rialto: args.grant.grants(),
     };
     let secret = read_secret(key.secret.as_ref(), key.secret_file.as_deref())?;
@@ -258,6 +263,10 @@ fn make(args: &MintArgs, now: SystemTime) -> Result<Answer, Failure> {
         return Ok((0, json!({"token": token, "claims": claims}).to_string()));
     }
     Ok((0, token))
+}
+
+fn random_id() -> String {
+    format!("{:032x}", u128::from_be_bytes(clock::random_secret()))
 }
 
 fn check(args: &CheckArgs, now: SystemTime) -> Result<Answer, Failure> {

@@ -6,6 +6,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Fuse},
+};
 use rialto_proto::v1::{self, RoomEventKind, WatchRoomsResponse};
 use tokio_stream::{
     Stream,
@@ -190,6 +194,7 @@ impl DirectoryService for Directory {
                 room,
                 beginning: Some(beginning),
                 stopping: Box::pin(router.tasks.stopping().clone().cancelled_owned()),
+                lapsed: Arc::clone(router).lapsed(identity).boxed().fuse(),
                 _count: count,
             })
         };
@@ -197,12 +202,15 @@ impl DirectoryService for Directory {
     }
 }
 
-/// The stream of `WatchRooms`: that it has begun, then room events as they happen, until the node stops.
+/// The stream of `WatchRooms`: that it has begun, then room events as they happen, until the node stops or the
+/// identity ends.
 pub struct Watch {
     events: BroadcastStream<RoomEvent>,
     room: String,
     beginning: Option<WatchRoomsResponse>,
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Whoever watches may not any more.
+    lapsed: Fuse<BoxFuture<'static, Refusal>>,
     _count: Count,
 }
 
@@ -234,6 +242,9 @@ impl Stream for Watch {
         }
         if self.stopping.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(status::refused(&Refusal::draining()))));
+        }
+        if let Poll::Ready(refusal) = self.lapsed.poll_unpin(context) {
+            return Poll::Ready(Some(Err(status::refused(&refusal))));
         }
         loop {
             let event = ready!(Pin::new(&mut self.events).poll_next(context));

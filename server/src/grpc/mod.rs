@@ -4,11 +4,12 @@
 //! * [`web`]: the same session in two halves
 //! * [`unary`]: publishing and calling without a session
 //! * [`rooms`]: what rooms keep
-//! * [`directory`]: looking inside
+//! * [`directory`]: looking inside; [`admin`]: who may come in
 //! * [`conversation`]: what `attach` and `web` share: commands in, bursts out
 //! * [`mod@line`]: the connection under a session
 //! * [`status`]: the only place that turns refusals and closes into gRPC statuses
 
+pub mod admin;
 pub mod attach;
 pub mod conversation;
 pub mod directory;
@@ -36,11 +37,12 @@ use tonic::{
 
 use crate::{base::limits::REQUEST_BYTES_MAX, router::Router};
 use services::{
-    directory_service_server::DirectoryServiceServer, messaging_service_server::MessagingServiceServer,
-    room_service_server::RoomServiceServer,
+    admin_service_server::AdminServiceServer, directory_service_server::DirectoryServiceServer,
+    messaging_service_server::MessagingServiceServer, room_service_server::RoomServiceServer,
 };
 
-/// The services of Rialto, without health and reflection; the directory only when `inspection` is wanted.
+/// The services of Rialto, without health and reflection; the directory and what is for operators only when `inspection` is
+/// wanted.
 pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
     let gzip = CompressionEncoding::Gzip;
     let zstd = CompressionEncoding::Zstd;
@@ -64,7 +66,9 @@ pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
             .accept_compressed(zstd)
             .send_compressed(gzip)
             .send_compressed(zstd);
-        routes = routes.add_service(directory);
+        let admin = AdminServiceServer::new(admin::Admin::new(Arc::clone(router)))
+            .max_decoding_message_size(REQUEST_BYTES_MAX);
+        routes = routes.add_service(directory).add_service(admin);
     }
     routes
 }

@@ -247,7 +247,7 @@ impl Histories {
 }
 
 /// What is answered when the log does not take something.
-fn refused(error: LogError) -> Refusal {
+pub fn refused(error: LogError) -> Refusal {
     match error {
         LogError::Full => {
             let refusal =

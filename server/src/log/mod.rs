@@ -12,6 +12,7 @@
 
 pub mod jetstream;
 pub mod local;
+pub mod map;
 pub mod memory;
 
 use std::fmt;

@@ -15,8 +15,8 @@ use crate::{
     bridge::{Bridge, Ends, LinkError, NatsLink},
     hub::Namespaces,
     log::jetstream::{ClaimError, Streams},
-    owners::{NamespaceRegister, Register, RegisterError},
-    router::owning::Estate,
+    owners::{Register, RegisterError, SharedMap},
+    router::{owning::Estate, revoking::Keeper},
 };
 
 /// Beside an event a message between nodes has its target, which may name many.
@@ -44,7 +44,8 @@ pub(super) struct Cluster {
     pub(super) bridge: Bridge,
     pub(super) ends: Ends,
     pub(super) estate: Estate,
-    pub(super) namespace_register: NamespaceRegister,
+    pub(super) namespace_register: SharedMap,
+    pub(super) revocations: Keeper,
 }
 
 /// Connects to NATS, where the configuration names one.
@@ -64,30 +65,39 @@ pub(super) async fn open(
     // Without that, what is not permitted is only not answered.
     tokio::select! {
         opened = open_over(&link, config, namespaces, tasks) => {
-            let (estate, namespace_register) = opened?;
+            let Together { estate, namespace_register, revocations } = opened?;
             let (bridge, ends) = Bridge::new(NodeId::random(), &cluster.name, Arc::new(link));
-            Ok(Some(Cluster { bridge, ends, estate, namespace_register }))
+            Ok(Some(Cluster { bridge, ends, estate, namespace_register, revocations }))
         }
         error = link.refused() => Err(error.into()),
     }
 }
 
-/// What is kept together, over a connection.
+/// What is kept together.
+struct Together {
+    estate: Estate,
+    namespace_register: SharedMap,
+    revocations: Keeper,
+}
+
+/// Opens that, over a connection.
 async fn open_over(
     link: &NatsLink,
     config: &Config,
     namespaces: &Arc<Namespaces>,
     tasks: &Tasks,
-) -> Result<(Estate, NamespaceRegister), ClusterError> {
+) -> Result<Together, ClusterError> {
     let cluster = &config.cluster;
     let (client, replicas) = (link.client(), cluster.replicas as usize);
     let durability = durability(cluster, tasks).await?;
     let streams = Streams::new(client.clone(), &cluster.name, replicas, durability).await?;
     let register = Register::open(client.clone(), &cluster.name, replicas, cluster.parts).await?;
-    let namespace_register = NamespaceRegister::open(client, &cluster.name, replicas).await?;
+    let namespace_register = SharedMap::open(client.clone(), &cluster.name, "namespaces", replicas).await?;
+    let revocations = SharedMap::open(client, &cluster.name, "revocations", replicas).await?;
+    let revocations = Keeper::Together(Box::new(revocations), durability);
     let of = Arc::clone(namespaces);
     let estate = Estate { register, streams, settings: Arc::new(move |name| of.settings(name)) };
-    Ok((estate, namespace_register))
+    Ok(Together { estate, namespace_register, revocations })
 }
 
 /// What an acknowledgement of JetStream is worth.

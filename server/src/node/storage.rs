@@ -8,14 +8,30 @@ use crate::{
     base::{clock, config::Config, metrics::Metrics},
     history::{self, Histories, SettingsOf, Tuning},
     hub::Namespaces,
-    log::{Log, local, memory::MemoryLog},
+    log::{
+        Log, LogError,
+        local::{self, LocalOptions},
+        map::LogMap,
+        memory::MemoryLog,
+    },
 };
 
 /// The folder of the log of histories, under the data directory.
 const HISTORY: &str = "history";
 
-/// The namespaces, what their rooms keep, and the log of it.
-pub(super) type Stored = (Arc<Namespaces>, Arc<Histories>, Arc<dyn Log>);
+/// The folder of the log of revocations, beside it.
+const REVOCATIONS: &str = "revocations";
+/// They are few and short.
+const REVOCATIONS_SEGMENT_BYTES: u64 = 1 << 20;
+
+/// What a node has for itself.
+pub(super) struct Stored {
+    pub(super) namespaces: Arc<Namespaces>,
+    /// What rooms keep, and the log of it.
+    pub(super) histories: Arc<Histories>,
+    pub(super) log: Arc<dyn Log>,
+    pub(super) revocations: LogMap,
+}
 
 /// Why what is stored was not taken up.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +44,9 @@ pub enum StorageError {
         /// Why not.
         source: local::OpenError,
     },
+    /// What is in the log of revocations cannot be taken up.
+    #[error("cannot take up the revocations: {0}")]
+    Revocations(#[from] LogError),
     /// The histories in it cannot be taken up.
     #[error("cannot take up the histories: {0}")]
     History(#[from] history::OpenError),
@@ -43,22 +62,24 @@ pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<Stored, S
     let gauge = metrics.namespaces.clone();
     let namespaces = Arc::new(Namespaces::new(&config.namespaces, namespaces_max, gauge));
     let alone = config.cluster.nats.is_empty();
-    let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.join(HISTORY));
+    let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.clone());
     let of = Arc::clone(&namespaces);
     // The disk has to be waited for.
     let opened = tokio::task::spawn_blocking(move || {
-        let log = open_log(folder)?;
+        let log = open_log(folder.as_ref().map(|data| data.join(HISTORY)), &LocalOptions::default())?;
         let settings: SettingsOf = Arc::new(move |name| of.settings(name));
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), Tuning::default())?;
-        Ok::<_, StorageError>((Arc::new(histories), log))
+        let options = LocalOptions { segment_bytes: REVOCATIONS_SEGMENT_BYTES, ..LocalOptions::default() };
+        let revocations = LogMap::open(open_log(folder.map(|data| data.join(REVOCATIONS)), &options)?)?;
+        Ok::<_, StorageError>((Arc::new(histories), log, revocations))
     });
-    let (histories, log) = opened.await??;
-    Ok((namespaces, histories, log))
+    let (histories, log, revocations) = opened.await??;
+    Ok(Stored { namespaces, histories, log, revocations })
 }
 
-fn open_log(folder: Option<PathBuf>) -> Result<Arc<dyn Log>, StorageError> {
+fn open_log(folder: Option<PathBuf>, options: &LocalOptions) -> Result<Arc<dyn Log>, StorageError> {
     let Some(folder) = folder else { return Ok(Arc::new(MemoryLog::default())) };
-    let opened = local::LocalLog::open(&folder, &local::LocalOptions::default());
+    let opened = local::LocalLog::open(&folder, options);
     let log = opened.map_err(|source| StorageError::Log { folder: folder.display().to_string(), source })?;
     Ok(Arc::new(log))
 }

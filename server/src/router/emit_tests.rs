@@ -49,7 +49,14 @@ fn nothing_kept(config: &Config) -> Kept {
     let namespaces = Arc::new(Namespaces::new(&config.namespaces, 1, Default::default()));
     let settings: SettingsOf = Arc::new(|_| None);
     let histories = Histories::open(None, settings, clock::wall(), Tuning::default()).unwrap();
-    Kept { namespaces, histories: Arc::new(histories), parts: 0, namespace_register: None, bridge: None }
+    Kept {
+        namespaces,
+        histories: Arc::new(histories),
+        parts: 0,
+        namespace_register: None,
+        revocations: super::super::revoking::Keeper::default(),
+        bridge: None,
+    }
 }
 
 fn member_of(router: &Router, room: &str) -> Arc<Session> {

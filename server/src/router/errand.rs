@@ -171,6 +171,8 @@ impl Router {
             errand::What::FindSession(ask) => errand_done::What::SessionAt(self.session_at(&ask)),
             errand::What::MovedReply(moved) => errand_done::What::Reach(self.take_moved_reply(moved, from)?),
             errand::What::Adopt(adopt) => errand_done::What::Reach(self.adopt(adopt).await?),
+            errand::What::Revoke(told) => errand_done::What::Reach(self.hear_revoked(told).await?),
+            errand::What::Reinstate(told) => errand_done::What::Reach(self.hear_reinstated(told)?),
             errand::What::Moved(moved) => errand_done::What::Reach(self.hear_moved(&moved, from)?),
         })
     }

@@ -94,16 +94,19 @@ impl Router {
                 self.refuse(&session, 0, refusal);
             }
         }
+        self.end_if_revoked(&session);
         Ok(session)
     }
 
     /// Who somebody is: by token, or by word where nothing is authenticated.
     pub fn identify(&self, token: Option<&str>, user: Option<UserName>) -> Result<Identity, Refusal> {
         if !self.authenticator.required() {
-            return Ok(Identity::open(user));
+            let identity = Identity::open(user);
+            return self.accept_identity(&identity).map(|()| identity);
         }
         let token = token.ok_or_else(|| Refusal::unauthenticated("a token is required"))?;
         let identity = self.authenticator.authenticate(token, clock::wall())?;
+        self.accept_identity(&identity)?;
         if user.is_some() && user != identity.user {
             return Err(Refusal::unauthenticated("the user is not the subject of the token"));
         }
@@ -116,6 +119,7 @@ impl Router {
         let expires_at = renewed.expires_at;
         session.renew(renewed);
         self.schedule_expiry(session);
+        self.end_if_revoked(session);
         let left = expires_at.map(|at| at.duration_since(clock::wall()).unwrap_or_default());
         Ok(v1::Refreshed { expires_in: left.and_then(|left| prost_types::Duration::try_from(left).ok()) })
     }

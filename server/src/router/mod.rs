@@ -13,6 +13,7 @@
 //! * [`life`]: greeting, closing, ending of sessions; `users`: how many a user has; `resume`: being away and coming back; `moving`: going from one node to another
 //! * [`directory`]: what operators and backends ask for; [`everywhere`]: of all nodes; [`agreed`]: namespaces of all nodes; `errand`: of one other node
 //! * [`push`]: commands that come by themselves, from whatever node
+//! * [`revoking`]: whose word is not taken any more
 //! * [`timers`]: what ends by the clock; `probe`: whether what leads to other nodes works
 
 mod afar;
@@ -44,6 +45,7 @@ mod reading;
 mod recover;
 pub mod reply;
 mod resume;
+pub mod revoking;
 pub mod rooms;
 mod teller;
 pub mod timers;
@@ -74,7 +76,7 @@ use crate::{
     bridge::Bridge,
     history::Histories,
     hub::{Due, Hub, Namespaces, Outward},
-    owners::NamespaceRegister,
+    owners::SharedMap,
     session::{Session, replies::Replies},
 };
 use asker::Asker;
@@ -85,6 +87,7 @@ use mirror::Mirror;
 use moving::{Departed, Hosts, Rounds};
 
 use part::{Part, Parts};
+use revoking::{Keeper, Revoking};
 use teller::Teller;
 use timers::Expiries;
 use users::Beyond;
@@ -119,7 +122,8 @@ pub struct Router {
     /// When it was last seen to what other nodes say.
     looked: Mutex<Instant>,
     /// Namespaces that all nodes know, where there are other nodes.
-    namespace_register: Option<NamespaceRegister>,
+    namespace_register: Option<SharedMap>,
+    revoking: Revoking,
     mirror: Mutex<Mirror>,
     /// Cancelled when the node hands over its parts, and when it has.
     leaving: CancellationToken,
@@ -150,7 +154,9 @@ pub struct Kept {
     /// Into how many parts the rooms of a cluster fall; 0 where there are no other nodes.
     pub parts: u32,
     /// Namespaces that all nodes know, where there are other nodes.
-    pub namespace_register: Option<NamespaceRegister>,
+    pub namespace_register: Option<SharedMap>,
+    /// What is revoked.
+    pub revocations: Keeper,
     /// The way to the other nodes, where there are any.
     pub bridge: Option<Bridge>,
 }
@@ -195,6 +201,7 @@ impl Router {
             beyond: Mutex::default(),
             looked: Mutex::new(clock::now()),
             namespace_register: kept.namespace_register,
+            revoking: Revoking::new(kept.revocations),
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),
             left: CancellationToken::new(),

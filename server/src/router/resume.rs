@@ -119,6 +119,7 @@ impl Router {
         session.renew(identity);
         self.schedule_expiry(session);
         self.part_forbidden(session);
+        self.end_if_revoked(session);
     }
 
     /// Takes a session out of rooms that its new identity may not be in.

@@ -28,8 +28,14 @@ fn router(change: impl FnOnce(&mut Config)) -> Arc<Router> {
     let namespaces = Arc::new(Namespaces::new(&config.namespaces, 1, Default::default()));
     let settings: SettingsOf = Arc::new(|_| None);
     let histories = Histories::open(None, settings, clock::wall(), Tuning::default()).unwrap();
-    let kept =
-        Kept { namespaces, histories: Arc::new(histories), parts: 0, namespace_register: None, bridge: None };
+    let kept = Kept {
+        namespaces,
+        histories: Arc::new(histories),
+        parts: 0,
+        namespace_register: None,
+        revocations: super::super::revoking::Keeper::default(),
+        bridge: None,
+    };
     let metrics = Arc::new(Metrics::default());
     let router = Router::new(&config, Authenticator::open(), kept, metrics, Tasks::default());
     router.tasks.spawn("timers", Arc::clone(&router).run_timers());

@@ -12,7 +12,7 @@ use rialto_server::{
         Log,
         local::{LocalLog, simulated::SimulatedDisk},
     },
-    router::{Kept, Router},
+    router::{Kept, Router, revoking::Keeper},
 };
 use tokio::task::JoinHandle;
 
@@ -50,6 +50,7 @@ impl SimulatedNode {
             histories: Arc::new(histories),
             parts: 0,
             namespace_register: None,
+            revocations: Keeper::default(),
             bridge: None,
         };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());

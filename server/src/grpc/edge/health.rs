@@ -14,7 +14,8 @@ use tonic_health::pb::{
 };
 
 /// What can be asked about. The empty name is the node.
-const SERVICES: [&str; 3] = ["", "rialto.v1.MessagingService", "rialto.v1.DirectoryService"];
+const SERVICES: [&str; 4] =
+    ["", "rialto.v1.MessagingService", "rialto.v1.DirectoryService", "rialto.v1.AdminService"];
 
 /// Whether the node serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

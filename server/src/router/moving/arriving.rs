@@ -326,6 +326,7 @@ impl Router {
         self.tell_moved(&session, false);
         self.schedule_expiry(&session);
         arrival.kept = true;
+        self.end_if_revoked(&session);
         Ok(session)
     }
 

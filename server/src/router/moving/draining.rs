@@ -1,7 +1,10 @@
 //! A node that stops hands over the sessions that nobody reads: another node adopts each, and its client finds it there. Those who
 //! have streams are told to come back, and take their sessions along.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{StreamExt, stream};
 use rialto_proto::node::{AdoptSession, LeaveSession, Reach, errand};
@@ -64,6 +67,8 @@ impl Router {
             secret: session.secret(),
             user: session.user(),
             expires_in_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            token_id: identity.token_id.as_deref().unwrap_or_default().to_owned(),
+            issued_at: identity.issued_at.map(Into::into),
         });
         for node in nodes {
             match self.send_errand(node, adopt.clone()).await {
@@ -80,7 +85,7 @@ impl Router {
         if self.tasks.draining().is_cancelled() {
             return Err(Refusal::draining());
         }
-        let AdoptSession { session, secret, user, expires_in_ms } = adopt;
+        let AdoptSession { session, secret, user, expires_in_ms, token_id, issued_at } = adopt;
         let id: SessionId = session.parse().map_err(|_| forbidden())?;
         let user =
             (!user.is_empty()).then(|| UserName::try_from(user)).transpose().map_err(|_| forbidden())?;
@@ -88,6 +93,9 @@ impl Router {
             expires_in_ms.and_then(|left| clock::wall().checked_add(Duration::from_millis(left)));
         // It says nothing before its client has come with what it may.
         let identity = Identity::granted(user, expires_at, &[]).map_err(|_| forbidden())?;
+        let token_id = (!token_id.is_empty()).then_some(token_id);
+        let issued_at = issued_at.map(SystemTime::try_from).transpose().map_err(|_| forbidden())?;
+        let identity = identity.by_token(token_id.as_deref(), issued_at);
         let user = identity.user.as_ref().map(ToString::to_string).unwrap_or_default();
         let ask = LeaveSession { session, secret, user, seq: 0, away: true };
         let session = self.take_over(id, ask, identity).await?;
