@@ -152,3 +152,18 @@ async fn at_the_limit_of_an_address_one_that_is_away_gives_way() {
     let refused = now(router.greet(hello(&router, None), peer())).unwrap_err();
     assert_eq!(refused.limit, "sessions_per_address_max");
 }
+
+/// What was accepted at the greeting may have been revoked before the session has it.
+#[tokio::test]
+async fn a_session_that_comes_back_with_what_has_just_been_revoked_ends() {
+    let router = router(|_| ());
+    let (session, other) = (greet(&router), greet(&router));
+    let revoked = v1::Revoked { what: Some(v1::revoked::What::TokenId("lost".to_owned())) };
+    let request = v1::RevokeRequest { revoked: Some(revoked), ..v1::RevokeRequest::default() };
+    let nobody = Identity::open(None);
+    assert_eq!(router.revoke(&nobody, request).await.unwrap().sessions_ended, 0);
+    router.back(&session, Identity::open(session.identity().user.clone()).by_token(Some("lost"), None));
+    assert_eq!(session.closing().map(|closing| closing.code), Some(CloseCode::Unauthenticated));
+    router.back(&other, Identity::open(other.identity().user.clone()).by_token(Some("kept"), None));
+    assert!(other.closing().is_none());
+}

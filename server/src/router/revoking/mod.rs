@@ -90,29 +90,30 @@ impl Router {
         }
     }
 
-    /// Puts a revocation in force here. Returns how many sessions have ended by it, now or since it was first heard of.
+    /// Puts a revocation in force here. Returns how many sessions have ended by it, now or since it was first heard of. Of what is
+    /// known already, sessions have been looked for: what is kept is read anew whenever the way to it was lost.
     fn put_in_force(&self, revocation: Revocation) -> u32 {
         let (revoked, at) = (revocation.revoked.clone(), revocation.at);
-        if self.revoking.table.write().put(revocation) {
-            self.count_revocations();
-            self.revoking.changed.send_replace(());
-        }
+        // Held until all have ended: whoever hears of the same meanwhile answers only then.
         let mut ended = self.revoking.ended.lock();
+        if !self.revoking.table.write().put(revocation) {
+            return ended.get(&revoked).filter(|(since, _)| *since == at).map_or(0, |(_, count)| *count);
+        }
+        self.count_revocations();
+        self.revoking.changed.send_replace(());
         let sessions = match revoked.kind {
             Kind::Session => self.find(&revoked.name).into_iter().collect(),
             Kind::User | Kind::Token => self.hub.sessions.all(),
         };
-        let (since, count) = ended.entry(revoked).or_insert((at, 0));
-        if *since < at {
-            (*since, *count) = (at, 0);
+        let mut count = 0;
+        for session in sessions {
+            if session.closing().is_none() && self.is_revoked(&session) {
+                self.end_revoked(&session);
+                count += 1;
+            }
         }
-        for session in
-            sessions.iter().filter(|session| session.closing().is_none() && self.is_revoked(session))
-        {
-            self.end_revoked(session);
-            *count += 1;
-        }
-        *count
+        ended.insert(revoked, (at, count));
+        count
     }
 
     /// Takes one back here.
