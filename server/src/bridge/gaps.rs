@@ -17,7 +17,8 @@ const NODES_MAX: usize = 1_024;
 pub struct Verdict {
     /// Something that was said at the same place before is missing.
     pub gap: bool,
-    /// It was heard at another place already.
+    /// It was heard at another place already, or what was said later was: then it was told as missing. A server that hung hands out
+    /// late what a node had said to it before it went to another one.
     pub again: bool,
 }
 
@@ -37,11 +38,14 @@ impl Gaps {
         }
         let last = self.places.get_mut(place).and_then(|nodes| {
             make_room(nodes, origin);
-            nodes.insert(*origin, *seq)
+            let known = nodes.get(origin).copied();
+            nodes.insert(*origin, known.unwrap_or_default().max(*seq));
+            known
         });
         // Who has just begun to listen has missed nothing that it was to hear.
         let gap = last.is_some_and(|last| *previous > last);
-        let again = *copies > 1 && self.is_copy(*origin, *seq);
+        let late = last.is_some_and(|last| *seq <= last);
+        let again = late || *copies > 1 && self.is_copy(*origin, *seq);
         Verdict { gap, again }
     }
 
@@ -100,6 +104,20 @@ mod tests {
         assert!(!note("a", node, (21, 0)), "it does not know");
         gaps.forget(&Place::room("chat", "a"));
         assert!(!gaps.note(&heard("a", node, (40, 30), 1)).gap);
+    }
+
+    #[test]
+    fn what_comes_late_is_passed_over_and_missing_once() {
+        let (mut gaps, node) = (Gaps::default(), NodeId::random());
+        let mut note = |place, numbers| gaps.note(&heard(place, node, numbers, 1));
+        let verdict = |gap, again| Verdict { gap, again };
+        assert_eq!(note("a", (4, 0)), verdict(false, false));
+        assert_eq!(note("a", (9, 7)), verdict(true, false));
+        assert_eq!(note("a", (6, 4)), verdict(false, true));
+        assert_eq!(note("a", (7, 6)), verdict(false, true));
+        assert_eq!(note("a", (9, 7)), verdict(false, true));
+        assert_eq!(note("a", (10, 9)), verdict(false, false));
+        assert_eq!(note("b", (6, 4)), verdict(false, false), "places are heard each for itself");
     }
 
     #[test]

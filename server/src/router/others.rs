@@ -169,7 +169,10 @@ impl Router {
 
     /// Sees to what another node has said.
     fn take_in(self: &Arc<Self>, gaps: &mut Gaps, heard: Heard) {
-        let Some(bridge) = &self.bridge else { return };
+        let Some(bridge) = self.bridge.as_ref().filter(|_| heard.origin != self.node) else {
+            // Its own, which a server that hung hands out late, over a connection that was left.
+            return;
+        };
         let verdict = gaps.note(&heard);
         if verdict.gap {
             self.tell_gap(&heard.place);
