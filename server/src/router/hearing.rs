@@ -165,7 +165,10 @@ impl Router {
 
     /// What was not heard is not to be had.
     fn give_up(self: &Arc<Self>, namespace: &str, hole: &Hole) {
-        self.tell_missed(namespace, hole, (hole.from, hole.to));
+        let missing = self.mirror.lock().give_up(namespace, hole);
+        if let Some(missing) = missing {
+            self.tell_missed(namespace, hole, missing);
+        }
         self.go_on(namespace, hole);
     }
 
@@ -279,6 +282,7 @@ impl Router {
             if let Some(before) = state {
                 self.hub.owe_state(&namespace, &room, &after(&namespace, &room, before));
             }
+            let hole = hole.or_else(|| self.mirror.lock().behind_here(&namespace, &room));
             if let Some(hole) = hole {
                 self.fill_hole(&namespace, hole, Some(part)).await;
             }

@@ -159,6 +159,24 @@ impl Mirror {
         })
     }
 
+    /// The same, also when somebody reads it already: he may wait for an owner that is no more, while this node is about to be
+    /// the owner itself and to hand out what is new.
+    pub(super) fn behind_here(&mut self, namespace: &str, room: &str) -> Option<Hole> {
+        self.room_mut(namespace, room)?.repairing = false;
+        self.behind(namespace, room)
+    }
+
+    /// What of a hole was not handed out is not to be had: it will not be handed out any more. Returns the first and the last of
+    /// that.
+    pub(super) fn give_up(&mut self, namespace: &str, hole: &Hole) -> Option<(u64, u64)> {
+        let Some(room) = self.room_mut(namespace, &hole.room).filter(|room| room.epoch == hole.epoch) else {
+            return Some((hole.from, hole.to));
+        };
+        let from = hole.from.max(room.last + 1);
+        room.last = room.last.max(hole.to);
+        (from <= hole.to).then_some((from, hole.to))
+    }
+
     /// Whose turn an event is that is kept at `positions`.
     pub(super) fn turn(&self, namespace: &str, positions: &[RoomPosition]) -> Turn {
         let mut again = true;

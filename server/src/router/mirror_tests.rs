@@ -145,6 +145,26 @@ fn who_begins_to_listen_has_missed_nothing_from_before() {
 }
 
 #[test]
+fn who_becomes_the_owner_reads_what_is_missing_though_somebody_waits_for_the_one_before() {
+    let mut node = Node::new();
+    (1..=25).for_each(|offset| node.hand_out(offset));
+    let waiting = node.mirror.begin("n", "a", &head(EPOCH, 1, 46)).hole.unwrap();
+    assert_eq!((waiting.from, waiting.to), (26, 46));
+
+    assert_eq!(node.mirror.begin("n", "a", &head(EPOCH, 1, 59)).hole, None, "it is read already");
+    let hole = node.mirror.behind_here("n", "a").unwrap();
+    assert_eq!((hole.from, hole.to), (26, 59));
+    (26..=30).for_each(|offset| node.hand_out(offset));
+
+    // Whoever has waited gives up now: what was not handed out is told as missed, and is not handed out any more.
+    assert_eq!(node.mirror.give_up("n", &waiting), Some((31, 46)));
+    assert!(node.mirror.repaired("n", &waiting).is_empty());
+    (31..=59).for_each(|offset| node.hand_out(offset));
+    assert!(node.handed_out.iter().copied().eq((1..=30).chain(47..=59)), "{:?}", node.handed_out);
+    assert_eq!(node.mirror.give_up("n", &waiting), None);
+}
+
+#[test]
 fn another_life_is_noticed_and_what_was_before_it_is_told() {
     const OTHER: &str = "00000000000000e2";
     let mut mirror = Mirror::default();
