@@ -1,5 +1,5 @@
 //! Reading messages of a stream by their numbers: direct gets, several by one request. Any replica may answer them, also one
-//! that is behind; then the leader is asked.
+//! that is behind or hangs; then the leader is asked.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 /// What ends the answers to a request for several.
 const NO_CONTENT: u16 = 204;
 /// Time for one answer.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// Messages of one request.
 const MESSAGES_MAX: usize = 256;
 /// Bytes of one request.
@@ -37,10 +37,14 @@ fn away(error: impl ToString) -> FetchError {
 
 /// One message.
 pub(super) async fn one(stream: &Stream, sequence: u64) -> Result<Bytes, FetchError> {
-    match stream.direct_get(sequence).await {
-        Ok(message) => return Ok(message.payload),
-        Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
-        Err(error) => return Err(away(error)),
+    match timeout(ANSWER_MAX, stream.direct_get(sequence)).await {
+        Ok(Ok(message)) => return Ok(message.payload),
+        Ok(Err(error))
+            if !matches!(error.kind(), DirectGetErrorKind::NotFound | DirectGetErrorKind::TimedOut) =>
+        {
+            return Err(away(error));
+        }
+        Ok(Err(_)) | Err(_) => {}
     }
     match stream.get_raw_message(sequence).await {
         Ok(message) => Ok(message.payload),
@@ -63,7 +67,7 @@ pub(super) async fn some(
     let mut answers = client.subscribe(inbox.clone()).await.map_err(away)?;
     client.publish_with_reply(subject, inbox, request.into()).await.map_err(away)?;
     let mut messages = VecDeque::new();
-    while let Some(answer) = timeout(ANSWER_MAX, answers.next()).await.map_err(away)? {
+    while let Ok(Some(answer)) = timeout(ANSWER_MAX, answers.next()).await {
         match answer.status {
             None => messages.push_back(numbered(answer)?),
             // The end of what was asked for, or nothing at all.

@@ -41,7 +41,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::encoding;
 use rialto_proto::v1::Durability;
-use tokio::{io::AsyncReadExt, runtime::Handle, sync::watch};
+use tokio::{io::AsyncReadExt, runtime::Handle, sync::watch, time::timeout};
 
 pub use self::writer::Writer;
 use self::{
@@ -57,8 +57,11 @@ const OWNER: &str = "Rialto-Owner";
 const RECORDS: &str = "records";
 /// Of messages that say where a snapshot is.
 const SNAPSHOT: &str = "snapshot";
-/// Time for one acknowledgement.
-const ACKNOWLEDGED_MAX: Duration = Duration::from_secs(2);
+/// Time for one answer, and for one acknowledgement.
+const ANSWERED_MAX: Duration = Duration::from_secs(2);
+/// Time for the first answer of a stream. One whose leader is gone does not answer at all until it has another one; whoever
+/// wants it asks anew, soon.
+const FOUND_MAX: Duration = Duration::from_secs(1);
 /// How often a claim is tried while others claim too.
 const CLAIMS_MAX: usize = 16;
 /// Bytes of messages that are at hand for reading.
@@ -98,7 +101,7 @@ impl Streams {
         replicas: usize,
         durability: Durability,
     ) -> Result<Self, ClaimError> {
-        let context = ContextBuilder::new().ack_timeout(ACKNOWLEDGED_MAX).build(client.clone());
+        let context = ContextBuilder::new().timeout(ANSWERED_MAX).build(client.clone());
         let bucket = format!("rialto_{cluster}_snapshots");
         let failed = |what: String| ClaimError { stream: bucket.clone(), what };
         let config = object_store::Config {
@@ -132,7 +135,8 @@ impl Streams {
         let config = self.config(name, &subject);
         let stream = config.name.clone();
         let failed = |what: String| ClaimError { stream: stream.clone(), what };
-        let there = self.context.get_or_create_stream(config).await;
+        let there = timeout(FOUND_MAX, self.context.get_or_create_stream(config)).await;
+        let there = there.map_err(|_| failed(format!("no answer in {FOUND_MAX:?}")))?;
         let mut there = there.map_err(|error| failed(error.to_string()))?;
         let owner = format!("{:016x}", crate::base::clock::random_u64());
         for _ in 0..CLAIMS_MAX {
