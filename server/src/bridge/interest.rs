@@ -163,6 +163,11 @@ impl Interest {
         self.link.probe().await
     }
 
+    /// Leaves the other side of the link for another one.
+    pub(super) async fn leave(&self) {
+        self.link.leave().await;
+    }
+
     /// Everywhere that is listened to.
     pub(super) fn all(&self) -> Vec<Place> {
         self.places.lock().keys().cloned().collect()

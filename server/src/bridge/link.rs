@@ -40,6 +40,11 @@ pub trait Link: Debug + Send + Sync {
     /// Sends something to the other side and waits until it has come back.
     fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>>;
 
+    /// Leaves the other side for another one, where there are several: this one is cut off from the rest.
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// How it is, now and from now on.
     fn state(&self) -> watch::Receiver<LinkState>;
 }

@@ -292,6 +292,11 @@ impl Bridge {
         self.interest.probe().await
     }
 
+    /// Leaves what carries the link for another one that does.
+    pub async fn leave(&self) {
+        self.interest.leave().await;
+    }
+
     /// How the link is.
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.state.clone()

@@ -3,9 +3,15 @@
 //! That a listening has begun is certain when the server has answered something that was asked after it: it takes what a
 //! connection says in order. What is asked goes to a subject where nobody listens, and the server itself says so.
 
-use std::time::Duration;
+use std::{
+    future::{Ready, ready},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, ServerAddr};
+use async_nats::{
+    Client, ConnectOptions, Event, ReconnectToServer, RequestErrorKind, Server, ServerAddr, ServerInfo,
+};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use percent_encoding::percent_decode_str;
@@ -17,7 +23,10 @@ use crate::base::{clock, config::ClusterConfig};
 /// Messages of one subject that wait for this node; what comes beyond is lost, and noticed.
 const LISTENING_MAX: usize = 16 << 10;
 /// Time for connecting.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// How often a server that says nothing is asked whether it is there. One that has not answered three times is left for another one:
+/// that of a machine that is gone, or a network that is cut, does not say so.
+const PINGED_EVERY: Duration = Duration::from_millis(700);
 /// Waits between attempts to connect again grow from here.
 const RECONNECT_FIRST: Duration = Duration::from_millis(100);
 /// And up to here.
@@ -52,8 +61,10 @@ impl NatsLink {
             .custom_inbox_prefix(format!("rl.{}.inbox", cluster.name))
             .no_echo()
             .connection_timeout(CONNECT_MAX)
+            .ping_interval(PINGED_EVERY)
             .subscription_capacity(LISTENING_MAX)
             .reconnect_delay_callback(wait)
+            .reconnect_to_server_callback(in_turn())
             .event_callback(move |event| {
                 note(&told, &event);
                 if let Event::ServerError(error) = &event
@@ -131,6 +142,15 @@ impl Link for NatsLink {
         self.there_and_back().boxed()
     }
 
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if let Err(error) = self.client.force_reconnect().await {
+                tracing::warn!(%error, "the server was not left");
+            }
+        }
+        .boxed()
+    }
+
     fn state(&self) -> watch::Receiver<LinkState> {
         self.state.subscribe()
     }
@@ -170,6 +190,18 @@ fn shown(urls: &str) -> String {
         format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
     });
     shown.collect::<Vec<_>>().join(",")
+}
+
+/// Chooses one server after the other, from one by chance on: whoever leaves one comes to another one. The library would choose again
+/// the one to which it could connect last.
+fn in_turn() -> impl Fn(Vec<Server>, ServerInfo) -> Ready<Option<ReconnectToServer>> + Send + Sync + 'static {
+    let next = AtomicUsize::new(clock::random_u64() as usize);
+    move |servers, last| {
+        let at = next.fetch_add(1, Ordering::Relaxed).checked_rem(servers.len());
+        // Who begins tries all.
+        let server = at.and_then(|at| servers.get(at)).filter(|_| !last.server_id.is_empty());
+        ready(server.map(|server| ReconnectToServer { addr: server.addr.clone(), delay: None }))
+    }
 }
 
 /// How long to wait before the next attempt: all nodes lose a server at the same moment.

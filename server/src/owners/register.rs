@@ -1,5 +1,7 @@
 //! The register of owners, as a bucket of NATS: an entry is written only if it is still as it was seen.
 
+use std::time::Duration;
+
 use async_nats::{
     Client,
     jetstream::{
@@ -11,12 +13,16 @@ use async_nats::{
 };
 use futures_util::{StreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::lease::Lease;
 use crate::base::ids::NodeId;
 
 /// Under what it stands into how many parts all rooms fall.
 const PARTS: &str = "parts";
+
+/// Time for one answer: what an owner writes comes in time, or is written again.
+const ANSWERED_MAX: Duration = Duration::from_secs(1);
 
 /// Why an entry was not written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +77,7 @@ impl Register {
         replicas: usize,
         parts: u32,
     ) -> Result<Self, RegisterError> {
-        let context = jetstream::new(client);
+        let context = asking(client);
         let store = bucket(&context, format!("rialto_{cluster}_owners"), replicas).await?;
         let register = Self { store };
         match register.store.create(PARTS, parts.to_string().into()).await {
@@ -115,19 +121,27 @@ impl Register {
     /// What the register says, now and whenever it changes; ends when it cannot be had any more. First comes all that is there
     /// now.
     pub async fn watch(&self) -> Result<(Vec<Noted>, BoxStream<'static, Noted>), RegisterError> {
-        // What changes while it is read comes twice, which does no harm; what is older than what is known is passed over.
-        let changes = self.store.watch_all().await.map_err(away)?;
-        let mut now = Vec::new();
-        let mut keys = self.store.keys().await.map_err(away)?;
-        while let Some(key) = keys.next().await {
-            let Ok(part) = key.map_err(away)?.parse::<u32>() else { continue };
-            let entry = self.store.entry(part.to_string()).await.map_err(away)?;
-            now.extend(entry.and_then(|entry| noted(&entry)));
+        // One listening tells both. Reading entries one by one would ask any server that has them, also one that hangs.
+        let mut changes = self.store.watch_with_history(">").await.map_err(away)?;
+        let (mut now, mut current) = (Vec::new(), false);
+        // There is an entry at least: how many parts there are.
+        while !current {
+            let entry = timeout(ANSWERED_MAX, changes.next()).await.map_err(away)?;
+            let entry = entry.ok_or_else(|| away("the register has ended"))?.map_err(away)?;
+            current = entry.seen_current;
+            now.extend(noted(&entry));
         }
         let changes = changes.take_while(|entry| futures_util::future::ready(entry.is_ok()));
         let changes = changes.filter_map(|entry| async move { noted(&entry.ok()?) });
         Ok((now, changes.boxed()))
     }
+}
+
+/// JetStream, asked by somebody who has no time: a bucket whose leader is gone does not answer, until it has another one.
+pub(super) fn asking(client: Client) -> Context {
+    let mut context = jetstream::new(client);
+    context.set_timeout(ANSWERED_MAX);
+    context
 }
 
 /// Opens a bucket, and makes it when there is none.

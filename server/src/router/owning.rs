@@ -5,14 +5,20 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::join_all};
 use parking_lot::Mutex;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval, sleep, timeout, timeout_at},
+};
 
 use super::{
     Router,
     part::{Owner, Part},
 };
 use crate::{
-    base::{clock, tasks},
+    base::{
+        clock::{self, Instant},
+        tasks,
+    },
     bridge::Bridge,
     history::{Histories, SettingsOf, Tuning},
     log::{
@@ -26,6 +32,13 @@ use crate::{
 const LOOKED_EVERY: Duration = Duration::from_millis(100);
 /// Time for what is under way in a part that is handed over.
 const SETTLED_WITHIN: Duration = Duration::from_secs(1);
+/// Owners write their entries more often than this: when nothing new is seen of the register, what shows it has stopped, for example
+/// with the server that did.
+const SEEN_WITHIN: Duration = Duration::from_millis(1_500);
+/// A node that hears no other one for so long, and does not have the register, may be connected to a server that is cut off.
+const ALONE_AFTER: Duration = Duration::from_secs(3);
+/// Servers of NATS that have lost one of them agree again within so long: their elections take 4 to 9 s.
+const AGREED_WITHIN: Duration = Duration::from_secs(12);
 /// The wait before something is tried again that has failed.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
@@ -53,6 +66,10 @@ struct Owning {
     leases: Mutex<Leases>,
     /// Those that are being taken up or handed over.
     moving: Mutex<HashSet<u32>>,
+    /// What the register says is known.
+    known: Notify,
+    /// The register is not as it was seen.
+    outdated: Notify,
 }
 
 impl Router {
@@ -61,15 +78,34 @@ impl Router {
         let Some(bridge) = self.bridge.clone() else { return };
         let leases = Mutex::new(Leases::new(self.node, self.parts.count(), clock::now()));
         let (router, moving) = (Arc::clone(&self), Mutex::default());
-        let owning = Arc::new(Owning { router, bridge, estate, leases, moving });
+        let (known, outdated) = (Notify::new(), Notify::new());
+        let owning = Arc::new(Owning { router, bridge, estate, leases, moving, known, outdated });
         let follow = async {
+            let mut had = clock::now();
             loop {
-                owning.follow().await;
+                if owning.follow().await {
+                    had = clock::now();
+                } else if owning.is_cut_off(had) {
+                    tracing::warn!("this server of NATS is cut off from the others: left for another one");
+                    owning.bridge.leave().await;
+                    had = clock::now();
+                }
                 sleep(AGAIN_AFTER).await;
+            }
+        };
+        // Entries are written in time also while the register is looked for.
+        let look = async {
+            let mut ticks = interval(LOOKED_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            owning.known.notified().await;
+            loop {
+                ticks.tick().await;
+                owning.look();
             }
         };
         tokio::select! {
             () = follow => {}
+            () = look => {}
             () = self.tasks.stopping().cancelled() => return,
             () = self.leaving.cancelled() => {}
         }
@@ -113,25 +149,37 @@ impl Router {
 }
 
 impl Owning {
-    /// Follows the register, and does what is to be done, until the register cannot be had any more.
-    async fn follow(self: &Arc<Self>) {
+    /// Whether the server of NATS to which this node is connected seems to have lost the others: what all agree on is not to be had
+    /// there, and nobody else is heard, or it lasts longer than servers that reach each other need for agreeing again.
+    fn is_cut_off(&self, had: Instant) -> bool {
+        let (now, nodes) = (clock::now(), self.bridge.nodes());
+        let without = now.saturating_duration_since(had);
+        let alone = nodes.iter().all(|node| self.bridge.silent(*node, now) > ALONE_AFTER);
+        without > AGREED_WITHIN || without > ALONE_AFTER && alone
+    }
+
+    /// Follows the register until it cannot be had any more. Whether it could.
+    async fn follow(&self) -> bool {
         let (now, mut changes) = match self.estate.register.watch().await {
             Ok(watched) => watched,
             Err(error) => {
                 tracing::warn!(%error, "the register of owners cannot be had");
-                return self.distrust();
+                return false;
             }
         };
         now.into_iter().for_each(|noted| self.note(noted));
-        let mut ticks = interval(LOOKED_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.known.notify_one();
+        let mut seen = clock::now();
         loop {
             tokio::select! {
-                noted = changes.next() => match noted {
-                    Some(noted) => self.note(noted),
-                    None => return,
+                noted = timeout_at(seen + SEEN_WITHIN, changes.next()) => match noted {
+                    Ok(Some(noted)) => {
+                        seen = clock::now();
+                        self.note(noted);
+                    }
+                    Ok(None) | Err(_) => return true,
                 },
-                _ = ticks.tick() => self.look(),
+                () = self.outdated.notified() => return true,
             }
         }
     }
@@ -208,7 +256,7 @@ impl Owning {
                 self.leases.lock().wrote(part, lease, began, clock::now());
                 self.won(part);
             }
-            Err(RegisterError::Lost) => {}
+            Err(RegisterError::Lost) => self.outdated.notify_one(),
             Err(error) => tracing::warn!(part, %error, "the register of owners was not written"),
         }
     }
@@ -291,6 +339,7 @@ impl Owning {
         let lease = self.leases.lock().lease(part).filter(|lease| lease.owner == self.router.node);
         let Some(lease) = lease else { return };
         if let Err(error) = self.estate.register.give_up(part, lease.revision).await {
+            self.outdated.notify_one();
             tracing::warn!(part, %error, "the register of owners was not written");
         }
     }
