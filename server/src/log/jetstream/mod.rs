@@ -59,8 +59,7 @@ const RECORDS: &str = "records";
 const SNAPSHOT: &str = "snapshot";
 /// Time for one answer, and for one acknowledgement.
 const ANSWERED_MAX: Duration = Duration::from_secs(2);
-/// Time for the first answer of a stream. One whose leader is gone does not answer at all until it has another one; whoever
-/// wants it asks anew, soon.
+/// Time for the first answer of a stream: one without a leader gives none.
 const FOUND_MAX: Duration = Duration::from_secs(1);
 /// How often a claim is tried while others claim too.
 const CLAIMS_MAX: usize = 16;
@@ -135,23 +134,18 @@ impl Streams {
         let config = self.config(name, &subject);
         let stream = config.name.clone();
         let failed = |what: String| ClaimError { stream: stream.clone(), what };
-        let there = timeout(FOUND_MAX, self.context.get_or_create_stream(config)).await;
-        let there = there.map_err(|_| failed(format!("no answer in {FOUND_MAX:?}")))?;
+        let there = timeout(FOUND_MAX, self.context.get_or_create_stream(config));
+        let there = there.await.map_err(|late| failed(late.to_string()))?;
         let mut there = there.map_err(|error| failed(error.to_string()))?;
         let owner = format!("{:016x}", crate::base::clock::random_u64());
         for _ in 0..CLAIMS_MAX {
             let state = there.info().await.map_err(|error| failed(error.to_string()))?.state.clone();
             let claim = message(&owner, state.last_sequence, batch::nothing());
-            let sent = self.context.send_publish(format!("{subject}.{RECORDS}"), claim).await;
-            let claimed = match sent {
-                Ok(acknowledged) => acknowledged.await,
-                Err(error) => Err(error),
-            };
-            match claimed {
+            let sent = self.context.send_publish(format!("{subject}.{RECORDS}"), claim);
+            match async { sent.await?.await }.await {
                 Ok(claimed) => {
                     let pointer = pointer(&there, &subject).await.map_err(failed)?;
-                    let (client, context) = (self.client.clone(), self.context.clone());
-                    let snapshots = self.snapshots.clone();
+                    let Self { client, context, snapshots, .. } = self.clone();
                     let store = Store { client, context, stream: there, snapshots };
                     let bounds = (state.first_sequence, claimed.sequence);
                     let (log, writer) = self.open(store, (subject, owner), bounds, pointer);
