@@ -173,9 +173,13 @@ impl Router {
         self.advance_part(bridge, part);
     }
 
-    /// Gives up on what was waited for too long, and asks again what was refused.
+    /// Gives up on what was waited for too long, and on former owners that are not heard any more; asks again what was refused.
     pub(super) fn tick_asking(self: &Arc<Self>, bridge: &Bridge) {
         for (part, queue) in (0..).zip(&self.asking) {
+            let former = queue.lock().former(at(&self.parts.owner(part)));
+            if let Some(node) = former {
+                self.replace_owner(bridge, part, node);
+            }
             let late = queue.lock().tick(clock::now());
             for asked in late {
                 self.forget_awaited(&asked.what);

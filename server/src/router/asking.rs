@@ -162,6 +162,12 @@ impl Queue {
         unknown
     }
 
+    /// A former owner that has still to answer something, when it is known who the owner is now.
+    pub(super) fn former(&self, owner: At) -> Option<NodeId> {
+        let sent_to = self.sent_to.filter(|node| !self.sent.is_empty() && owner != At::There(*node));
+        sent_to.filter(|_| owner != At::Nowhere)
+    }
+
     /// Whoever has refused may be asked again. Returns what was waited for too long.
     pub(super) fn tick(&mut self, now: Instant) -> Vec<Asked> {
         self.refused_by = None;

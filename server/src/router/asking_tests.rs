@@ -50,6 +50,18 @@ fn nothing_goes_to_a_new_owner_before_the_old_one_has_answered() {
 }
 
 #[test]
+fn a_former_owner_is_known_as_long_as_it_has_something_to_answer() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    assert!(queue.push(write(1)).is_ok());
+    assert_eq!(send(&mut queue, old), [1]);
+    assert_eq!(queue.former(At::There(old)), None, "it is the owner");
+    assert_eq!(queue.former(At::Nowhere), None, "nobody else is");
+    assert_eq!([queue.former(At::There(new)), queue.former(At::Here)], [Some(old); 2]);
+    assert!(queue.answered(old, 1).is_some());
+    assert_eq!(queue.former(At::There(new)), None);
+}
+
+#[test]
 fn what_a_node_does_not_own_is_asked_again_in_its_order() {
     let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
     (1..=3).for_each(|id| assert!(queue.push(write(id)).is_ok()));
