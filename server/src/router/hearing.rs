@@ -1,18 +1,20 @@
 //! What the owners of rooms say: events and changes of states, each in its turn. What was not heard is read from the owner and
 //! handed out in its place; what cannot be had any more is told as missed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rialto_proto::{
     node::{EventPage, Head},
     v1::{self, Accepted, Missed, RefusalCode, server_frame::Frame as Body},
 };
+use tokio::time::{interval, timeout};
 
 use super::{
     Router,
     asking::{Answer, Answered, Ask},
     keep::Keeping,
     mirror::{Change, Hole, Missing, Turn, Wait},
+    others::unreachable_part,
     owed::missed,
     part::Part,
 };
@@ -34,6 +36,11 @@ use crate::{
 
 /// Rooms about which an owner is asked at once.
 const HEADS_MAX: usize = 256;
+
+/// How often it is looked whether a node is as far as the owner of a room that somebody joins.
+const LEVEL_EVERY: Duration = Duration::from_millis(5);
+/// A node is as far within so long: what cannot be read is given up.
+const LEVEL_WITHIN: Duration = Duration::from_secs(12);
 
 impl Router {
     /// Tells the other nodes of an event that was kept here.
@@ -231,7 +238,8 @@ impl Router {
         }
     }
 
-    /// Asks the owners how far rooms are, so that what is new from now on is known to be new.
+    /// Asks the owners how far rooms are, so that what is new from now on is known to be new, and waits until this node is as far:
+    /// who comes from another node may have seen more than was handed out here.
     pub(super) async fn begin_mirror(&self, namespace: &str, rooms: &[RoomName]) -> Result<(), Refusal> {
         let mut parts: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for room in rooms {
@@ -239,7 +247,14 @@ impl Router {
             parts.entry(part).or_default().push(room.as_str().to_owned());
         }
         let asked = parts.into_iter().map(|(part, rooms)| self.ask_heads(part, namespace, rooms));
-        futures_util::future::try_join_all(asked).await.map(drop)
+        futures_util::future::try_join_all(asked).await?;
+        let level = async {
+            let mut ticks = interval(LEVEL_EVERY);
+            while rooms.iter().any(|room| self.mirror.lock().is_behind(namespace, room.as_str())) {
+                ticks.tick().await;
+            }
+        };
+        timeout(LEVEL_WITHIN, level).await.map_err(|_| unreachable_part())
     }
 
     /// Asks the owner of a part how far rooms are, and has read what was not heard.

@@ -159,7 +159,12 @@ impl Mirror {
         })
     }
 
-    /// The same, also when somebody reads it already: he may wait for an owner that is no more, while this node is about to be
+    /// Whether less of a room was handed out than its owner has told of.
+    pub(super) fn is_behind(&self, namespace: &str, room: &str) -> bool {
+        self.room(namespace, room).is_some_and(|room| room.last < room.reaches)
+    }
+
+    /// What of a room was not heard, to be read; also when somebody reads it already: he may wait for an owner that is no more, while this node is about to be
     /// the owner itself and to hand out what is new.
     pub(super) fn behind_here(&mut self, namespace: &str, room: &str) -> Option<Hole> {
         self.room_mut(namespace, room)?.repairing = false;

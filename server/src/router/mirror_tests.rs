@@ -165,6 +165,18 @@ fn who_becomes_the_owner_reads_what_is_missing_though_somebody_waits_for_the_one
 }
 
 #[test]
+fn a_node_is_behind_until_all_that_the_owner_has_told_of_is_handed_out() {
+    let mut node = Node::new();
+    (1..=25).for_each(|offset| node.hand_out(offset));
+    assert!(!node.mirror.is_behind("n", "a") && !node.mirror.is_behind("n", "b"));
+    assert!(node.mirror.begin("n", "a", &head(EPOCH, 1, 27)).hole.is_some());
+    node.hand_out(26);
+    assert!(node.mirror.is_behind("n", "a"));
+    node.hand_out(27);
+    assert!(!node.mirror.is_behind("n", "a"));
+}
+
+#[test]
 fn another_life_is_noticed_and_what_was_before_it_is_told() {
     const OTHER: &str = "00000000000000e2";
     let mut mirror = Mirror::default();
