@@ -21,7 +21,8 @@ use crate::base::ids::NodeId;
 /// Under what it stands into how many parts all rooms fall.
 const PARTS: &str = "parts";
 
-/// Time for one answer: what an owner writes comes in time, or is written again.
+/// Time for one answer, once a node has the register: what an owner writes comes in time, or is written again. A bucket whose leader is
+/// gone does not answer until it has another one.
 const ANSWERED_MAX: Duration = Duration::from_secs(1);
 
 /// Why an entry was not written or read.
@@ -77,7 +78,7 @@ impl Register {
         replicas: usize,
         parts: u32,
     ) -> Result<Self, RegisterError> {
-        let context = asking(client);
+        let context = jetstream::new(client);
         let store = bucket(&context, format!("rialto_{cluster}_owners"), replicas).await?;
         let register = Self { store };
         match register.store.create(PARTS, parts.to_string().into()).await {
@@ -100,13 +101,14 @@ impl Register {
         let value = serde_json::to_vec(&entry).map_err(away)?;
         let key = part.to_string();
         if lease.revision == 0 {
-            let created = self.store.create(key, value.into()).await;
+            let created = timeout(ANSWERED_MAX, self.store.create(key, value.into())).await.map_err(away)?;
             return created.map_err(|error| match error.kind() {
                 CreateErrorKind::AlreadyExists => RegisterError::Lost,
                 _ => away(error),
             });
         }
-        let written = self.store.update(key, value.into(), lease.revision).await;
+        let written = self.store.update(key, value.into(), lease.revision);
+        let written = timeout(ANSWERED_MAX, written).await.map_err(away)?;
         written.map_err(|error| match error.kind() {
             UpdateErrorKind::WrongLastRevision => RegisterError::Lost,
             _ => away(error),
@@ -115,14 +117,16 @@ impl Register {
 
     /// Gives the entry of a part up, if it still has this revision.
     pub async fn give_up(&self, part: u32, revision: u64) -> Result<(), RegisterError> {
-        self.store.delete_expect_revision(part.to_string(), Some(revision)).await.map_err(away)
+        let deleted = self.store.delete_expect_revision(part.to_string(), Some(revision));
+        timeout(ANSWERED_MAX, deleted).await.map_err(away)?.map_err(away)
     }
 
     /// What the register says, now and whenever it changes; ends when it cannot be had any more. First comes all that is there
     /// now.
     pub async fn watch(&self) -> Result<(Vec<Noted>, BoxStream<'static, Noted>), RegisterError> {
         // One listening tells both. Reading entries one by one would ask any server that has them, also one that hangs.
-        let mut changes = self.store.watch_with_history(">").await.map_err(away)?;
+        let changes = timeout(ANSWERED_MAX, self.store.watch_with_history(">")).await.map_err(away)?;
+        let mut changes = changes.map_err(away)?;
         let (mut now, mut current) = (Vec::new(), false);
         // There is an entry at least: how many parts there are.
         while !current {
@@ -135,13 +139,6 @@ impl Register {
         let changes = changes.filter_map(|entry| async move { noted(&entry.ok()?) });
         Ok((now, changes.boxed()))
     }
-}
-
-/// JetStream, asked by somebody who has no time: a bucket whose leader is gone does not answer, until it has another one.
-pub(super) fn asking(client: Client) -> Context {
-    let mut context = jetstream::new(client);
-    context.set_timeout(ANSWERED_MAX);
-    context
 }
 
 /// Opens a bucket, and makes it when there is none.

@@ -30,7 +30,7 @@ use std::{
 use async_nats::{
     Client,
     jetstream::{
-        Context,
+        self, Context,
         context::{ContextBuilder, PublishErrorKind},
         message::PublishMessage,
         object_store::{self, ObjectStore},
@@ -109,9 +109,11 @@ impl Streams {
             num_replicas: replicas,
             ..object_store::Config::default()
         };
-        let snapshots = match context.get_object_store(&bucket).await {
+        // Who begins has time, and so has whoever reads a snapshot.
+        let patient = jetstream::new(client.clone());
+        let snapshots = match patient.get_object_store(&bucket).await {
             Ok(there) => there,
-            Err(_) => context.create_object_store(config).await.map_err(|error| failed(error.to_string()))?,
+            Err(_) => patient.create_object_store(config).await.map_err(|error| failed(error.to_string()))?,
         };
         Ok(Self { client, context, snapshots, cluster: cluster.to_owned(), replicas, durability })
     }
