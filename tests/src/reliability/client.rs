@@ -10,8 +10,8 @@ use std::{
 };
 
 use rialto_proto::v1::{
-    Accepted, AttachRequest, AttachResponse, ClientFrame, CloseCode, Durability, Emit, Enter, Hello, Join,
-    Ping, RefusalCode, Refused, Resume, ServerFrame, Welcome, client_frame::Command,
+    Accepted, AttachRequest, AttachResponse, ClientFrame, CloseCode, Durability, Hello, Join, Ping,
+    RefusalCode, Refused, Resume, ServerFrame, Welcome, client_frame::Command,
     messaging_service_client::MessagingServiceClient, server_frame::Frame,
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -22,11 +22,14 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use super::sight::Sight;
+use super::{
+    counts::Counts,
+    open::{Open, What, command},
+    sight::Sight,
+};
 use crate::{
     checks::{self, Done, Message, Position, Recorder, Room},
     node::is_alone,
-    words::{content, rooms},
 };
 
 /// Frames after which a client confirms what it has seen.
@@ -37,40 +40,12 @@ const REQUESTS_MAX: usize = 16;
 /// when its connection is reset in the moment in which the call is made (twice in 50,000 on a bare listener that resets).
 const GREETING_MAX: Duration = Duration::from_secs(5);
 
+/// After that a client that has other nodes to go to asks whether its own is still there, and after as long again it goes.
+const SILENT_MAX: Duration = Duration::from_secs(1);
+
 /// The connection is gone, or was never there.
 #[derive(Debug)]
 pub struct Broken(pub String);
-
-/// What has happened to a client.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    /// Its session went on over another stream.
-    pub resumed: u64,
-    /// Its session was lost, and it began another one.
-    pub afresh: u64,
-    /// Events that it saw.
-    pub events: u64,
-    /// It was told of something missing.
-    pub missed: u64,
-    /// Emits that were acknowledged.
-    pub accepted: u64,
-    /// Of these, those that the node had taken before under the same idempotency key.
-    pub duplicates: u64,
-    /// Emits that were refused.
-    pub refused: u64,
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.resumed += other.resumed;
-        self.afresh += other.afresh;
-        self.events += other.events;
-        self.missed += other.missed;
-        self.accepted += other.accepted;
-        self.duplicates += other.duplicates;
-        self.refused += other.refused;
-    }
-}
 
 /// The namespace without a history.
 const UNKEPT: &str = "default";
@@ -91,24 +66,16 @@ pub struct Client {
     open: VecDeque<Open>,
     stream: Option<Stream>,
     pongs: u64,
+    /// There are other nodes, to which it may go.
+    roams: bool,
+    /// Its node has told it to go.
+    drained: bool,
+    /// Other nodes were not reached when it wanted to be somewhere: it has to begin anew.
+    shut_out: bool,
     /// What has happened to it.
     pub counts: Counts,
     /// Why emits were refused.
     pub refusals: BTreeMap<RefusalCode, u64>,
-}
-
-/// A command without an answer.
-#[derive(Debug)]
-struct Open {
-    reference: u32,
-    what: What,
-    sent: bool,
-}
-
-#[derive(Debug, Clone)]
-enum What {
-    Enter(String),
-    Emit(Room, Message),
 }
 
 #[derive(Debug)]
@@ -133,6 +100,9 @@ impl Client {
             open: VecDeque::new(),
             stream: None,
             pongs: 0,
+            roams: false,
+            drained: false,
+            shut_out: false,
             counts: Counts::default(),
             refusals: BTreeMap::new(),
         }
@@ -144,6 +114,41 @@ impl Client {
         self
     }
 
+    /// The same, and it may be sent to other nodes.
+    pub fn roaming(self) -> Self {
+        Self { roams: true, ..self }
+    }
+
+    /// Goes to another node with the next connection.
+    pub fn go_to(&mut self, url: &str) {
+        self.stream = None;
+        url.clone_into(&mut self.url);
+    }
+
+    /// Whether its node has told it to go to another one.
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// The number of the last message of a sender that it has seen in a room.
+    pub fn heard(&self, room: &Room, sender: &str) -> Option<u64> {
+        self.sight.heard(room, sender)
+    }
+
+    /// As whom it speaks in a room. What a session that is lost has said last may come after what the next one says, where no
+    /// room keeps it: so there each has a name of its own.
+    pub fn sender(&self, room: &Room) -> Arc<str> {
+        if self.roams && &*room.namespace == UNKEPT {
+            return format!("{}-{}", self.name, self.counts.afresh).into();
+        }
+        Arc::clone(&self.name)
+    }
+
+    /// How many messages it has said in a room.
+    pub fn said(&self, room: &Room) -> u64 {
+        self.said.get(room).copied().unwrap_or_default()
+    }
+
     /// How many of its emits have no answer yet.
     pub fn unanswered(&self) -> usize {
         self.open.len()
@@ -152,8 +157,8 @@ impl Client {
     /// Says its next message in a room: goes out with the next turn.
     pub fn say(&mut self, room: &Room) {
         let n = self.said.entry(room.clone()).or_default();
-        let message = Message { sender: self.name.clone(), room: room.name.clone(), n: *n };
-        *n += 1;
+        let n = std::mem::replace(n, *n + 1);
+        let message = Message { sender: self.sender(room), room: room.name.clone(), n };
         self.recorder.done(Done::Invoked { room: room.clone(), message: message.clone() });
         self.ask(What::Emit(room.clone(), message));
     }
@@ -182,6 +187,7 @@ impl Client {
     pub async fn connect(&mut self) -> Result<(), Broken> {
         self.stream = None;
         let greeted = timeout(GREETING_MAX, self.greet()).await;
+        self.drained = false;
         let (mut stream, first) = greeted.map_err(|_| Broken("no answer to the greeting".into()))??;
         let mut frames = first.frames;
         let welcome = match frames.first_mut().and_then(|frame| frame.frame.take()) {
@@ -212,7 +218,12 @@ impl Client {
     }
 
     async fn greet(&self) -> Result<(Stream, AttachResponse), Broken> {
-        let endpoint = Endpoint::from_shared(self.url.clone()).expect("a URL");
+        let mut endpoint = Endpoint::from_shared(self.url.clone()).expect("a URL");
+        if self.roams {
+            // One that does not answer is left for another one.
+            endpoint = endpoint.connect_timeout(SILENT_MAX).http2_keep_alive_interval(SILENT_MAX);
+            endpoint = endpoint.keep_alive_timeout(SILENT_MAX).keep_alive_while_idle(true);
+        }
         let channel: Channel = endpoint.connect().await.map_err(|error| Broken(error.to_string()))?;
         let (up, receiver) = mpsc::channel(REQUESTS_MAX);
         let frames = vec![ClientFrame { r#ref: 0, command: Some(Command::Hello(self.hello())) }];
@@ -256,6 +267,9 @@ impl Client {
         if self.session.is_some() {
             self.counts.afresh += 1;
             self.sight.ended();
+            if self.roams {
+                self.said.retain(|room, _| &*room.namespace != UNKEPT);
+            }
         }
         self.session = Some(Resume {
             session_id: welcome.session_id,
@@ -264,6 +278,7 @@ impl Client {
             afresh: true,
         });
         (self.confirmed, self.next_ref) = (1, 1);
+        self.shut_out = false;
         let open = std::mem::take(&mut self.open);
         for namespace in self.enters.clone() {
             self.ask(What::Enter(namespace));
@@ -271,7 +286,7 @@ impl Client {
         for Open { what, sent, .. } in open {
             if let What::Emit(room, message) = &what {
                 // The idempotency key of what no room keeps holds on one node: said again on another one, it may come twice.
-                if sent && !is_alone() && &*room.namespace == UNKEPT {
+                if sent && (self.roams || !is_alone()) && &*room.namespace == UNKEPT {
                     continue;
                 }
                 self.recorder.done(Done::Invoked { room: room.clone(), message: message.clone() });
@@ -302,6 +317,10 @@ impl Client {
     ///
     /// *Cancel safety*: may be given up; nothing that came is lost.
     pub async fn turn(&mut self) -> Result<(), Broken> {
+        if self.shut_out {
+            self.forget_seq();
+            return Err(Broken("it is not where it wanted to be".into()));
+        }
         let mut stream = self.stream.take().ok_or_else(|| Broken("not connected".into()))?;
         self.flush_on(&mut stream);
         let stream = self.stream.insert(stream);
@@ -365,7 +384,8 @@ impl Client {
                 Some(Frame::Refused(refused)) => self.refused(r#ref, &refused),
                 Some(Frame::Entered(_)) => drop(self.answered(r#ref)),
                 Some(Frame::Pong(_)) => self.pongs += 1,
-                Some(Frame::Ping(_) | Frame::Close(_) | Frame::Drain(_)) | None => {}
+                Some(Frame::Drain(_)) => self.drained = true,
+                Some(Frame::Ping(_) | Frame::Close(_)) | None => {}
                 Some(other) => panic!("{}: unexpected {other:?}", self.name),
             }
         }
@@ -392,12 +412,25 @@ impl Client {
         self.recorder.done(Done::Accepted { message, position, durability });
     }
 
+    /// Whether a command is one of those that make it a member or let it enter.
+    fn wants_to_be_there(&self, reference: u32) -> bool {
+        let front = self.open.front();
+        reference == 0
+            || front.is_some_and(|open| open.reference == reference && matches!(open.what, What::Enter(_)))
+    }
+
     fn refused(&mut self, reference: u32, refused: &Refused) {
         let code = refused.code();
+        if self.roams && code == RefusalCode::NodesUnreachable && self.wants_to_be_there(reference) {
+            self.shut_out = true;
+            return;
+        }
         match self.answered(reference) {
             What::Enter(namespace) => panic!("{} may not enter {namespace}: {refused:?}", self.name),
-            // The outcome is not known: the log has failed after it was taken.
-            What::Emit(_, message) if code == RefusalCode::StorageFailed => {
+            // The outcome is not known: the log has failed after it was taken, or the node that had it is gone.
+            What::Emit(_, message)
+                if matches!(code, RefusalCode::StorageFailed | RefusalCode::NodesUnreachable) =>
+            {
                 self.recorder.done(Done::Unknown { message });
             }
             What::Emit(_, message) => self.recorder.done(Done::Refused { message }),
@@ -409,18 +442,5 @@ impl Client {
 
 /// Whether a client comes back after its stream was closed so, and need not wonder.
 fn goes_on(code: CloseCode) -> bool {
-    matches!(code, CloseCode::FellBehind | CloseCode::Replaced | CloseCode::SessionLost)
-}
-
-fn command(what: &What) -> Command {
-    match what {
-        What::Enter(namespace) => Command::Enter(Enter { namespace: namespace.clone() }),
-        What::Emit(room, message) => Command::Emit(Emit {
-            namespace: room.namespace.to_string(),
-            target: Some(rooms(&[&room.name])),
-            content: Some(content("message", &message.to_string())),
-            idempotency_key: format!("{message} {}", room.namespace),
-            ..Emit::default()
-        }),
-    }
+    matches!(code, CloseCode::FellBehind | CloseCode::Replaced | CloseCode::SessionLost | CloseCode::Draining)
 }

@@ -28,7 +28,7 @@ pub fn pass_over(test: &str, Missing(what): &Missing) {
 }
 
 /// Runs a program to its end and gives what it prints.
-fn run(program: &str, arguments: &[&str]) -> Result<String, Missing> {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<String, Missing> {
     let failed = |why: String| Missing(format!("`{program} {}` fails: {why}", arguments.join(" ")));
     let output = Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {

@@ -3,13 +3,17 @@
 //! [`crate::checks`]. Every wait of a client has a clock of its own.
 
 mod client;
+mod counts;
 mod disks;
 mod faults;
+mod open;
 mod reading;
 mod seed;
 mod sight;
 
-pub use client::{Broken, Client, Counts};
+pub use client::{Broken, Client};
+pub use counts::Counts;
+pub(crate) use disks::run;
 pub use disks::{Missing, Mounted, PoweredDisk, pass_over};
 pub use faults::{Fault, lose};
 pub use reading::{read_histories, said};

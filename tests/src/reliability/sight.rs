@@ -14,6 +14,8 @@ pub(super) struct Sight {
     recorder: Recorder,
     rooms: Vec<Known>,
     senders: BTreeMap<String, Arc<str>>,
+    /// The last number of each sender in each room.
+    heard: BTreeMap<(Room, Arc<str>), u64>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ struct Known {
 impl Sight {
     pub(super) fn new(who: &str, recorder: Recorder, rooms: &[Room]) -> Self {
         let rooms = rooms.iter().map(|room| Known { room: room.clone(), position: None }).collect();
-        Self { who: who.to_owned(), recorder, rooms, senders: BTreeMap::new() }
+        Self { who: who.to_owned(), recorder, rooms, senders: BTreeMap::new(), heard: BTreeMap::new() }
     }
 
     /// The namespaces, and in each of them the rooms and the positions to recover from.
@@ -119,7 +121,13 @@ impl Sight {
         if let Some(at) = begins {
             self.write(Seen::Reset { room: room.clone(), at });
         }
+        self.heard.insert((room.clone(), message.sender.clone()), message.n);
         self.write(Seen::Event { room, position, message });
+    }
+
+    /// The number of the last message of a sender that was seen in a room.
+    pub(super) fn heard(&self, room: &Room, sender: &str) -> Option<u64> {
+        self.heard.get(&(room.clone(), sender.into())).copied()
     }
 
     /// The message that a text is, without new strings for each.
@@ -137,6 +145,10 @@ impl Sight {
     }
 
     pub(super) fn missed(&mut self, missed: &Missed) {
+        if missed.rooms.is_empty() && missed.count == 0 {
+            // Of what is not said to rooms something may be missing: nobody here says such things.
+            return;
+        }
         let [room] = missed.rooms.as_slice() else { panic!("{}: {missed:?} is not of one room", self.who) };
         let Known { room, position } = self.known(&missed.namespace, room);
         let room = room.clone();
