@@ -1,13 +1,13 @@
 //! Where this node listens. It begins before the first session is told that it has joined, and ends some time after the last
 //! one has gone, because those who go often come back. Whoever relies on it holds a [`Pin`].
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use parking_lot::Mutex;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{SetOnce, mpsc},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::base::{
     clock::{self, Instant},
+    hash::HashMap,
     limits::LISTENS_PER_SECOND,
     rate::{Bucket, Rate},
 };
@@ -47,7 +48,7 @@ struct Hearing {
     /// Who relies on it at this moment beside its members.
     pins: u32,
     /// Set when it is known whether it is listened to.
-    ready: watch::Sender<Option<Result<(), LinkError>>>,
+    ready: Arc<SetOnce<Result<(), LinkError>>>,
     ends: CancellationToken,
     /// Since when nobody is there.
     empty_since: Option<Instant>,
@@ -85,12 +86,7 @@ impl Interest {
         for place in &places {
             let hearing = heard.entry(place.clone()).or_insert_with(|| {
                 new.push(place.clone());
-                Hearing {
-                    pins: 0,
-                    ready: watch::Sender::new(None),
-                    ends: CancellationToken::new(),
-                    empty_since: None,
-                }
+                Hearing { pins: 0, ready: Arc::default(), ends: CancellationToken::new(), empty_since: None }
             });
             hearing.pins += 1;
         }
@@ -116,8 +112,10 @@ impl Interest {
         };
         let mut places = self.places.lock();
         if let Some(hearing) = places.get(&place) {
-            hearing.ready.send_replace(Some(outcome.clone()));
-            if outcome.is_err() {
+            let failed = outcome.is_err();
+            // One opens a place, once.
+            drop(hearing.ready.set(outcome));
+            if failed {
                 // Whoever comes next tries again.
                 places.remove(&place);
             }
@@ -128,22 +126,20 @@ impl Interest {
     fn state(&self, place: &Place) -> Option<Result<(), LinkError>> {
         let places = self.places.lock();
         let nowhere = || Some(Err(LinkError::Away("it is not listened to".to_owned())));
-        places.get(place).map_or_else(nowhere, |hearing| hearing.ready.borrow().clone())
+        places.get(place).map_or_else(nowhere, |hearing| hearing.ready.get().cloned())
     }
 
     async fn ready(&self, place: &Place) -> Result<(), LinkError> {
-        let ready = self.places.lock().get(place).map(|hearing| hearing.ready.subscribe());
+        let ready = self.places.lock().get(place).map(|hearing| Arc::clone(&hearing.ready));
         let failed = || LinkError::Away("it could not be listened to".to_owned());
-        let mut ready = ready.ok_or_else(failed)?;
-        let outcome = ready.wait_for(Option::is_some).await.map_err(|_| failed())?;
-        outcome.clone().unwrap_or_else(|| Err(failed()))
+        ready.ok_or_else(failed)?.wait().await.clone()
     }
 
     /// Ends listening where nobody has been for some time. Returns where it has ended.
     pub(super) fn sweep(&self, now: Instant, is_empty: impl Fn(&Place) -> bool) -> Vec<Place> {
         let mut ended = Vec::new();
         self.places.lock().retain(|place, hearing| {
-            if hearing.pins > 0 || hearing.ready.borrow().is_none() || !is_empty(place) {
+            if hearing.pins > 0 || !hearing.ready.initialized() || !is_empty(place) {
                 hearing.empty_since = None;
                 return true;
             }
@@ -211,6 +207,7 @@ impl Drop for Pin {
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt, future::BoxFuture, stream};
+    use tokio::sync::watch;
 
     use super::*;
     use crate::bridge::LinkState;

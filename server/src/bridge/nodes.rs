@@ -1,6 +1,6 @@
 //! Which other nodes there are: those that have been heard lately. Pure: time comes as an argument.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::base::{clock::Instant, ids::NodeId};
 
@@ -14,7 +14,7 @@ const NODES_MAX: usize = 4_096;
 /// The other nodes.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
-    heard: HashMap<NodeId, Instant>,
+    heard: BTreeMap<NodeId, Instant>,
 }
 
 impl Nodes {

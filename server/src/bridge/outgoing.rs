@@ -116,8 +116,9 @@ impl Waiting {
             }
         };
         tokio::select! {
-            () = all => {}
+            biased;
             () = tasks.stopping().cancelled() => {}
+            () = all => {}
         }
     }
 }

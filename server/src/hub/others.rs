@@ -1,7 +1,7 @@
 //! The members of a room on other nodes, as those nodes say. What a node says is complete or changes what it said before; when
 //! it does not fit that, something was not heard, and the node is to be asked again. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 use rialto_proto::{
@@ -16,7 +16,7 @@ use crate::base::ids::{NodeId, UserName};
 /// The members of a room on other nodes.
 #[derive(Debug)]
 pub(super) struct Others {
-    nodes: HashMap<NodeId, There>,
+    nodes: BTreeMap<NodeId, There>,
     /// Sessions of each user that is named, and of nobody in particular.
     users: HashMap<String, u32>,
     nameless: u32,
@@ -60,7 +60,7 @@ impl Others {
     /// Nobody yet: these nodes are being asked.
     pub(super) fn new(asked: impl IntoIterator<Item = NodeId>) -> Self {
         let others = Self {
-            nodes: HashMap::new(),
+            nodes: BTreeMap::new(),
             users: HashMap::new(),
             nameless: 0,
             asked: asked.into_iter().collect(),

@@ -1,6 +1,6 @@
 //! The sessions of this node, by id, and how many each user and each address has.
 
-use std::{collections::HashMap, hash::Hash, net::IpAddr, sync::Arc, time::Duration};
+use std::{hash::Hash, net::IpAddr, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, RwLock};
 use rialto_proto::v1::RefusalCode;
@@ -8,6 +8,7 @@ use rialto_proto::v1::RefusalCode;
 use crate::{
     base::{
         clock::Instant,
+        hash::HashMap,
         ids::{NodeId, UserName},
         limits::NodeLimits,
         rate::{Bucket, Rate},
@@ -166,7 +167,7 @@ impl Sessions {
     /// Panics when what users and addresses have does not add up to the sessions. For tests, after each step.
     #[cfg(test)]
     pub(super) fn check(&self) {
-        let (mut users, mut addresses) = (HashMap::<_, u32>::new(), HashMap::<_, u32>::new());
+        let (mut users, mut addresses) = (HashMap::<_, u32>::default(), HashMap::<_, u32>::default());
         for (session, from) in self.open.read().values() {
             if let Some(user) = session.identity().user.clone() {
                 *users.entry(user).or_default() += 1;

@@ -117,8 +117,9 @@ impl Router {
             }
         };
         tokio::select! {
-            () = follow => {}
+            biased;
             () = self.tasks.stopping().cancelled() => {}
+            () = follow => {}
         }
     }
 

@@ -2,7 +2,7 @@
 //! seen to it that it is allowed.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -36,7 +36,7 @@ const NAMES_MAX: usize = 16 << 10;
 const DONE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Errands that are waited for.
-pub(super) type Errands = HashMap<u64, (NodeId, oneshot::Sender<ErrandDone>)>;
+pub(super) type Errands = BTreeMap<u64, (NodeId, oneshot::Sender<ErrandDone>)>;
 
 /// What all other nodes have answered, and which did not.
 pub(super) struct Everywhere {

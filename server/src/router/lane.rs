@@ -142,10 +142,11 @@ impl Router {
                 coop::consume_budget().await;
             }
             tokio::select! {
+                biased;
+                () = self.tasks.stopping().cancelled() => return,
+                () = unused(&part) => return,
                 changed = progress.changed() => if changed.is_err() { return },
                 () = part.lane.changed.notified() => {}
-                () = unused(&part) => return,
-                () = self.tasks.stopping().cancelled() => return,
             }
         }
     }

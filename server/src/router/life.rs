@@ -141,6 +141,7 @@ impl Router {
         let timeout = self.limits.session.close_timeout;
         self.tasks.spawn("linger", async move {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(timeout) => session.cut(stream),
                 () = tasks.stopping().cancelled() => {}
             }

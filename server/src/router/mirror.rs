@@ -1,11 +1,11 @@
 //! How far rooms that are kept by another node have been handed out here: the newest event of each, and what came before those
 //! that are missing. Says of each event whether it is the next, was handed out before, or comes too early. Pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use rialto_proto::{node::Head, v1::RoomPosition};
 
-use crate::bridge::Carried;
+use crate::{base::hash::HashMap, bridge::Carried};
 
 /// Events of one room that may wait for those before them. Beyond, those are told as missed.
 const HELD_MAX: usize = 1_024;
@@ -13,7 +13,7 @@ const HELD_MAX: usize = 1_024;
 /// All rooms that this node listens to and that keep something.
 #[derive(Debug, Default)]
 pub(super) struct Mirror {
-    rooms: HashMap<String, HashMap<String, Room>>,
+    rooms: BTreeMap<String, HashMap<String, Room>>,
 }
 
 /// How far one room has been handed out.

@@ -130,12 +130,9 @@ impl Router {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // A loss is told before what came after it.
+                biased;
                 () = self.tasks.stopping().cancelled() => return,
-                heard = inbox.next() => {
-                    let Some(heard) = heard else { return };
-                    heard.into_iter().for_each(|heard| self.take_in(&mut gaps, heard));
-                    coop::consume_budget().await;
-                }
                 changed = state.changed() => {
                     if changed.is_err() {
                         return;
@@ -162,6 +159,11 @@ impl Router {
                     self.ask_unanswered(bridge);
                     ticks += 1;
                     self.tick_watches(&bridge.nodes(), ticks);
+                }
+                heard = inbox.next() => {
+                    let Some(heard) = heard else { return };
+                    heard.into_iter().for_each(|heard| self.take_in(&mut gaps, heard));
+                    coop::consume_budget().await;
                 }
             }
         }

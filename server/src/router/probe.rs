@@ -20,8 +20,9 @@ impl Router {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                biased;
                 () = self.tasks.stopping().cancelled() => return,
+                _ = ticks.tick() => {}
             }
             if matches!(timeout(PROBED_EVERY, bridge.probe()).await, Ok(Ok(()))) {
                 passed = clock::now();

@@ -272,8 +272,9 @@ impl Router {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                biased;
                 () = self.tasks.stopping().cancelled() => return,
+                _ = ticks.tick() => {}
             }
             for part in self.parts.all_here() {
                 self.expire_state(&part);

@@ -79,8 +79,8 @@ impl Router {
             let sessions = [self.expiries.lock().next(), self.windows.lock().next()];
             let next = [self.next_reply_deadline(), number].into_iter().chain(sessions).flatten().min();
             tokio::select! {
+                biased;
                 () = self.tasks.stopping().cancelled() => return,
-                () = changed => {}
                 () = sleep_until(next) => {
                     let now = clock::now();
                     self.expire_replies(now);
@@ -88,6 +88,7 @@ impl Router {
                     self.expire_windows(now);
                     self.tell_numbers(now);
                 }
+                () = changed => {}
             }
         }
     }

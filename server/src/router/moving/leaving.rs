@@ -1,7 +1,7 @@
 //! This node gives a session away to another one, to which its client has come.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -46,7 +46,7 @@ const DEPARTED_MAX: usize = 32 << 10;
 /// Sessions that were here.
 #[derive(Debug, Default)]
 pub(in super::super) struct Departed {
-    gone: HashMap<SessionId, (NodeId, Weak<Session>)>,
+    gone: BTreeMap<SessionId, (NodeId, Weak<Session>)>,
     order: VecDeque<SessionId>,
     /// What they have taken along, until it was fetched, by the number under which it was asked for.
     parcels: HashMap<u64, Parcel>,
