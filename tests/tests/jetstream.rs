@@ -7,14 +7,10 @@ use rialto_server::{
     base::config::ClusterConfig,
     base::tasks::Tasks,
     bridge::NatsLink,
-    log::{
-        Log, LogError, Position,
-        jetstream::{Claimed, JetStreamLog, Streams},
-    },
+    log::{Claimed, Log, LogError, Logs, Position, jetstream::Streams},
 };
 use rialto_tests::nats::NatsServer;
 use tokio::task::spawn_blocking;
-use tokio_util::sync::CancellationToken;
 
 async fn streams(nats: &NatsServer) -> Streams {
     let link = NatsLink::connect(&ClusterConfig { nats: nats.url(), ..ClusterConfig::default() }, 1024)
@@ -25,21 +21,21 @@ async fn streams(nats: &NatsServer) -> Streams {
 
 /// A log that is written.
 struct Owner {
-    log: std::sync::Arc<JetStreamLog>,
+    log: std::sync::Arc<dyn Log>,
     before: Position,
 }
 
 async fn claim(nats: &NatsServer) -> Owner {
     let Claimed { log, writer, before } = streams(nats).await.claim("rooms-0").await.expect("it is claimed");
-    Tasks::default().spawn("log", writer.run(CancellationToken::new()));
+    Tasks::default().spawn("log", writer);
     Owner { log, before }
 }
 
 impl Owner {
     /// Does what may wait for the network.
-    async fn wait<T: Send + 'static>(&self, work: impl FnOnce(&JetStreamLog) -> T + Send + 'static) -> T {
+    async fn wait<T: Send + 'static>(&self, work: impl FnOnce(&dyn Log) -> T + Send + 'static) -> T {
         let log = std::sync::Arc::clone(&self.log);
-        spawn_blocking(move || work(&log)).await.expect("it ends")
+        spawn_blocking(move || work(&*log)).await.expect("it ends")
     }
 
     async fn records(&self, from: Position) -> Result<Vec<(Position, Bytes)>, LogError> {
@@ -57,7 +53,7 @@ impl Owner {
     async fn append(&self, records: &[&str]) -> Vec<Position> {
         let at = records.iter().map(|record| self.log.append(record.as_bytes()).expect("it is taken"));
         let at = at.collect();
-        self.wait(Log::flush).await.expect("it becomes durable");
+        self.wait(|log| log.flush()).await.expect("it becomes durable");
         at
     }
 
@@ -110,7 +106,7 @@ async fn whoever_takes_a_log_over_finds_everything_and_the_former_owner_writes_n
     assert_eq!(second.before, first.log.bounds().1);
     // It does not know yet, so it takes it, and finds out.
     first.log.append(b"3").unwrap();
-    let failed = first.wait(Log::flush).await.unwrap_err();
+    let failed = first.wait(|log| log.flush()).await.unwrap_err();
     assert!(matches!(&failed, LogError::Failed(what) if what.contains("another node")), "{failed}");
     assert_eq!(first.log.append(b"4"), Err(failed));
     let after = second.append(&["5"]).await;
@@ -150,7 +146,7 @@ async fn what_is_on_its_way_while_the_server_is_away_is_written_when_it_is_back_
         }
         nats.kill().await;
         nats.again().await;
-        owner.wait(Log::flush).await.expect("it becomes durable");
+        owner.wait(|log| log.flush()).await.expect("it becomes durable");
     }
     let shown = owner.records(Position(0)).await.unwrap();
     let texts: Vec<&[u8]> = shown.iter().map(|(_, record)| &record[..]).collect();
@@ -171,5 +167,5 @@ async fn a_stream_that_is_gone_is_noticed_and_nothing_is_taken_as_if_it_were_the
     let next = claim(&nats).await;
     assert!(next.before < end, "it says where it had ended");
     owner.log.append(b"3").unwrap();
-    assert!(owner.wait(Log::flush).await.is_err());
+    assert!(owner.wait(|log| log.flush()).await.is_err());
 }

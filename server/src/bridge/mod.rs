@@ -6,7 +6,7 @@
 //! * `outgoing`: what is said, numbered; `interest`: where is listened
 //! * `nodes`: which other nodes there are
 //! * `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
-//! * [`link`]: what carries it; `nats`: the real one
+//! * [`link`]: what carries it; `nats`: the real one; `simulated`: one that a seed decides over
 //!
 //! # Order
 //! What one node says is heard by each other node in that order, whatever the places; what it says at several places is heard
@@ -20,6 +20,8 @@ mod nats;
 mod nodes;
 mod order;
 mod outgoing;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 pub mod subjects;
 
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};

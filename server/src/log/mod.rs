@@ -14,10 +14,13 @@ pub mod jetstream;
 pub mod local;
 pub mod map;
 pub mod memory;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use rialto_proto::v1::Durability;
 use tokio::sync::watch;
 
@@ -102,4 +105,40 @@ pub trait Log: fmt::Debug + Send + Sync {
     /// Forgets records before `before`: all of them or, where storage is given back in larger pieces, some. Waits for
     /// the disk.
     fn truncate(&self, before: Position) -> Result<(), LogError>;
+}
+
+/// Why a log cannot be claimed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{log} cannot be written: {what}")]
+pub struct ClaimError {
+    /// Which.
+    pub log: String,
+    /// Why not.
+    pub what: String,
+}
+
+/// A log that was claimed.
+pub struct Claimed {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// What has to run for it to be written. When it has ended, or was dropped, the log takes nothing more.
+    pub writer: BoxFuture<'static, ()>,
+    /// Where the log had ended.
+    pub before: Position,
+}
+
+impl fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claimed")
+            .field("log", &self.log)
+            .field("before", &self.before)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Logs that one node writes at a time, each of them, and that any node can take over.
+pub trait Logs: fmt::Debug + Send + Sync {
+    /// Claims the log of this name. What is in it by then is there; from now on nothing of whoever has written it before is
+    /// taken, whatever that believes and however late it comes.
+    fn claim<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Claimed, ClaimError>>;
 }

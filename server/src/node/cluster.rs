@@ -14,8 +14,8 @@ use crate::{
     },
     bridge::{Bridge, Ends, LinkError, NatsLink},
     hub::Namespaces,
-    log::jetstream::{ClaimError, Streams},
-    owners::{Register, RegisterError, SharedMap},
+    log::{ClaimError, jetstream::Streams},
+    owners::{NatsBucket, Register, RegisterError, SharedMap},
     router::{owning::Estate, revoking::Keeper},
 };
 
@@ -90,13 +90,14 @@ async fn open_over(
     let cluster = &config.cluster;
     let (client, replicas) = (link.client(), cluster.replicas as usize);
     let durability = durability(cluster, tasks).await?;
-    let streams = Streams::new(client.clone(), &cluster.name, replicas, durability).await?;
-    let register = Register::open(client.clone(), &cluster.name, replicas, cluster.parts).await?;
-    let namespace_register = SharedMap::open(client.clone(), &cluster.name, "namespaces", replicas).await?;
-    let revocations = SharedMap::open(client, &cluster.name, "revocations", replicas).await?;
-    let revocations = Keeper::Together(Box::new(revocations), durability);
+    let logs = Arc::new(Streams::new(client.clone(), &cluster.name, replicas, durability).await?);
+    let bucket = |name| NatsBucket::open(client.clone(), &cluster.name, name, replicas);
+    let register = Register::open(Arc::new(bucket("owners").await?), cluster.parts).await?;
+    let namespace_register = SharedMap::new(Arc::new(bucket("namespaces").await?));
+    let revocations = SharedMap::new(Arc::new(bucket("revocations").await?));
+    let revocations = Keeper::Together(revocations, durability);
     let of = Arc::clone(namespaces);
-    let estate = Estate { register, streams, settings: Arc::new(move |name| of.settings(name)) };
+    let estate = Estate { register, logs, settings: Arc::new(move |name| of.settings(name)) };
     Ok(Together { estate, namespace_register, revocations })
 }
 

@@ -103,9 +103,7 @@ impl Router {
         let Some(register) = &self.namespace_register else { return };
         let follow = async {
             loop {
-                if let Ok(mut changes) = register.changes().await {
-                    // What came between is there.
-                    drop(self.learn_namespaces().await);
+                if let Ok(mut changes) = register.all_and_changes().await {
                     while let Some((key, stored)) = changes.next().await {
                         match stored {
                             Some(stored) => self.learn(&stored),

@@ -21,10 +21,7 @@ use crate::{
     },
     bridge::Bridge,
     history::{Histories, SettingsOf, Tuning},
-    log::{
-        Log,
-        jetstream::{Claimed, Streams},
-    },
+    log::{Claimed, Logs},
     owners::{Deed, Lease, Leases, Noted, Register, RegisterError},
 };
 
@@ -47,14 +44,14 @@ pub struct Estate {
     /// Who owns what.
     pub register: Register,
     /// The logs.
-    pub streams: Streams,
+    pub logs: Arc<dyn Logs>,
     /// What holds in a namespace.
     pub settings: SettingsOf,
 }
 
 impl fmt::Debug for Estate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Estate").field("streams", &self.streams).finish_non_exhaustive()
+        f.debug_struct("Estate").field("logs", &self.logs).finish_non_exhaustive()
     }
 }
 
@@ -104,9 +101,10 @@ impl Router {
             }
         };
         tokio::select! {
+            biased;
+            () = self.tasks.stopping().cancelled() => return,
             () = follow => {}
             () = look => {}
-            () = self.tasks.stopping().cancelled() => return,
             () = self.leaving.cancelled() => {}
         }
         join_all((0..self.parts.count()).map(|part| owning.hand_over(part))).await;
@@ -172,6 +170,7 @@ impl Owning {
         let mut seen = clock::now();
         loop {
             tokio::select! {
+                biased;
                 noted = timeout_at(seen + SEEN_WITHIN, changes.next()) => match noted {
                     Ok(Some(noted)) => {
                         seen = clock::now();
@@ -291,7 +290,7 @@ impl Owning {
     }
 
     async fn open(&self, part: u32) -> Result<Arc<Part>, String> {
-        let claimed = self.estate.streams.claim(&format!("rooms-{part}")).await;
+        let claimed = self.estate.logs.claim(&format!("rooms-{part}")).await;
         let Claimed { log, writer, before } = claimed.map_err(|error| error.to_string())?;
         let reached = self.leases.lock().lease(part).map_or(0, |lease| lease.reached);
         let (progress, settings) = (log.progress(), Arc::clone(&self.estate.settings));
@@ -304,11 +303,13 @@ impl Owning {
             opened.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let here = Part::new(part, Arc::new(histories));
         let router = &self.router;
-        router.tasks.spawn("log", writer.run(here.closed.clone()));
+        let (stopping, closed) = (router.tasks.stopping().clone(), here.closed.clone());
+        let written = async move { stopping.run_until_cancelled(closed.run_until_cancelled(writer)).await };
+        router.tasks.spawn("log", written);
         router.tasks.spawn("lane", Arc::clone(router).run_lane(Arc::clone(&here), progress));
         if before.0 < reached {
             router.metrics.rolled_back.inc();
-            tracing::error!(part, reached, found = before.0, "JetStream has lost what it had acknowledged");
+            tracing::error!(part, reached, found = before.0, "the log has lost what it had acknowledged");
             if let Err(error) = here.histories.begin_anew() {
                 here.closed.cancel();
                 return Err(error.to_string());

@@ -44,7 +44,7 @@ const MENTIONS: [(&str, &[&str], &str); 6] = [
     ),
     (
         "async_nats",
-        &["server/src/bridge/nats.rs", "server/src/log/jetstream/", "server/src/owners/"],
+        &["server/src/bridge/nats.rs", "server/src/log/jetstream/", "server/src/owners/nats.rs"],
         "each use of NATS is known in one place",
     ),
     (

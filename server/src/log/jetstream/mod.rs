@@ -2,7 +2,7 @@
 //! that was appended while messages were on their way is one message.
 //!
 //! # Who may write
-//! [`Streams::claim`] puts a message into the stream. Each message says which must be the one before it, so that from then on
+//! [`Logs::claim`] puts a message into the stream. Each message says which must be the one before it, so that from then on
 //! nothing of whoever has written before is taken, whatever it believes: its log fails. What it had put in by then is there.
 //!
 //! # Positions
@@ -38,18 +38,19 @@ use async_nats::{
     },
 };
 use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use prost::encoding;
 use rialto_proto::v1::Durability;
 use tokio::{io::AsyncReadExt, runtime::Handle, sync::watch, time::timeout};
 
-pub use self::writer::Writer;
 use self::{
     batch::{Batch, place, position},
     fetch::FetchError,
     intake::Intake,
+    writer::Writer,
 };
-use super::{Log, LogError, Position, Progress};
+use super::{ClaimError, Claimed, Log, LogError, Logs, Position, Progress};
 
 /// Who has written a message: another word for each claim.
 const OWNER: &str = "Rialto-Owner";
@@ -65,14 +66,6 @@ const FOUND_MAX: Duration = Duration::from_secs(1);
 const CLAIMS_MAX: usize = 16;
 /// Bytes of messages that are at hand for reading.
 const AT_HAND_BYTES_MAX: usize = 8 << 20;
-
-/// Why a log cannot be claimed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{stream} of JetStream cannot be written: {what}")]
-pub struct ClaimError {
-    stream: String,
-    what: String,
-}
 
 /// Where the logs of a cluster are.
 #[derive(Clone)]
@@ -102,7 +95,7 @@ impl Streams {
     ) -> Result<Self, ClaimError> {
         let context = ContextBuilder::new().timeout(ANSWERED_MAX).build(client.clone());
         let bucket = format!("rialto_{cluster}_snapshots");
-        let failed = |what: String| ClaimError { stream: bucket.clone(), what };
+        let failed = |what: String| ClaimError { log: bucket.clone(), what };
         let config = object_store::Config {
             bucket: bucket.clone(),
             storage: StorageType::File,
@@ -130,12 +123,11 @@ impl Streams {
         }
     }
 
-    /// Claims the log of this name. From now on what others write to it is refused.
-    pub async fn claim(&self, name: &str) -> Result<Claimed, ClaimError> {
+    async fn take(&self, name: &str) -> Result<Claimed, ClaimError> {
         let subject = format!("rl.{}.log.{name}", self.cluster);
         let config = self.config(name, &subject);
         let stream = config.name.clone();
-        let failed = |what: String| ClaimError { stream: stream.clone(), what };
+        let failed = |what: String| ClaimError { log: stream.clone(), what };
         let there = timeout(FOUND_MAX, self.context.get_or_create_stream(config));
         let there = there.await.map_err(|late| failed(late.to_string()))?;
         let mut there = there.map_err(|error| failed(error.to_string()))?;
@@ -153,7 +145,7 @@ impl Streams {
                     let (log, writer) = self.open(store, (subject, owner), bounds, pointer);
                     log.held.store(state.bytes, Relaxed);
                     let before = position(state.last_sequence + 1, 0);
-                    return Ok(Claimed { log: Arc::new(log), writer, before });
+                    return Ok(Claimed { log: Arc::new(log), writer: writer.run().boxed(), before });
                 }
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {}
                 Err(error) => return Err(failed(error.to_string())),
@@ -196,15 +188,10 @@ impl Streams {
     }
 }
 
-/// A log that was claimed.
-#[derive(Debug)]
-pub struct Claimed {
-    /// The log.
-    pub log: Arc<JetStreamLog>,
-    /// What has to run for it to be written.
-    pub writer: Writer,
-    /// Where the log had ended.
-    pub before: Position,
+impl Logs for Streams {
+    fn claim<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Claimed, ClaimError>> {
+        self.take(name).boxed()
+    }
 }
 
 /// A stream, and ways to it.

@@ -9,7 +9,6 @@ use async_nats::jetstream::{
     stream::LastRawMessageErrorKind,
 };
 use tokio::{sync::watch, time::sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     OWNER, RECORDS, SNAPSHOT, Store,
@@ -31,7 +30,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What writes a log. It has to run.
 #[derive(Debug)]
-pub struct Writer {
+pub(super) struct Writer {
     pub(super) store: Store,
     pub(super) subject: String,
     /// The word of this claim.
@@ -55,19 +54,16 @@ enum Attempt {
 }
 
 impl Drop for Writer {
-    /// Nobody waits any longer for what will not be written: a node that ends drops this in the middle of it.
+    /// Nobody waits any longer for what will not be written: a part that goes, or a node that ends, drops this in the middle of it.
     fn drop(&mut self) {
         self.end(LogError::Failed("nobody writes it".to_owned()));
     }
 }
 
 impl Writer {
-    /// Writes until the log has failed or everything was told to end.
-    pub async fn run(self, stopping: CancellationToken) {
-        let ended = tokio::select! {
-            error = self.write() => error,
-            () = stopping.cancelled() => LogError::Failed("the node has ended".to_owned()),
-        };
+    /// Writes until the log has failed.
+    pub(super) async fn run(self) {
+        let ended = self.write().await;
         self.end(ended);
     }
 

@@ -24,7 +24,7 @@ pub enum Keeper {
     /// This node, for itself.
     Here(LogMap),
     /// All nodes together, as durably as that says.
-    Together(Box<SharedMap>, Durability),
+    Together(SharedMap, Durability),
 }
 
 impl Default for Keeper {
