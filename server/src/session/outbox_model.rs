@@ -276,3 +276,28 @@ fn what_is_owed_may_grow_while_it_is_read() {
     outbox.settle(&grown, page(0, 5, 5), None);
     assert_eq!(told(&outbox, 0), ["5", "6"]);
 }
+
+#[test]
+fn a_change_that_comes_while_the_state_is_read_is_read_as_well() {
+    let outbox = Outbox::new(Bounds { frames: 4, bytes: 1_000 }, HELD);
+    let after = |revision| StateAfter {
+        namespace: "".into(),
+        room: "red".into(),
+        epoch: "e".to_owned(),
+        revision,
+        known: revision,
+    };
+    let change = || Frame::answer(0, Body::StateChanges(Default::default()));
+    outbox.owe(Owed::State(after(0)));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut next = || outbox.poll_next(0, clock::now(), &mut context);
+    assert!(matches!(next(), Poll::Ready(Next::Read(Owed::State(read))) if read == after(0)));
+    // It has been read, and what was read is still on its way.
+    assert_eq!(
+        [outbox.put_state(&change(), after(1)), outbox.put_state(&change(), after(2))],
+        [Put::Lags; 2]
+    );
+    outbox.settle(&Owed::State(after(0)), vec![change()], None);
+    assert!(matches!(next(), Poll::Ready(Next::Burst(_))));
+    assert!(matches!(next(), Poll::Ready(Next::Read(Owed::State(read))) if read == after(1)));
+}

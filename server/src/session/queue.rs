@@ -155,16 +155,16 @@ impl Queue {
         self.entries.push_back(Entry::Owed(Box::new(owed)));
     }
 
-    /// Puts in a change of a room's state, unless the state is owed anyway; owes it when there is no room.
+    /// Puts in a change of a room's state, unless the state is owed anyway; owes it when there is no room, and behind what is
+    /// owed at the front: that may have been read already.
     pub(super) fn put_state(&mut self, frame: &Frame, before: StateAfter, bounds: Bounds) -> Put {
         let same = |owed: &Owed| matches!(owed, Owed::State(known) if known.room == before.room && known.namespace == before.namespace);
-        let owed = self.owed > 0
-            && self.entries.iter().any(|entry| matches!(entry, Entry::Owed(owed) if same(owed)));
-        if !owed {
-            if self.fits(frame, bounds) {
-                return self.waits(frame.clone(), 0, bounds);
-            }
-            self.owe(Owed::State(before));
+        let owes = |entry: &Entry| matches!(entry, Entry::Owed(owed) if same(owed));
+        let owed = if self.owed > 0 { self.entries.iter().rposition(owes) } else { None };
+        match owed {
+            None if self.fits(frame, bounds) => return self.waits(frame.clone(), 0, bounds),
+            None | Some(0) => self.owe(Owed::State(before)),
+            Some(_) => {}
         }
         Put::Lags
     }
