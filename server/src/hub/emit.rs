@@ -260,12 +260,12 @@ impl Hub {
         }
     }
 
-    /// Has the members of a room who asked for its keyed state read what has changed after something.
-    pub fn owe_state(&self, namespace: &str, room: &str, after: &StateAfter) {
+    /// Has the members of a room who asked for its keyed state, or one of them, read what has changed after something.
+    pub fn owe_state(&self, namespace: &str, room: &str, after: &StateAfter, only: Option<u64>) {
         let address = Address::room(namespace, room);
         let shard = self.shards.lock_one(&address);
         if let Some(room) = shard.rooms.get(&address) {
-            room.owe_state(after);
+            room.owe_state(after, only);
         }
     }
 

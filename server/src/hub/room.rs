@@ -167,8 +167,10 @@ impl Room {
     }
 
     /// Has the members who asked for it read what has changed in the keyed state after something.
-    pub(super) fn owe_state(&self, after: &StateAfter) {
-        for member in self.members.values().filter(|member| member.wishes.state) {
+    pub(super) fn owe_state(&self, after: &StateAfter, only: Option<u64>) {
+        let owed = |key: &u64| only.is_none_or(|only| only == *key);
+        let members = self.members.iter().filter(|(key, member)| member.wishes.state && owed(key));
+        for (_, member) in members {
             member.session.outbox.owe(Owed::State(after.clone()));
         }
     }

@@ -233,7 +233,7 @@ impl Router {
             }),
             // What is missing is read from the owner, and this with it.
             Change::After { epoch, revision } => {
-                self.hub.owe_state(&namespace, &room, &after(&namespace, &room, (epoch, revision)));
+                self.hub.owe_state(&namespace, &room, &after(&namespace, &room, (epoch, revision)), None);
             }
         }
     }
@@ -277,7 +277,7 @@ impl Router {
         let Missing { hole, ended, state } = self.mirror.lock().begin(namespace, room, head);
         self.tell_other_life(namespace, room, ended);
         if let Some(before) = state {
-            self.hub.owe_state(namespace, room, &after(namespace, room, before));
+            self.hub.owe_state(namespace, room, &after(namespace, room, before), None);
         }
         if let Some(hole) = hole {
             self.read_hole(namespace, hole);
@@ -295,7 +295,7 @@ impl Router {
             let Missing { hole, ended, state } = self.mirror.lock().begin(&namespace, &room, &head);
             self.tell_other_life(&namespace, &room, ended);
             if let Some(before) = state {
-                self.hub.owe_state(&namespace, &room, &after(&namespace, &room, before));
+                self.hub.owe_state(&namespace, &room, &after(&namespace, &room, before), None);
             }
             let hole = hole.or_else(|| self.mirror.lock().behind_here(&namespace, &room));
             if let Some(hole) = hole {

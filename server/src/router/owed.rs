@@ -1,15 +1,17 @@
 //! What a client is owed is read when it comes to it, a page at a time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rialto_proto::{
     node::EventPage,
     v1::{Missed, StateChanges, server_frame::Frame as Body},
 };
+use tokio::time::sleep;
 
 use super::{
     Router,
     asking::{Answer, Ask},
+    others::unreachable_part,
 };
 use crate::{
     base::refusal::Refusal,
@@ -19,6 +21,9 @@ use crate::{
     },
     wire::Frame,
 };
+
+/// The wait before a state is asked for again whose owner is not reached.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What was read in the place of something owed.
 type Read = (Vec<Frame>, Option<Owed>);
@@ -35,6 +40,9 @@ impl Router {
                 state(&owed, changes, (page.revision, page.known))
             }
             Ok(_) => (lost(&owed), None),
+            Err(error) if error.code == unreachable_part().code && matches!(owed, Owed::State(_)) => {
+                return self.owe_later(session, &owed).await;
+            }
             Err(error) => {
                 // Nobody has it, or the reader has panicked: then what is owed is said to be missing.
                 tracing::error!(%error, "what a client is owed was not read");
@@ -42,6 +50,15 @@ impl Router {
             }
         };
         session.outbox.settle(&owed, read.0, read.1);
+    }
+
+    /// What there is cannot be said now, but will be, unless the session has parted by then: what comes after it is told first.
+    async fn owe_later(&self, session: &Arc<Session>, owed: &Owed) {
+        sleep(AGAIN_AFTER).await;
+        session.outbox.settle(owed, Vec::new(), None);
+        if let Owed::State(after) = owed {
+            self.hub.owe_state(&after.namespace, &after.room, after, Some(session.id.key));
+        }
     }
 
     /// Reads a page of what somebody is owed, wherever it is.
