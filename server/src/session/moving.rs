@@ -131,6 +131,7 @@ impl Session {
             known.told.extend(dropped.into_iter().map(Told::Event));
             let mut all = waits;
             all.extend(then.into_iter().map(Waits::Owed));
+            known.owed.extend(all.iter().filter_map(state_room));
             all.extend(gathered.into_iter().flat_map(|waits| known.without(waits, &mut asked_twice)));
             missed.retain(|event| !known.has(event));
             all
@@ -252,6 +253,8 @@ enum Told {
 struct Known<'a> {
     told: HashSet<Told>,
     reached: &'a Reached,
+    /// Rooms whose state will be read, and with it what has changed by then.
+    owed: HashSet<(String, String)>,
 }
 
 impl<'a> Known<'a> {
@@ -259,7 +262,7 @@ impl<'a> Known<'a> {
         let frames =
             waits.filter_map(|waits| if let Waits::Frame(frame) = waits { Some(frame) } else { None });
         let told = frames.flat_map(|frame| frame.each()).filter_map(|(one, said)| told(&one, said)).collect();
-        Self { told, reached }
+        Self { told, reached, owed: HashSet::new() }
     }
 
     /// Something that was gathered, without what is known. Questions among that are noted by their tokens.
@@ -291,6 +294,11 @@ impl<'a> Known<'a> {
         {
             return true;
         }
+        if let Some(Body::StateChanges(changes)) = &said.frame
+            && self.owed.contains(&(changes.namespace.clone(), changes.room.clone()))
+        {
+            return true;
+        }
         told(frame, said).is_some_and(|told| self.told.contains(&told))
     }
 
@@ -318,6 +326,14 @@ impl<'a> Known<'a> {
             stretch.from = stretch.from.max(last + 1);
         }
         (stretch.from <= stretch.to).then_some(stretch)
+    }
+}
+
+/// The room whose state is owed.
+fn state_room(waits: &Waits) -> Option<(String, String)> {
+    match waits {
+        Waits::Owed(Owed::State(after)) => Some((after.namespace.to_string(), after.room.to_string())),
+        _ => None,
     }
 }
 

@@ -148,6 +148,38 @@ fn what_rooms_keep_is_known_by_its_offset() {
 }
 
 #[test]
+fn changes_of_a_state_that_will_be_read_are_not_told_behind_it() {
+    let (old, new) = moving();
+    let change = |room: &str| {
+        let (namespace, room) = ("chat".to_owned(), room.to_owned());
+        let changes = StateChanges { namespace, room, ..StateChanges::default() };
+        Frame::answer(0, Body::StateChanges(changes))
+    };
+    let after = |room: &str| StateAfter {
+        namespace: "chat".into(),
+        room: room.into(),
+        epoch: "e".into(),
+        revision: 1,
+        known: 1,
+    };
+    old.outbox.owe(Owed::State(after("red")));
+    leave(&old, 0);
+    [change("red"), change("blue")].iter().for_each(|change| {
+        new.outbox.put_state(change, after("green"));
+    });
+    go(&old, &new, &Reached::new());
+    new.resume(0, &mut None, |_, _| Frame::missed(Default::default())).unwrap();
+    assert!(read(&new).iter().all(|frame| !matches!(&frame.frame, Some(Body::StateChanges(_)))));
+    // By then it is what it is, with all changes that had come before.
+    new.outbox.settle(&Owed::State(after("red")), Vec::new(), None);
+    let told = read(&new).into_iter().filter_map(|frame| match frame.frame {
+        Some(Body::StateChanges(changes)) => Some(changes.room),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["blue"]);
+}
+
+#[test]
 fn notices_that_came_to_both_are_told_once_and_others_each() {
     let (old, new) = moving();
     let came = |who: &str, member_count| {
