@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use rialto_proto::v1::{self, RefusalCode};
 use tokio::{
     task::coop,
-    time::{MissedTickBehavior, interval_at},
+    time::{MissedTickBehavior, interval_at, sleep},
 };
 
 use super::{Router, asker::Asker, reply::Asked};
@@ -111,16 +111,28 @@ impl Router {
         Ok(pin)
     }
 
+    /// Listens to what is said to this node and to all, as soon as that can be.
+    async fn hear_own(&self, bridge: &Bridge) -> Pin {
+        loop {
+            let own = vec![Place::Node(self.node), Place::Home(self.node), Place::Cluster];
+            let failed = match self.pin_places(bridge, own) {
+                Ok(pin) => match pin.ready().await {
+                    Ok(()) => return pin,
+                    Err(error) => unreachable(error),
+                },
+                Err(refusal) => refusal,
+            };
+            tracing::warn!(error = %failed, "this node does not hear the others yet");
+            sleep(UNREACHABLE_AFTER).await;
+        }
+    }
+
     /// Hands out what other nodes say, until the node stops.
     pub async fn run_inbox(self: Arc<Self>, mut inbox: Inbox) {
         let Some(bridge) = &self.bridge else { return };
-        let own =
-            self.pin_places(bridge, vec![Place::Node(self.node), Place::Home(self.node), Place::Cluster]);
-        let Ok(own) = own else { return };
         // Those who hear that this node is there say at once that they are; that is not to be missed.
-        if let Err(error) = own.ready().await {
-            tracing::warn!(%error, "this node does not hear the others yet");
-        }
+        let stopping = self.tasks.stopping();
+        let Some(_own) = stopping.run_until_cancelled(self.hear_own(bridge)).await else { return };
         let (mut gaps, mut state) = (Gaps::default(), bridge.state());
         let mut ticks = 0;
         let mut losses = state.borrow_and_update().losses;
