@@ -15,6 +15,8 @@ pub struct Ledger<'a> {
     pub(super) strays: Vec<(&'a str, &'a Seen)>,
     pub(super) reads: Vec<Read<'a>>,
     pub(super) crashes: Vec<u64>,
+    /// Senders of whom the last messages may be lost in silence, in rooms without history.
+    pub(super) cut: HashSet<&'a str>,
     /// What in the record itself cannot be.
     pub(super) errors: Vec<String>,
     places: HashMap<(&'a Room, &'a str, u64), &'a Message>,
@@ -127,6 +129,7 @@ impl<'a> Ledger<'a> {
             strays: Vec::new(),
             reads: Vec::new(),
             crashes: Vec::new(),
+            cut: HashSet::new(),
             errors: Vec::new(),
             places: HashMap::new(),
             placed: HashSet::new(),
@@ -171,6 +174,7 @@ impl<'a> Ledger<'a> {
             },
             Done::Unknown { .. } => {}
             Done::Crashed => self.crashes.push(*at),
+            Done::Cut { sender } => _ = self.cut.insert(sender),
         }
     }
 

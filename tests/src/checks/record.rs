@@ -127,6 +127,12 @@ pub enum Done {
     },
     /// A node, and with it its memory, was lost: recorded before it is reached again.
     Crashed,
+    /// A node of several was lost that a sender was connected to. What the sender said last may not have left that node, and
+    /// nobody can tell that it is missing.
+    Cut {
+        /// Who.
+        sender: Arc<str>,
+    },
 }
 
 /// What was missed, as the receiver was told.

@@ -1,7 +1,7 @@
 //! A client of a simulation: what it has said and not heard of, what it is in, where it would go on. It does what the
 //! client libraries do, and is as careful; `hearing` says what it makes of what it hears, `saying` what it says.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rialto_proto::v1::{ClientFrame, Hello, Resume, client_frame::Command};
 use rialto_server::base::clock::Instant;
@@ -25,6 +25,16 @@ pub(super) enum What {
     Set { room: usize, key: String, value: Option<String>, expected: Option<u64> },
     /// Anything else.
     Other,
+}
+
+impl What {
+    /// The same, and it is not to be said again.
+    pub(super) fn not_again(self) -> Self {
+        match self {
+            Self::Emit { room, message, again, .. } => Self::Emit { room, message, key: None, again },
+            other => other,
+        }
+    }
 }
 
 /// An event of which nobody knows whether it was taken, to be said again under its key.
@@ -73,6 +83,8 @@ pub(super) enum Greeting {
 /// One client.
 pub(super) struct Client {
     pub(super) index: usize,
+    /// Whether there are several nodes.
+    several: bool,
     /// What it is called as a sender and receiver: another name with each session.
     pub(super) name: String,
     pub(super) sessions: u32,
@@ -96,15 +108,18 @@ pub(super) struct Client {
     pub(super) away_until: Option<Instant>,
     pub(super) silent_until: Option<Instant>,
     pub(super) values: u32,
+    /// The nodes to which it has come with this session.
+    pub(super) at: BTreeSet<usize>,
     /// What must not be, and was.
     pub(super) complaints: Vec<String>,
 }
 
 impl Client {
     /// Client number `index`, who has not said anything.
-    pub(super) fn new(index: usize) -> Self {
+    pub(super) fn new(index: usize, several: bool) -> Self {
         Self {
             index,
+            several,
             name: String::new(),
             sessions: 0,
             proof: None,
@@ -124,6 +139,7 @@ impl Client {
             away_until: None,
             silent_until: None,
             values: 0,
+            at: BTreeSet::new(),
             complaints: Vec::new(),
         }
     }
@@ -133,13 +149,31 @@ impl Client {
         self.stream.is_some() && self.greeting.is_none()
     }
 
+    /// Whether it has said all, and was told all.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let quiet = self.stream.as_ref().is_some_and(Stream::is_quiet);
+        self.is_greeted() && quiet && self.pending.is_empty() && self.again.is_empty()
+    }
+
+    /// What it waits for, for people.
+    pub(super) fn state(&self) -> String {
+        let at = self.stream.as_ref().map(|stream| stream.site);
+        let (name, greeting, again) = (&self.name, &self.greeting, self.again.len());
+        let first = self.pending.values().next().map(|pending| &pending.frame);
+        let stream = self.stream.as_ref().map(Stream::state);
+        let pending = self.pending.len();
+        format!(
+            "{name} at {at:?}, {greeting:?}, {pending} pending, first {first:?}, {again} to say again, {stream:?}"
+        )
+    }
+
     /// Something must not be.
     pub(super) fn complain(&mut self, what: impl Into<String>) {
         self.complaints.push(format!("{}: {}", self.name, what.into()));
     }
 
-    /// Opens a stream.
-    pub(super) fn open(&mut self, greeting: Greeting, joins: Vec<rialto_proto::v1::Join>) {
+    /// Opens a stream to a node.
+    pub(super) fn open(&mut self, site: usize, greeting: Greeting, joins: Vec<rialto_proto::v1::Join>) {
         let resume = match (greeting, &self.proof) {
             (Greeting::New, _) | (_, None) => None,
             (greeting, Some((id, secret))) => Some(Resume {
@@ -152,7 +186,7 @@ impl Client {
         let greeting = if resume.is_none() { Greeting::New } else { greeting };
         let hello = Hello { resume, joins, user: format!("u{}", self.index), ..Hello::default() };
         let frame = ClientFrame { r#ref: 0, command: Some(Command::Hello(hello)) };
-        self.stream = Some(Stream::saying([frame]));
+        self.stream = Some(Stream::saying(site, [frame]));
         self.greeting = Some(greeting);
     }
 
@@ -174,17 +208,18 @@ impl Client {
         self.name = format!("c{}s{}", self.index, self.sessions);
         (self.seq, self.next_ref) = (0, 1);
         self.said.clear();
+        self.at.clear();
         recorder.hears_not_itself(&self.name, &self.name);
     }
 
     /// Its session is over: it is in no room, and does not know what became of what it has said.
     pub(super) fn lose_session(&mut self, recorder: &Recorder) {
-        if self.proof.take().is_none() {
-            return;
+        if self.proof.take().is_some() {
+            recorder.seen(&self.name, Seen::Ended);
         }
-        recorder.seen(&self.name, Seen::Ended);
         for (_, Pending { what, .. }) in std::mem::take(&mut self.pending) {
-            self.unknown(what, recorder);
+            // With several nodes it may still be on its way between them, and come after what is said again.
+            self.unknown(if self.several { what.not_again() } else { what }, recorder);
         }
         self.members.clear();
         self.asked.clear();

@@ -9,13 +9,23 @@ use rialto_proto::v1::{
     ListRoomsRequest, client_frame::Command, content, get_history_request::Start, state_entry,
 };
 use rialto_server::auth::Identity;
-use tokio::{task::yield_now, time::sleep};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout},
+};
 
-use super::{client::Watched, world::World};
+use super::{
+    client::{Client, Watched},
+    node::SimulatedNode,
+    site::Site,
+    world::World,
+};
 use crate::checks::{Checker, Message, Position, Seen, Verdict, check_all};
 
 /// Rounds within which everybody has got what there is.
-const ROUNDS_MAX: usize = 600;
+const ROUNDS_MAX: usize = 2_000;
+/// How long a read may take, of which the owner may have to be found.
+const READ_WITHIN: Duration = Duration::from_secs(20);
 /// Who reads histories.
 const READER: &str = "reader";
 
@@ -25,6 +35,9 @@ impl World {
         self.notes.trace.note("healed");
         self.heal().await;
         self.come_to_rest().await;
+        if self.notes.several {
+            self.say_last_words().await;
+        }
         self.read_histories().await;
         self.compare_states().await;
         self.close_epochs().await;
@@ -39,15 +52,36 @@ impl World {
         (verdict, complaints)
     }
 
-    async fn heal(&mut self) {
-        self.disk.heal();
-        self.disk.set_space(None);
-        if self.node.as_ref().is_some_and(|node| node.has_failed()) {
-            self.crash(false).await;
+    /// Now that all is well, everybody is taken at the first attempt; and what was said last before is known to be missing by what
+    /// comes after it.
+    async fn say_last_words(&mut self) {
+        for client in &mut self.clients {
+            client.join_all(&mut self.notes);
         }
-        if self.node.is_none() {
-            self.start().await;
-            self.read_histories().await;
+        self.come_to_rest().await;
+        for client in &mut self.clients {
+            client.emit_everywhere(&mut self.notes);
+        }
+        self.come_to_rest().await;
+    }
+
+    async fn heal(&mut self) {
+        for at in 0..self.sites.len() {
+            let site = &self.sites[at];
+            site.disk.heal();
+            site.disk.set_space(None);
+            if site.node.as_ref().is_some_and(|node| node.has_failed()) {
+                self.crash(at, false).await;
+            }
+            if self.sites[at].node.is_none() {
+                self.start(at).await;
+                if !self.notes.several {
+                    self.read_histories().await;
+                }
+            }
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.heal(self.sites.iter().filter_map(|site| site.node.as_ref()));
         }
         for client in &mut self.clients {
             (client.away_until, client.silent_until) = (None, None);
@@ -61,17 +95,29 @@ impl World {
                 return;
             }
         }
-        self.complaints.push(format!("nobody came to rest within {ROUNDS_MAX} rounds"));
+        for (at, router) in self.sites.iter().enumerate().filter_map(|(at, site)| Some((at, site.router()?)))
+        {
+            if self.notes.several && router.owned().now_or_never().is_none() {
+                self.complaints.push(format!("node {at} knows of no owner of some part"));
+            }
+        }
+        let busy: Vec<String> =
+            self.clients.iter().filter(|client| !client.is_at_rest()).map(Client::state).collect();
+        self.complaints
+            .push(format!("within {ROUNDS_MAX} rounds these did not come to rest: {}", busy.join("; ")));
     }
 
     /// Everybody does all that there is to do.
     async fn round(&mut self) {
-        let Some(node) = &self.node else { return };
-        let router = std::sync::Arc::clone(&node.router);
+        (0..self.sites.len()).for_each(|at| self.begin_to_serve(at));
+        if self.notes.sites.len() < self.sites.len() {
+            sleep(Duration::from_millis(20)).await;
+            return;
+        }
         for at in 0..self.clients.len() {
             let client = &mut self.clients[at];
             for (mut stream, _) in std::mem::take(&mut client.half_open) {
-                stream.break_off(&router);
+                self.sites[stream.site].router().iter().for_each(|router| stream.break_off(router));
             }
             if client.stream.is_none() {
                 client.connect(&mut self.notes);
@@ -81,17 +127,20 @@ impl World {
             {
                 client.emit_again(again, &mut self.notes);
             }
-            if let Some(stream) = &mut client.stream {
+            if let Some(stream) = &mut client.stream
+                && let site = &mut self.sites[stream.site]
+                && let Some(router) = site.router().cloned()
+            {
                 let greeted = stream.session().is_some();
                 while stream.take(&router) {}
                 while stream.write(&router) {}
                 if let (false, Some(session)) = (greeted, stream.session()) {
-                    self.sessions.push(session);
+                    site.sessions.push(session);
                 }
             }
             while self.read(at) {}
         }
-        if let Some(node) = &self.node {
+        for node in self.sites.iter().filter_map(|site| site.node.as_ref()) {
             node.log.flush().ok();
         }
         yield_now().await;
@@ -99,10 +148,9 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.clients.iter().all(|client| {
-            let quiet = client.stream.as_ref().is_some_and(|stream| stream.is_quiet());
-            client.is_greeted() && quiet && client.pending.is_empty() && client.again.is_empty()
-        })
+        let owned = |site: &Site| site.router().is_none_or(|router| router.owned().now_or_never().is_some());
+        let owned = !self.notes.several || self.sites.iter().all(owned);
+        owned && self.clients.iter().all(Client::is_at_rest)
     }
 
     /// Reads the history of every room, the whole of it.
@@ -119,7 +167,7 @@ impl World {
     }
 
     async fn history(&mut self, namespace: &str, room: &str) -> Vec<GetHistoryResponse> {
-        let Some(node) = &self.node else { return Vec::new() };
+        let Some(router) = self.sites.iter().find_map(Site::router) else { return Vec::new() };
         let (mut pages, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = GetHistoryRequest {
@@ -130,13 +178,14 @@ impl World {
                 page_size: Some(100),
                 ..GetHistoryRequest::default()
             };
-            match node.router.get_history(&Identity::open(None), request).await {
-                Ok(page) => {
+            let read = timeout(READ_WITHIN, router.get_history(&Identity::open(None), request)).await;
+            match read {
+                Ok(Ok(page)) => {
                     page_token.clone_from(&page.next_page_token);
                     pages.push(page);
                 }
-                Err(refusal) => {
-                    self.complaints.push(format!("the history of {room} is not read: {refusal:?}"));
+                failed => {
+                    self.complaints.push(format!("the history of {room} is not read: {failed:?}"));
                     return pages;
                 }
             }
@@ -174,7 +223,8 @@ impl World {
             room: room.to_owned(),
             ..GetStateRequest::default()
         };
-        self.node.as_ref()?.router.get_state(&Identity::open(None), request).await.ok()
+        let router = self.sites.iter().find_map(Site::router)?;
+        timeout(READ_WITHIN, router.get_state(&Identity::open(None), request)).await.ok()?.ok()
     }
 
     /// Who joined before the first event, and saw none of those that there are.
@@ -197,44 +247,53 @@ impl World {
 
     /// All go, some without a word, and nothing of them is left.
     async fn everybody_goes(&mut self) {
-        let Some(node) = &self.node else { return };
-        let router = std::sync::Arc::clone(&node.router);
         for client in &mut self.clients {
             let Some(mut stream) = client.stream.take() else { continue };
+            let Some(router) = self.sites[stream.site].router() else { continue };
             if self.notes.chance.one_in(2) {
                 let bye = ClientFrame { r#ref: 0, command: Some(Command::Bye(Bye {})) };
                 stream.up.push_back(bye);
-                while stream.take(&router) {}
-                while stream.write(&router) {
+                while stream.take(router) {}
+                while stream.write(router) {
                     stream.down.clear();
                 }
             }
-            stream.break_off(&router);
+            stream.break_off(router);
         }
         let window = self.scene.config.limits.session.resume_window;
         sleep(window + Duration::from_secs(20)).await;
         // Values that have expired meanwhile are in the log.
-        node.log.flush().ok();
+        for node in self.sites.iter().filter_map(|site| site.node.as_ref()) {
+            node.log.flush().ok();
+        }
         sleep(Duration::from_millis(1)).await;
-        let metrics = &node.metrics;
-        let left = [
-            ("sessions", metrics.sessions.get()),
-            ("sessions away", metrics.sessions_away.get()),
-            ("rooms", metrics.rooms.get()),
-            ("replies outstanding", metrics.replies_outstanding.get()),
-            ("sessions in memory", self.sessions.iter().filter_map(Weak::upgrade).count() as i64),
-            ("deeds that wait for the log", i64::from(router.settled().now_or_never().is_none())),
-        ];
-        let left = left.into_iter().filter(|(_, count)| *count != 0);
-        self.complaints.extend(left.map(|(what, count)| format!("{count} {what} are left")));
-        for room in &self.scene.rooms {
-            let request = ListRoomsRequest { namespace: room.namespace.to_string(), ..Default::default() };
-            let listed = router.list_rooms(&Identity::open(None), request).await;
-            if listed.is_ok_and(|listed| listed.total_count > 0) {
-                self.complaints.push(format!("rooms of {} are left", room.namespace));
+        for (at, site) in self.sites.iter().enumerate() {
+            let Some(node) = &site.node else { continue };
+            let left = left(site, node).into_iter().filter(|(_, count)| *count != 0);
+            self.complaints.extend(left.map(|(what, count)| format!("{count} {what} are left at node {at}")));
+            for room in &self.scene.rooms {
+                let request =
+                    ListRoomsRequest { namespace: room.namespace.to_string(), ..Default::default() };
+                let listed = node.router.list_rooms(&Identity::open(None), request).await;
+                if listed.is_ok_and(|listed| listed.total_count > 0) {
+                    self.complaints.push(format!("rooms of {} are left at node {at}", room.namespace));
+                }
             }
         }
     }
+}
+
+/// What a node still has.
+fn left(site: &Site, node: &SimulatedNode) -> [(&'static str, i64); 6] {
+    let metrics = &node.metrics;
+    [
+        ("sessions", metrics.sessions.get()),
+        ("sessions away", metrics.sessions_away.get()),
+        ("rooms", metrics.rooms.get()),
+        ("replies outstanding", metrics.replies_outstanding.get()),
+        ("sessions in memory", site.sessions.iter().filter_map(Weak::upgrade).count() as i64),
+        ("deeds that wait for the log", i64::from(node.router.settled().now_or_never().is_none())),
+    ]
 }
 
 fn message(event: &rialto_proto::v1::Event) -> Message {

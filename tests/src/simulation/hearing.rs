@@ -63,7 +63,9 @@ impl Client {
 
     fn welcomed(&mut self, welcome: Welcome, notes: &mut Notes) {
         let greeting = self.greeting.take();
+        let site = self.stream.as_ref().map(|stream| stream.site);
         if welcome.resumed {
+            self.at.extend(site);
             notes.counts.resumed += 1;
             if !matches!(greeting, Some(Greeting::Resume | Greeting::Afresh)) {
                 self.complain("was resumed without asking");
@@ -81,6 +83,7 @@ impl Client {
         self.lose_session(&notes.recorder);
         self.asked = std::mem::take(&mut self.asked_greeting);
         self.begin(&notes.recorder);
+        self.at.extend(site);
         self.seq = 1;
         self.proof = Some((welcome.session_id, welcome.session_secret));
     }
@@ -145,10 +148,18 @@ impl Client {
     }
 
     fn missed(&mut self, missed: Missed, notes: &mut Notes) {
+        if notes.several && missed.rooms.is_empty() {
+            // Something that was for users or for everyone: nobody says such things here.
+            return;
+        }
         let [name] = missed.rooms.as_slice() else {
             return self.complain(format!("was told of something missing in {:?}", missed.rooms));
         };
         let room = notes.room(&missed.namespace, name);
+        if notes.several && missed.from_offset.is_none() && notes.is_kept(room) {
+            // What rooms do not keep is said to them as well, and may be missing.
+            return;
+        }
         let hole = match missed.from_offset {
             Some(from) => Hole::Range { epoch: missed.epoch.as_str().into(), from, to: missed.to_offset },
             None => Hole::Count(missed.count.into()),
@@ -208,7 +219,12 @@ impl Client {
             return;
         };
         match (what, refused.code()) {
-            (what @ What::Emit { .. }, RefusalCode::StorageFailed | RefusalCode::RefReused) => {
+            (
+                what @ What::Emit { .. },
+                RefusalCode::StorageFailed | RefusalCode::RefReused | RefusalCode::NodesUnreachable,
+            ) => {
+                // Where there are several nodes what was said after it may have been taken.
+                let what = if notes.several { what.not_again() } else { what };
                 self.unknown(what, &notes.recorder);
             }
             (What::Emit { message, .. }, _) => notes.recorder.done(Done::Refused { message }),
@@ -218,6 +234,7 @@ impl Client {
                     self.complain(format!("{key} of {room} was in conflict at {now:?} with {expected:?}"));
                 }
             }
+            (What::Other, RefusalCode::NodesUnreachable) if notes.several => {}
             (What::Other, code) => self.complain(format!("was refused by {code:?}: {}", refused.reason)),
             (What::Set { .. }, _) => {}
         }
@@ -231,6 +248,7 @@ impl Client {
             return;
         };
         notes.counts.sets += 1;
+        notes.trace.note(format_args!("{} set {key} of {room} at {}", self.name, set.revision));
         if let Err(breach) = notes.sets.take((room, key, set), value, expected) {
             self.complain(breach);
         }
@@ -238,6 +256,9 @@ impl Client {
 
     fn state_changes(&mut self, changes: StateChanges, notes: &mut Notes) {
         let room = notes.room(&changes.namespace, &changes.room);
+        let revisions: Vec<u64> = changes.entries.iter().map(|entry| entry.revision).collect();
+        let (reset, name) = (changes.reset, &self.name);
+        notes.trace.note(format_args!("{name} hears {revisions:?} of the state of {room}, anew: {reset}"));
         let known =
             self.members.get_mut(&room).and_then(|membership: &mut Membership| membership.state.as_mut());
         let Some(known) = known else {

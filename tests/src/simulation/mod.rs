@@ -1,15 +1,20 @@
-//! The seeded simulation: one node, its clients and an adversary in one thread, with time that stands still unless it is
-//! moved. Sessions, hub, router, histories and log are the real ones; sockets are not there, and the disk is one that
-//! forgets, tears and fails. The same seed is the same run. `tests/simulation.rs` runs many.
+//! The seeded simulation: one node or several, their clients and an adversary in one thread, with time that stands still unless
+//! it is moved. Sessions, hub, router, histories and log are the real ones; sockets are not there, and the disk is one that
+//! forgets, tears and fails. Several nodes have bridges, owners and sessions that move as real ones do, over a network, a
+//! register and logs in memory. The same seed is the same run. `tests/simulation.rs` and `tests/simulation_cluster.rs` run many.
 
 mod chance;
 mod client;
+mod cluster;
 mod ending;
+mod fault;
 mod hearing;
+pub mod many;
 mod node;
 mod notes;
 mod saying;
 mod scene;
+mod site;
 mod stream;
 mod trace;
 mod world;
@@ -34,11 +39,24 @@ pub struct Outcome {
 
 /// Runs a seed on this thread, whose runtime has one thread and paused time.
 pub async fn run(seed: u64, whole_trace: bool) -> Outcome {
-    let mut world = World::new(seed, whole_trace);
+    run_world(World::new(seed, false, whole_trace)).await
+}
+
+/// The same with several nodes and a network between them.
+pub async fn run_several(seed: u64, whole_trace: bool) -> Outcome {
+    run_world(World::new(seed, true, whole_trace)).await
+}
+
+async fn run_world(mut world: World) -> Outcome {
     world.trouble().await;
     let (verdict, complaints) = world.end().await;
-    if let Some(node) = world.node.take() {
+    for node in world.sites.iter_mut().filter_map(|site| site.node.take()) {
+        world.notes.counts.add_node(&node.metrics);
         node.die().await;
+    }
+    if let Some(cluster) = world.cluster.take() {
+        world.notes.counts.add_cluster(&cluster);
+        cluster.end().await;
     }
     clock::simulated::end();
     let mut wrong: Vec<String> = complaints;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_proto::v1::{Durability, GetStateResponse, StateSet, state_entry};
 
-use super::{chance::Chance, trace::Trace};
+use rialto_server::{base::metrics::Metrics, bridge::simulated::NetworkCounts};
+
+use super::{chance::Chance, cluster::Cluster, trace::Trace};
 use crate::checks::{Recorder, Room, Seen};
 
 /// How much has happened.
@@ -23,11 +25,35 @@ pub struct Counts {
     pub resumed: u64,
     /// Times that something was missing, and told.
     pub missed: u64,
-    /// Times that the node ended.
+    /// Times that a node ended.
     pub crashes: u64,
+    /// Times that a link was lost.
+    pub partitions: u64,
+    /// Sessions that went to another node.
+    pub moves: u64,
+    /// Parts of the rooms that were taken up.
+    pub take_overs: u64,
+    /// Messages between nodes that were heard.
+    pub heard: u64,
+    /// Of these, twice.
+    pub twice: u64,
+    /// Messages between nodes that were lost.
+    pub lost: u64,
 }
 
 impl Counts {
+    /// Counts what a node has done.
+    pub(super) fn add_node(&mut self, metrics: &Metrics) {
+        self.moves += metrics.sessions_moved.get();
+    }
+
+    /// Counts what nodes had together.
+    pub(super) fn add_cluster(&mut self, cluster: &Cluster) {
+        let NetworkCounts { heard, lost, twice } = cluster.network.counts();
+        (self.heard, self.lost, self.twice) = (heard, lost, twice);
+        self.take_overs = cluster.logs.claims();
+    }
+
     /// Counts another run.
     pub fn add(&mut self, other: &Self) {
         self.accepted += other.accepted;
@@ -37,6 +63,12 @@ impl Counts {
         self.resumed += other.resumed;
         self.missed += other.missed;
         self.crashes += other.crashes;
+        self.partitions += other.partitions;
+        self.moves += other.moves;
+        self.take_overs += other.take_overs;
+        self.heard += other.heard;
+        self.twice += other.twice;
+        self.lost += other.lost;
     }
 }
 
@@ -55,6 +87,10 @@ pub(super) struct Notes {
     pub sets: Sets,
     /// The rooms.
     pub rooms: Vec<Room>,
+    /// The nodes that run; one at least when somebody connects.
+    pub sites: Vec<usize>,
+    /// Whether there are several nodes.
+    pub several: bool,
 }
 
 impl Notes {
@@ -62,6 +98,16 @@ impl Notes {
     pub(super) fn room(&self, namespace: &str, name: &str) -> usize {
         let found = self.rooms.iter().position(|room| *room.namespace == *namespace && *room.name == *name);
         found.unwrap_or_else(|| panic!("there is no room {namespace}/{name}"))
+    }
+
+    /// Whether an idempotency key of this room says nothing: what no room keeps has one on each node.
+    pub(super) fn is_keyless(&self, room: usize) -> bool {
+        self.several && !self.is_kept(room)
+    }
+
+    /// Whether events of a room are kept.
+    pub(super) fn is_kept(&self, room: usize) -> bool {
+        matches!(&*self.rooms[room].namespace, "durable" | "memory")
     }
 
     /// `receiver` has seen something.

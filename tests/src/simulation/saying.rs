@@ -76,8 +76,10 @@ impl Client {
                 joins.push(join);
             }
         }
-        notes.trace.note(format_args!("client {} connects: {greeting:?}", self.index));
-        self.open(greeting, joins);
+        // A balancer sends it to whatever node there is.
+        let site = if notes.sites.len() > 1 { notes.chance.pick(&notes.sites) } else { notes.sites[0] };
+        notes.trace.note(format_args!("client {} connects to {site}: {greeting:?}", self.index));
+        self.open(site, greeting, joins);
     }
 
     /// Loses its stream: what was on its way may be lost, the node may notice late, the client may be away for long.
@@ -125,8 +127,25 @@ impl Client {
     fn join_one(&mut self, notes: &mut Notes) {
         let room = notes.chance.below(notes.rooms.len() as u64) as usize;
         let (join, asked) = self.join(room, notes);
+        notes.trace.note(format_args!("{} joins {room}: {asked:?}", self.name));
         let reference = self.say(Command::Join(join), What::Other);
         self.asked.insert((reference, room), asked);
+    }
+
+    /// Joins every room that it is not in.
+    pub(super) fn join_all(&mut self, notes: &mut Notes) {
+        for room in (0..notes.rooms.len()).filter(|room| !self.members.contains_key(room)).collect::<Vec<_>>()
+        {
+            let (join, asked) = self.join(room, notes);
+            let reference = self.say(Command::Join(join), What::Other);
+            self.asked.insert((reference, room), asked);
+        }
+    }
+
+    /// Says something in every room.
+    pub(super) fn emit_everywhere(&mut self, notes: &mut Notes) {
+        let rooms: Vec<usize> = self.members.keys().copied().collect();
+        rooms.into_iter().for_each(|room| self.emit_to(room, notes));
     }
 
     fn part_one(&mut self, notes: &mut Notes) {
@@ -163,11 +182,16 @@ impl Client {
         if self.pending.values().any(|pending| says_again(&pending.what)) {
             return;
         }
+        self.emit_to(room, notes);
+    }
+
+    fn emit_to(&mut self, room: usize, notes: &mut Notes) {
         let n = self.said.entry(room).or_default();
         let message = Message::new(&self.name, &notes.rooms[room].name, *n);
         *n += 1;
         // All that is said to a room in one session, or nothing: what is said again is then the end of it.
-        let key = (self.sessions + room as u32).is_multiple_of(2).then(|| format!("{message}"));
+        let named = (self.sessions + room as u32).is_multiple_of(2) && !notes.is_keyless(room);
+        let key = named.then(|| format!("{message}"));
         self.say_message(room, message, (key, false), notes);
     }
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use rialto_server::{
     base::config::{BehindPolicy, Config, HistoryKind, NamespaceConfig},
+    bridge::simulated::Mischief,
     history::Tuning,
     log::local::{LocalOptions, Writing},
 };
@@ -46,6 +47,10 @@ pub(super) struct Scene {
     pub(super) losses_every: u64,
     /// One flush of the log in so many steps.
     pub(super) flushes_every: u64,
+    /// How many nodes there are.
+    pub(super) nodes: usize,
+    /// What the network between them does, if there are several.
+    pub(super) mischief: Mischief,
 }
 
 impl Scene {
@@ -79,8 +84,21 @@ impl Scene {
             faults_every: chance.pick(&[0, 400, 150, 80]),
             losses_every: chance.pick(&[200, 60, 20]),
             flushes_every: chance.pick(&[1, 3, 10]),
+            nodes: 1,
+            mischief: Mischief::default(),
             config,
         }
+    }
+
+    /// Makes several nodes of it, between which clients go to and fro.
+    pub(super) fn spread(&mut self, chance: &mut Chance) {
+        self.nodes = chance.between(2, 4) as usize;
+        self.clients = chance.between(3, 6) as usize;
+        self.steps = chance.between(600, 1_200);
+        self.losses_every = chance.pick(&[60, 20, 8]);
+        self.faults_every = chance.pick(&[0, 100, 40, 15]);
+        self.mischief.twice_every = chance.pick(&[0, 0, 30]);
+        self.config.cluster.parts = chance.between(1, 5) as u32;
     }
 }
 

@@ -40,13 +40,19 @@ pub(super) enum Arrival {
     Ended,
 }
 
+/// The node's answer to a greeting, which may have to ask other nodes.
+type Greeting = Pin<Box<dyn Future<Output = Result<(Arc<Session>, u32), Refusal>>>>;
+
 /// A stream, with what is on its way.
 #[derive(Default)]
 pub(super) struct Stream {
+    /// The node that it is to.
+    pub(super) site: usize,
     /// From the client.
     pub(super) up: VecDeque<ClientFrame>,
     /// To the client.
     pub(super) down: VecDeque<Arrival>,
+    greeting: Option<Greeting>,
     place: Option<(Arc<Session>, u32)>,
     reading: Option<Pin<Box<dyn Future<Output = ()>>>>,
     pause_until: Option<Instant>,
@@ -54,9 +60,9 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// A stream on which a client has said this.
-    pub(super) fn saying(frames: impl IntoIterator<Item = ClientFrame>) -> Self {
-        Self { up: frames.into_iter().collect(), ..Self::default() }
+    /// A stream to a node, on which a client has said this.
+    pub(super) fn saying(site: usize, frames: impl IntoIterator<Item = ClientFrame>) -> Self {
+        Self { site, up: frames.into_iter().collect(), ..Self::default() }
     }
 
     /// The session, once it has one.
@@ -67,7 +73,17 @@ impl Stream {
     /// Nothing is on its way, and the node has nothing to say.
     pub(super) fn is_quiet(&self) -> bool {
         let waiting = self.place.as_ref().is_some_and(|(session, _)| session.outbox.waiting().0 > 0);
-        self.up.is_empty() && self.down.is_empty() && self.reading.is_none() && !waiting
+        let busy = self.greeting.is_some() || self.reading.is_some();
+        self.up.is_empty() && self.down.is_empty() && !busy && !waiting
+    }
+
+    /// What is on its way, for people.
+    pub(super) fn state(&self) -> String {
+        let session = self.place.as_ref().map(|(session, stream)| {
+            let (waits, reads) = (session.outbox.waiting(), session.outbox.stream());
+            format!("stream {stream} of {reads}, waits {waits:?}, {:?}", session.pipeline)
+        });
+        format!("{} up, {} down, {session:?}", self.up.len(), self.down.len())
     }
 
     /// The node takes the next frame. False when there is none, or not now.
@@ -76,7 +92,8 @@ impl Stream {
             return false;
         }
         let Some((session, stream)) = &self.place else {
-            return self.greet(router);
+            self.greet(router);
+            return self.place.is_some() || self.over;
         };
         let speaks = session.closing().is_none() && session.outbox.stream() == *stream;
         let room = session.outbox.waiting().0 < router.limits.session.outbox_frames_max;
@@ -93,14 +110,24 @@ impl Stream {
         true
     }
 
-    fn greet(&mut self, router: &Arc<Router>) -> bool {
-        let Some(ClientFrame { command: Some(Command::Hello(hello)), .. }) = self.up.pop_front() else {
-            return false;
-        };
-        let greeted = Hello::parse(hello, &router.limits.session).and_then(|hello| {
-            // A node without others waits for nobody.
-            router.greet(hello, Peer::default()).now_or_never().expect("no wait")
-        });
+    fn greet(&mut self, router: &Arc<Router>) {
+        if self.greeting.is_none()
+            && let Some(ClientFrame { command: Some(Command::Hello(hello)), .. }) = self.up.pop_front()
+        {
+            let router = Arc::clone(router);
+            self.greeting = Some(Box::pin(async move {
+                let hello = Hello::parse(hello, &router.limits.session)?;
+                router.greet(hello, Peer::default()).await
+            }));
+        }
+        self.wait();
+    }
+
+    /// The node goes on with its answer to the greeting, if it has one to give.
+    pub(super) fn wait(&mut self) {
+        let Some(greeting) = &mut self.greeting else { return };
+        let Some(greeted) = greeting.now_or_never() else { return };
+        self.greeting = None;
         match greeted {
             Ok(place) => self.place = Some(place),
             Err(Refusal { code, .. }) => {
@@ -108,7 +135,6 @@ impl Stream {
                 self.over = true;
             }
         }
-        true
     }
 
     /// The node writes what waits, if the client's window has room. False when there was nothing to do.
@@ -152,7 +178,7 @@ impl Stream {
     /// The node notices that the stream is gone.
     pub(super) fn break_off(&mut self, router: &Router) {
         self.over = true;
-        self.reading = None;
+        (self.greeting, self.reading) = (None, None);
         if let Some((session, stream)) = self.place.take() {
             router.detach(&session, stream);
         }

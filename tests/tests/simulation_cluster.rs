@@ -1,0 +1,35 @@
+//! Whole runs of two to four nodes in one thread, decided by a seed: messages between them that are late, twice or lost with their
+//! connection, nodes that die, and clients that go from node to node. A seed that has failed once is kept in
+//! `tests/data/simulation-cluster-seeds.txt`.
+//!
+//! `RIALTO_SIMULATION_SEEDS=1000..3000` runs others; of a single seed the whole trace is printed when it fails.
+
+use rialto_tests::simulation::{
+    Outcome,
+    many::{run_all, run_twice, seeds},
+    run_several,
+};
+
+/// Seeds that have failed once.
+const KEPT: &str = include_str!("../data/simulation-cluster-seeds.txt");
+
+fn simulate(seed: u64, whole_trace: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(run_several(seed, whole_trace))
+}
+
+#[test]
+fn every_promise_holds_whatever_a_seed_does_to_several_nodes() {
+    let seeds = seeds(0..200, KEPT);
+    let counts = run_all(&seeds, simulate);
+    // A single seed may do without some of it.
+    if seeds.len() >= 100 {
+        let each = [counts.moves, counts.resumed, counts.partitions, counts.crashes, counts.take_overs];
+        assert!(each.iter().all(|count| *count >= seeds.len() as u64), "too little has happened: {counts:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    run_twice(&[3, 10, 11, 58, 144], simulate);
+}
