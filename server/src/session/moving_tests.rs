@@ -17,7 +17,7 @@ use super::*;
 use crate::{
     auth::Identity,
     base::{clock, config::BehindPolicy, ids::SessionId, limits::SessionLimits},
-    session::outbox::Next,
+    session::{outbox::Next, owed::StateAfter},
     wire::{Class, frame::Parts},
 };
 

@@ -23,7 +23,7 @@ use rialto_proto::v1::{
 
 use super::{
     outbox::{Bounds, Next, Outbox, Put},
-    owed::{Owed, Stretch},
+    owed::{Owed, StateAfter, Stretch},
     replay::ReplayBounds,
 };
 use crate::{

@@ -335,7 +335,9 @@ impl Router {
         let is_behind = |namespace: &str, room: &MovingRoom| {
             let there = room.head.clone().unwrap_or_default();
             let here = self.stand(namespace, &room.room).unwrap_or_default();
-            !there.epoch.is_empty() && here.epoch == there.epoch && here.last_offset < there.last_offset
+            let unknown = here.epoch.is_empty();
+            let behind = here.epoch == there.epoch && here.last_offset < there.last_offset;
+            !there.epoch.is_empty() && (unknown || behind)
         };
         let any_is =
             || places.iter().any(|place| place.rooms.iter().any(|room| is_behind(&place.namespace, room)));
