@@ -15,7 +15,7 @@ pub struct Ledger<'a> {
     pub(super) strays: Vec<(&'a str, &'a Seen)>,
     pub(super) reads: Vec<Read<'a>>,
     pub(super) crashes: Vec<u64>,
-    /// Senders of whom the last messages may be lost in silence, in rooms without history.
+    /// Senders of whom the first and the last messages may be lost in silence, in rooms without history.
     pub(super) cut: HashSet<&'a str>,
     /// What in the record itself cannot be.
     pub(super) errors: Vec<String>,

@@ -127,8 +127,8 @@ pub enum Done {
     },
     /// A node, and with it its memory, was lost: recorded before it is reached again.
     Crashed,
-    /// A node of several was lost that a sender was connected to. What the sender said last may not have left that node, and
-    /// nobody can tell that it is missing.
+    /// A node of several was lost that a sender was connected to, or its way to the others. What the sender said first or last
+    /// there may not have left that node, and nobody can tell that it is missing.
     Cut {
         /// Who.
         sender: Arc<str>,

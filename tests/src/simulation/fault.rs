@@ -51,6 +51,7 @@ impl World {
                 let noticed = self.notes.chance.pick(&[0, 20, 2_000]);
                 cluster.network.part(link, Duration::from_millis(noticed));
                 self.notes.counts.partitions += 1;
+                self.cut_senders(at);
                 self.sites[at].stalled_steps = self.notes.chance.pick(&[3, 30, 120]);
             }
             (3, Some(link)) => cluster.network.slow_down(link, self.notes.chance.between(1, 6)),

@@ -163,6 +163,13 @@ impl World {
         }
     }
 
+    /// What those who have been at a place said there may have gone no further.
+    pub(super) fn cut_senders(&self, at: usize) {
+        for client in self.clients.iter().filter(|client| self.notes.several && client.at.contains(&at)) {
+            self.notes.recorder.done(Done::Cut { sender: client.name.as_str().into() });
+        }
+    }
+
     /// The node at a place ends: with the power, or as a process alone.
     pub(super) async fn crash(&mut self, at: usize, power: bool) {
         let site = &mut self.sites[at];
@@ -184,10 +191,8 @@ impl World {
             if client.stream.take_if(|stream| stream.site == at).is_some() {
                 (client.greeting, client.away_until, client.silent_until) = (None, None, None);
             }
-            if client.at.contains(&at) {
-                self.notes.recorder.done(Done::Cut { sender: client.name.as_str().into() });
-            }
         }
+        self.cut_senders(at);
         let site = &mut self.sites[at];
         site.sessions.clear();
         self.notes.counts.add_node(&node.metrics);

@@ -52,7 +52,7 @@ struct Missing<'a> {
 
 /// Messages that the member has not seen and may have missed, and those among them that it surely should have seen. What
 /// was said after it saw `Joined` is surely for it, and what follows something that it has seen; up to the last of that
-/// sender that it saw, and to the end if it stayed and the sender's node did.
+/// sender that it saw, and to the end if it stayed. Of a sender whose node was lost, what lies between two that it has seen.
 fn missing<'a>(ledger: &Ledger<'a>, membership: &Membership<'_>) -> Vec<Missing<'a>> {
     let taken: HashSet<&Message> = membership.events().map(|(_, message)| message).collect();
     let mut spans: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -66,8 +66,10 @@ fn missing<'a>(ledger: &Ledger<'a>, membership: &Membership<'_>) -> Vec<Missing<
     });
     let judged = unseen.map(|(message, said)| {
         let span = spans.get(&*message.sender);
-        let begun = said.invoked > membership.from || span.is_some_and(|(first, _)| message.n > *first);
-        let stayed = membership.end == End::Open && !ledger.cut.contains(&*message.sender);
+        let cut = ledger.cut.contains(&*message.sender);
+        let begun =
+            (said.invoked > membership.from && !cut) || span.is_some_and(|(first, _)| message.n > *first);
+        let stayed = membership.end == End::Open && !cut;
         let lasted = stayed || span.is_some_and(|(_, last)| message.n < *last);
         Missing { message, surely: begun && lasted && ledger.happened(message, said) }
     });
