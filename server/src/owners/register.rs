@@ -4,16 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::ready, stream::BoxStream};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     bucket::{Bucket, Change},
     lease::Lease,
 };
-use crate::base::ids::NodeId;
+use crate::base::{clock, ids::NodeId};
 
 /// Under what it stands into how many parts all rooms fall.
 const PARTS: &str = "parts";
+/// How long a register may take to answer that another node has made this moment: its servers have to agree first on who does. One
+/// request of it that is lost takes 5 s.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
+/// How long is waited before it is asked again.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Time for one answer, once a node has the register: what an owner writes comes in time, or is written again. A bucket whose leader is
 /// gone does not answer until it has another one.
@@ -67,14 +72,29 @@ pub struct Register {
 impl Register {
     /// The register of a cluster that is kept in `bucket`. All rooms fall into `parts` parts, now and for ever.
     pub async fn open(bucket: Arc<dyn Bucket>, parts: u32) -> Result<Self, RegisterError> {
-        match bucket.write(PARTS, parts.to_string().into(), 0).await {
-            Ok(_) => return Ok(Self { bucket }),
+        let register = Self { bucket };
+        let end = clock::now() + ANSWERS_WITHIN;
+        loop {
+            match register.agree(parts).await {
+                Err(RegisterError::Away(error)) if clock::now() < end => {
+                    tracing::debug!(error, "the register does not answer yet");
+                    sleep(ASKED_AGAIN_AFTER).await;
+                }
+                agreed => return agreed.map(|()| register),
+            }
+        }
+    }
+
+    /// Writes into how many parts all rooms fall, or holds when that is what stands there.
+    async fn agree(&self, parts: u32) -> Result<(), RegisterError> {
+        match self.bucket.write(PARTS, parts.to_string().into(), 0).await {
+            Ok(_) => return Ok(()),
             Err(RegisterError::Lost) => {}
             Err(error) => return Err(error),
         }
-        let there = bucket.read(PARTS).await?;
+        let there = self.bucket.read(PARTS).await?;
         match there.and_then(|there| std::str::from_utf8(&there.value).ok()?.parse().ok()) {
-            Some(there) if there == parts => Ok(Self { bucket }),
+            Some(there) if there == parts => Ok(()),
             Some(there) => Err(RegisterError::Parts { there, here: parts }),
             None => Err(away("the register of owners holds something else")),
         }
