@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test check fmt lint deny bench comparison clean tools rust-tests nodes-tests node-tests
+.PHONY: help run cluster test check fmt lint deny bench comparison clean tools rust-tests nodes-tests node-tests deploy-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -19,7 +19,7 @@ cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prin
 	cargo build --locked --release --bin rialto
 	exec deploy/cluster
 
-test: tools lint rust-tests nodes-tests node-tests ## installs what tests need and runs all of them
+test: tools lint rust-tests nodes-tests node-tests deploy-tests ## installs what tests need and runs all of them
 
 check: test deny ## everything: what `make test` runs, and the rules about dependencies
 
@@ -53,6 +53,10 @@ node-tests: tools
 	tests/tools/install pages browser
 	npm run check
 	npm test
+
+# What is in deploy/, read by the libraries that will read it, and run as processes with the binary that `rust-tests` has built.
+deploy-tests: tools
+	cd tests/deploy && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test -vet=off -count=1 ./...
 
 deny: ## licences, sources and bans of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
