@@ -1,11 +1,13 @@
 // Runs everything that is written in JavaScript against a real server: the TypeScript client in both its shapes, then
-// the chat in real Chromium pages. RIALTO_BIN names the program; `--no-browser` leaves the pages out.
+// the chat in real Chromium pages, also at several nodes over a real nats-server. RIALTO_BIN names the program;
+// `--no-browser` leaves the pages out.
 
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { missing } from "./lib/pages.mjs";
+import { missing as noNats } from "./lib/nats.mjs";
+import { missing as noBrowser } from "./lib/pages.mjs";
 import { binary, Server } from "./lib/server.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -21,7 +23,7 @@ function run(command, args, options = {}) {
 async function main() {
   process.env.RIALTO_BIN = resolve(binary());
   const browser = !process.argv.includes("--no-browser");
-  const why = browser ? missing() : "";
+  const why = browser ? noBrowser() || noNats() : "";
   if (why !== "") {
     console.error(why);
     return false;

@@ -27,17 +27,19 @@ export class Server {
   #child;
   #folder = mkdtempSync(join(tmpdir(), "rialto-test-"));
   #config;
+  #more;
   #log = "";
   /** `http://127.0.0.1:PORT`, the same for every start. */
   url = "";
 
-  constructor(config) {
+  constructor(config, more) {
     this.#config = config;
+    this.#more = more;
   }
 
-  /** Starts one on a free port, with the defaults if no other configuration is given. */
-  static async start(config = "") {
-    const server = new Server(config);
+  /** Starts one on a free port, with the defaults if no other configuration is given; `more` are further arguments. */
+  static async start(config = "", more = []) {
+    const server = new Server(config, more);
     await server.start();
     return server;
   }
@@ -48,7 +50,7 @@ export class Server {
     const file = join(this.#folder, "rialto.toml");
     mkdirSync(this.#folder, { recursive: true });
     writeFileSync(file, this.#config);
-    const args = ["serve", "--listen", listen, "--data", join(this.#folder, "data"), "--config", file];
+    const args = ["serve", "--listen", listen, "--data", join(this.#folder, "data"), "--config", file, ...this.#more];
     this.#log = "";
     this.#child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
     this.url = await this.#address(this.#child);

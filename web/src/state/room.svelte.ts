@@ -210,13 +210,14 @@ export class ChatRoom {
       const { idempotencyKey } = message;
       const accepted = await this.#room.emit("message", message.text, { idempotencyKey, timeoutMs: SEND_TIMEOUT_MS });
       message.eventId = accepted.eventId;
-      message.recipients = accepted.recipients;
+      // The server counts those at its own node; there may be others.
+      message.recipients = Math.max(accepted.recipients, this.presence.count - 1);
       message.delivery = "accepted";
       if (accepted.offset !== undefined) message.place = { epoch: accepted.epoch, offset: accepted.offset };
       this.#settle(message);
     } catch (error) {
       message.failure = words(error);
-      message.unsure = error instanceof RialtoError && ["CONNECTION_LOST", "TIMED_OUT"].includes(error.code);
+      message.unsure = error instanceof RialtoError && ["CONNECTION_LOST", "TIMED_OUT", "NODES_UNREACHABLE"].includes(error.code);
       message.delivery = "failed";
     }
   }

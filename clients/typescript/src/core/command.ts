@@ -55,7 +55,7 @@ export interface AskOptions extends Omit<EmitOptions, "volatile" | "latest" | "i
 export interface Accepted {
   /** Identity of the event, unique for ever. */
   readonly eventId: string;
-  /** How many sessions it was handed to. */
+  /** How many sessions of the same node it was handed to. */
   readonly recipients: number;
   /** Position in the history of the room; absent when the event is kept in none, or in several. */
   readonly offset?: bigint;
