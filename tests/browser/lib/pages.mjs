@@ -118,6 +118,13 @@ export class Person {
     await this.message(text).locator(".tick .hidden").getByText(words, { exact: true }).waitFor({ state: "attached" });
   }
 
+  /** Whether a message of one's own was taken, once that is known. */
+  async taken(text) {
+    const settled = this.message(text).and(this.page.locator("[data-delivery=accepted], [data-delivery=failed]"));
+    await settled.waitFor();
+    return (await settled.getAttribute("data-delivery")) === "accepted";
+  }
+
   /** The connection was lost, and there is one again; `words` say what became of it. */
   async cameBack(words) {
     await this.page.locator(".banner[data-state=recovered]").getByText(words).waitFor();
