@@ -16,7 +16,7 @@ use rand::{RngExt, rngs::StdRng};
 use rialto_server::base::config::Config;
 use rialto_tests::{
     checks::{Recorder, Room, check_all},
-    node::TestNode,
+    node::{TestNode, settled},
     proxy::Proxy,
     reliability::{Client, Counts, Fault, Seed, lose, read_histories},
     within,
@@ -234,6 +234,8 @@ async fn two_thousand_resumes_at_random_points_lose_nothing_in_silence() {
     let (mut total, mut met) = (Counts::default(), Met::new());
     let run = async {
         all(&mut senders, &mut total, &mut met).await;
+        // What one node has answered may still be on its way to the others.
+        settled().await;
         stage.said.send_replace(true);
         all(&mut receivers, &mut total, &mut met).await;
     };
