@@ -4,14 +4,16 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
+use prost::Message;
 use rialto_proto::v1::{
-    CallRequest, CloseCode, Hello, PublishRequest, RefusalCode, ServerFrame, Then, call_request::Callee,
-    server_frame::Frame,
+    CallRequest, CloseCode, Hello, ListenRequest, PublishRequest, RefusalCode, ServerFrame, Then,
+    call_request::Callee, server_frame::Frame,
 };
 use rialto_tests::{
     asking::numbered,
     inspect::assert_status,
     node::TestNode,
+    raw::{Wire, flag, frame, kind, message},
     talker::{Shape, Talker, content, emit_to, rooms},
     untyped::unary,
 };
@@ -161,18 +163,17 @@ async fn a_node_that_drains_says_so_and_takes_nothing_new() {
     let mut ann = node.attach("ann").await;
     ann.enter("chat").await.unwrap();
     let hello = || Hello { user: "bob".to_owned(), ..Hello::default() };
+    let shapes = [(Shape::Attach, node.channel().await), (Shape::ListenAndPush, node.channel().await)];
     // Opened before, greeted after.
     let mut late = Talker::open_over(channel.clone()).await;
 
     tokio::join!(node.stop(), async {
         expect_drain(&mut ann, drain).await;
         assert_eq!(health(channel.clone()).await, 2);
-        for shape in [Shape::Attach, Shape::ListenAndPush] {
-            let opened = Talker::open_with_over(channel.clone(), shape, hello()).await;
+        for (shape, over) in shapes {
+            let opened = Talker::open_with_over(over, shape, hello()).await;
             assert_draining(&opened.map(drop).unwrap_err());
         }
-        late.say(0, rialto_proto::v1::client_frame::Command::Hello(hello())).await;
-        assert_draining(&late.end().await.unwrap_err());
         let publish = PublishRequest {
             namespace: "chat".to_owned(),
             target: Some(rooms(&["general"])),
@@ -191,12 +192,35 @@ async fn a_node_that_drains_says_so_and_takes_nothing_new() {
             timeout: None,
         };
         assert_draining(&stub.call(call).await.unwrap_err());
+        late.say(0, rialto_proto::v1::client_frame::Command::Hello(hello())).await;
+        assert_draining(&late.end().await.unwrap_err());
         assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody new can connect");
 
         // Who is there goes on, until it goes.
         ann.enter("default").await.unwrap();
         ann.emit("general", "message", "the last one").await;
         drop((ann, late, stub, channel));
+    });
+}
+
+/// A balancer keeps a connection where it is: over that a client would come to the same node again and again.
+#[tokio::test]
+async fn whoever_comes_to_a_node_that_stops_is_sent_away_from_the_connection() {
+    let node = node(Duration::from_secs(60), Duration::from_secs(5)).await;
+    let ann = node.attach("ann").await;
+    let mut wire = Wire::http2(node.address()).await;
+    wire.next(kind::SETTINGS).await.expect("the node answers");
+
+    tokio::join!(node.stop(), async {
+        let mut ann = ann;
+        assert!(matches!(ann.next().await.unwrap().frame, Some(Frame::Drain(_))));
+        wire.open(1, "/rialto.v1.MessagingService/Listen").await;
+        let request = ListenRequest { hello: Some(Hello { user: "bob".to_owned(), ..Hello::default() }) };
+        let body = message(&request.encode_to_vec());
+        wire.send(&frame(kind::DATA, flag::END_STREAM, 1, &body)).await.unwrap();
+        wire.next(kind::GOAWAY).await.expect("while others are still there");
+        ann.enter("chat").await.unwrap();
+        drop((ann, wire));
     });
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use rialto_proto::v1::CloseCode;
+use rialto_proto::v1::{CloseCode, RefusalCode};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tokio_stream::Stream;
 use tonic::Status;
@@ -93,8 +93,12 @@ impl Seat {
         Ok(self.place.get_or_init(|| Place { session, stream }).clone())
     }
 
-    /// Counts a refusal and makes it a status.
+    /// Counts a refusal and makes it a status. Behind a balancer that keeps connections where they are, the client of a node that
+    /// stops would come to the same one again.
     pub(super) fn refused(&self, refusal: Refusal) -> Status {
+        if let (RefusalCode::Draining, Some(line)) = (refusal.code, &self.line) {
+            line.leave();
+        }
         status::refused(&self.router.count_refusal(refusal))
     }
 

@@ -49,6 +49,11 @@ impl Line {
         }
     }
 
+    /// Lets no more requests come over the connection, so that the next one may go to another node.
+    pub(super) fn leave(&self) {
+        self.connection.leave();
+    }
+
     /// Ends the connection, unless other sessions live on it: theirs is not the fault.
     pub(super) fn cut(&self) -> Cut {
         let line = self.clone();

@@ -14,7 +14,7 @@ use crate::{
         limits::Limits,
         metrics::CodeLabel,
         rate::Rate,
-        refusal::{Closing, Refusal},
+        refusal::{Closing, Refusal, Retry},
     },
     session::{
         Cut, Session,
@@ -25,6 +25,9 @@ use crate::{
         command::{Command, Hello},
     },
 };
+
+/// After so long the client of a node that stops comes to another one.
+const HEIRS_AFTER: Duration = Duration::from_millis(100);
 
 /// What the edge knows of a client before it greets.
 #[derive(Default)]
@@ -40,10 +43,16 @@ pub struct Peer {
 }
 
 impl Router {
+    /// This node stops; another one may take the client at once.
+    fn elsewhere(&self) -> Refusal {
+        let draining = Refusal::draining();
+        if self.has_heirs() { Refusal { retry: Retry::After(HEIRS_AFTER), ..draining } } else { draining }
+    }
+
     /// Opens a session, or takes up the one that the client had. Returns it with the number of the stream that reads it.
     pub async fn greet(&self, mut hello: Hello, peer: Peer) -> Result<(Arc<Session>, u32), Refusal> {
         if self.tasks.draining().is_cancelled() {
-            return Err(Refusal::draining());
+            return Err(self.elsewhere());
         }
         let resume = hello.resume.take();
         self.take_greeting(resume.is_some())?;
