@@ -152,8 +152,8 @@ impl Node {
         // What was taken is answered before anybody is sent away.
         let settled = timeout(stop.flush, router.settled()).await.is_ok();
         let closed = router.close_all().len();
-        let left = timeout(stop.flush, router.leave_parts()).await.is_ok();
-        router.say_goodbye();
+        let left = timeout(stop.flush, router.leave_parts()).await.unwrap_or_default();
+        router.say_goodbye(settled && left);
         health.stop();
         farewell.cancel();
         tracing::info!(all_gone = gone, handed_over, settled, closed, left, within = ?stop.flush, "closing");

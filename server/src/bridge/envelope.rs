@@ -51,6 +51,8 @@ pub enum Word {
     Announce {
         /// It leaves.
         leaves: bool,
+        /// It leaves, and has answered everything that it has done.
+        all_answered: bool,
     },
     /// An event whose receivers here are asked.
     Question {
@@ -177,7 +179,7 @@ impl Word {
             }
             What::Announce(announce) => {
                 here(*place == Place::Cluster)?;
-                Self::Announce { leaves: announce.leaves }
+                Self::Announce { leaves: announce.leaves, all_answered: announce.all_answered }
             }
             What::StateChange(change) => {
                 let namespace = NamespaceName::try_from(change.namespace).map_err(malformed)?.into_string();

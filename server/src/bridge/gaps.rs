@@ -86,7 +86,7 @@ mod tests {
             seq,
             previous,
             copies,
-            word: Word::Announce { leaves: false },
+            word: Word::Announce { leaves: false, all_answered: false },
         }
     }
 

@@ -225,9 +225,14 @@ impl Bridge {
         self.say_at(&[Place::Node(node)], &What::Relay(relay));
     }
 
-    /// Says that this node is there, or that it leaves.
-    pub fn announce(&self, leaves: bool) {
-        self.say_at(&[Place::Cluster], &What::Announce(Announce { leaves }));
+    /// Says that this node is there.
+    pub fn announce(&self) {
+        self.say_at(&[Place::Cluster], &What::Announce(Announce::default()));
+    }
+
+    /// Says that this node leaves, and whether it has answered everything that it has done.
+    pub fn say_goodbye(&self, all_answered: bool) {
+        self.say_at(&[Place::Cluster], &What::Announce(Announce { leaves: true, all_answered }));
     }
 
     fn say_at(&self, places: &[Place], what: &What) -> usize {
@@ -390,7 +395,7 @@ mod tests {
         }
         let node = NodeId::random();
         for seq in 1..=MESSAGES {
-            let announce = What::Announce(Announce { leaves: false });
+            let announce = What::Announce(Announce::default());
             let message = envelope::message(node, (seq, 0), 1, announce);
             senders[(seq / 50 % LISTENINGS) as usize].try_send(message).unwrap();
         }

@@ -156,6 +156,14 @@ impl Router {
         }
     }
 
+    /// A node is gone that has answered everything that it has done: what else it was asked others may do.
+    pub(super) fn leave_owner(self: &Arc<Self>, bridge: &Bridge, node: NodeId) {
+        for (part, queue) in (0..).zip(&self.asking) {
+            queue.lock().left(node);
+            self.advance_part(bridge, part);
+        }
+    }
+
     /// A node does not own a part any more. What it was asked it will answer, if it is there.
     pub(super) fn replace_owner(self: &Arc<Self>, bridge: &Bridge, part: u32, node: NodeId) {
         if bridge.silent(node, clock::now()) > SILENT_MAX {

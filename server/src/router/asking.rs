@@ -42,7 +42,11 @@ pub(super) enum Ask {
 impl Ask {
     /// Whether it may as well be done twice.
     fn is_harmless(&self) -> bool {
-        !matches!(self, Self::Keep(_) | Self::Set(..))
+        match self {
+            Self::Keep(keeping) => keeping.is_repeatable(),
+            Self::Set(..) => false,
+            _ => true,
+        }
     }
 }
 
@@ -160,6 +164,13 @@ impl Queue {
             std::mem::take(&mut self.sent).into_iter().partition(|asked| asked.what.is_harmless());
         again.into_iter().for_each(|asked| self.put_back(asked));
         unknown
+    }
+
+    /// A node is gone that has answered all that it has done. The rest is asked again.
+    pub(super) fn left(&mut self, node: NodeId) {
+        if self.sent_to == Some(node) {
+            std::mem::take(&mut self.sent).into_iter().for_each(|asked| self.put_back(asked));
+        }
     }
 
     /// A former owner that has still to answer something, when it is known who the owner is now.

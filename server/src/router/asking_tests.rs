@@ -1,7 +1,16 @@
 //! What is asked of owners, while parts go from one node to another.
 
 use super::*;
-use crate::base::clock;
+use crate::{
+    base::{
+        clock,
+        config::{HistoryKind, NamespaceSettings},
+    },
+    wire::{
+        Class,
+        target::{Target, Who},
+    },
+};
 
 fn asked(id: u64, what: Ask) -> Asked {
     let until = clock::now() + std::time::Duration::from_secs(id);
@@ -20,6 +29,25 @@ fn write(id: u64) -> Asked {
         ..Default::default()
     };
     asked(id, Ask::Set(Box::new(SetState::parse(set).unwrap()), v1::Sender::default()))
+}
+
+fn event(id: u64, idempotency_key: &str, history: HistoryKind) -> Asked {
+    let settings = Arc::new(NamespaceSettings { history, ..NamespaceSettings::default() });
+    asked(
+        id,
+        Ask::Keep(Box::new(Keeping {
+            namespace: "n".into(),
+            settings,
+            target: Target::of(Who::Everyone),
+            rooms: Vec::new(),
+            sender: None,
+            excluded: None,
+            user: "u".into(),
+            event: v1::Event::default(),
+            class: Class::Reliable,
+            idempotency_key: idempotency_key.into(),
+        })),
+    )
 }
 
 /// Sends all that may be sent to an owner; which that was.
@@ -83,6 +111,36 @@ fn of_a_node_that_is_gone_only_what_does_no_harm_is_asked_again() {
     let unknown: Vec<u64> = queue.lost(old).into_iter().map(|asked| asked.id).collect();
     assert_eq!(unknown, [1, 3]);
     assert_eq!(send(&mut queue, new), [2, 4]);
+}
+
+#[test]
+fn of_a_node_that_has_answered_all_that_it_did_everything_else_is_asked_again() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    for asked in [write(1), event(2, "", HistoryKind::Memory), read(3)] {
+        assert!(queue.push(asked).is_ok());
+    }
+    assert_eq!(send(&mut queue, old), [1, 2, 3]);
+    assert!(queue.answered(old, 1).is_some());
+    queue.left(new);
+    assert!(send(&mut queue, new).is_empty(), "it was not asked");
+    queue.left(old);
+    assert_eq!(send(&mut queue, new), [2, 3]);
+}
+
+/// The next owner reads with the events of the one that is gone under which keys they were said. What was in memory is gone.
+#[test]
+fn an_event_with_a_key_is_asked_again_where_the_next_owner_knows_the_key() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    let (durable, memory) = (HistoryKind::Durable, HistoryKind::Memory);
+    for asked in
+        [event(1, "k1", durable), event(2, "", durable), event(3, "k3", memory), event(4, "k4", durable)]
+    {
+        assert!(queue.push(asked).is_ok());
+    }
+    assert_eq!(send(&mut queue, old), [1, 2, 3, 4]);
+    let unknown: Vec<u64> = queue.lost(old).into_iter().map(|asked| asked.id).collect();
+    assert_eq!(unknown, [2, 3]);
+    assert_eq!(send(&mut queue, new), [1, 4]);
 }
 
 #[test]

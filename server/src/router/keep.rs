@@ -54,6 +54,11 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
+    /// Whether who owns the part next knows whether it was kept: it reads the keys of events with the events.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.settings.history == HistoryKind::Durable && !self.idempotency_key.is_empty()
+    }
+
     fn emission<'a>(&'a self, what: What<'a>, charged: bool) -> Emission<'a> {
         Emission {
             namespace: &self.namespace,

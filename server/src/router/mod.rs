@@ -58,7 +58,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -125,9 +125,10 @@ pub struct Router {
     namespace_register: Option<SharedMap>,
     revoking: Revoking,
     mirror: Mutex<Mirror>,
-    /// Cancelled when the node hands over its parts, and when it has.
+    /// Cancelled when the node hands over its parts.
     leaving: CancellationToken,
-    left: CancellationToken,
+    /// Set when it has: whether everything that was done is answered.
+    left: SetOnce<bool>,
     /// The way to the other nodes, where there are any.
     bridge: Option<Arc<Bridge>>,
     this: Weak<Self>,
@@ -204,7 +205,7 @@ impl Router {
             revoking: Revoking::new(kept.revocations),
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),
-            left: CancellationToken::new(),
+            left: SetOnce::new(),
             bridge,
             authenticator,
             replies: Mutex::default(),

@@ -136,7 +136,7 @@ impl Router {
         let (mut gaps, mut state) = (Gaps::default(), bridge.state());
         let mut ticks = 0;
         let mut losses = state.borrow_and_update().losses;
-        bridge.announce(false);
+        bridge.announce();
         // Nodes that were started together do not speak together.
         let mut sweep = interval_at(clock::now() + clock::jitter(ANNOUNCED_EVERY), ANNOUNCED_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -162,7 +162,7 @@ impl Router {
                 }
                 _ = sweep.tick() => {
                     *self.looked.lock() = clock::now();
-                    bridge.announce(false);
+                    bridge.announce();
                     bridge.gone(clock::now()).into_iter().for_each(|node| self.lose_node(bridge, node));
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));
                     ended.iter().for_each(|place| self.forget_place(&mut gaps, place));
@@ -204,19 +204,22 @@ impl Router {
                     self.emit_here(*event);
                 }
             },
-            Word::Announce { leaves: false } => {
+            Word::Announce { leaves: false, .. } => {
                 if bridge.note(heard.origin, false, clock::now()) {
                     self.meet_again(heard.origin);
                     self.watch_again(heard.origin);
                     self.shares_shrink(&bridge.nodes());
                     self.tick_asking(bridge);
                     // Who is new should not have to wait for us.
-                    bridge.announce(false);
+                    bridge.announce();
                     self.count_nodes(bridge);
                 }
             }
-            Word::Announce { leaves: true } => {
+            Word::Announce { leaves: true, all_answered } => {
                 if bridge.note(heard.origin, true, clock::now()) {
+                    if all_answered {
+                        self.leave_owner(bridge, heard.origin);
+                    }
                     self.lose_node(bridge, heard.origin);
                 }
             }
@@ -349,10 +352,10 @@ impl Router {
         self.metrics.nodes.set(i64::try_from(bridge.nodes().len()).unwrap_or(i64::MAX));
     }
 
-    /// Tells the other nodes that this one will not be heard again.
-    pub fn say_goodbye(&self) {
+    /// Tells the other nodes that this one will not be heard again, and whether it has answered everything that it has done.
+    pub fn say_goodbye(&self, all_answered: bool) {
         if let Some(bridge) = &self.bridge {
-            bridge.announce(true);
+            bridge.say_goodbye(all_answered);
         }
     }
 

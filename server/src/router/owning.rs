@@ -107,16 +107,18 @@ impl Router {
             () = look => {}
             () = self.leaving.cancelled() => {}
         }
-        join_all((0..self.parts.count()).map(|part| owning.hand_over(part))).await;
-        self.left.cancel();
+        let answered = join_all((0..self.parts.count()).map(|part| owning.hand_over(part))).await;
+        // One leaves, once.
+        drop(self.left.set(answered.into_iter().all(|all| all)));
     }
 
-    /// Hands over all parts that are here, so that others take them at once.
-    pub async fn leave_parts(&self) {
-        if self.bridge.is_some() {
-            self.leaving.cancel();
-            self.left.cancelled().await;
+    /// Hands over all parts that are here, so that others take them at once. Whether everything that was done is answered.
+    pub async fn leave_parts(&self) -> bool {
+        if self.bridge.is_none() {
+            return true;
         }
+        self.leaving.cancel();
+        *self.left.wait().await
     }
 
     /// Whether every part has an owner. A node that starts waits for that before it serves.
@@ -319,20 +321,22 @@ impl Owning {
         Ok(here)
     }
 
-    /// Gives a part up to whoever is to own it, when what is under way is done.
-    async fn hand_over(&self, part: u32) {
+    /// Gives a part up to whoever is to own it, when what is under way is done. Whether all of that is answered.
+    async fn hand_over(&self, part: u32) -> bool {
+        let mut answered = true;
         if let Some(here) = self.router.parts.here(part) {
             self.router.parts.set(part, Owner::Nobody);
             self.router.count_parts();
-            if timeout(SETTLED_WITHIN, here.lane.drained()).await.is_err() {
-                tracing::warn!(part, "handed over before everything was done");
-            }
+            answered = timeout(SETTLED_WITHIN, here.lane.drained()).await.is_ok();
             here.close().await;
+            // What came in that moment was taken before, or is refused.
+            answered &= timeout(SETTLED_WITHIN, here.lane.drained()).await.is_ok();
             here.closed.cancel();
-            tracing::info!(part, "handed over");
+            tracing::info!(part, answered, "handed over");
         }
         self.give_up(part).await;
         self.moving.lock().remove(&part);
+        answered
     }
 
     /// Gives the entry of a part up, if it is this node's.
