@@ -1,5 +1,5 @@
-// Chats at three nodes, each page behind a load balancer that begins at a node of its own, also when a node is killed for
-// ever while people talk. Each test has a cluster of its own.
+// Chats at three nodes, each page behind a load balancer that begins at a node of its own: a node is killed for ever, or
+// stopped as for a new version, while people talk. Each test has a cluster of its own.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -142,3 +142,34 @@ async function killed(t, keeps) {
 test("two talk while the third's node, which keeps the room, is killed; the third comes back on another node with nothing missing", (t) => killed(t, true));
 
 test("two talk while the third's node, which does not keep the room, is killed; the third comes back on another node with nothing missing", (t) => killed(t, false));
+
+test("three talk while the node of one is stopped: it takes its session along, and the others notice nothing", async (t) => {
+  const { people, keeper } = await three(t);
+  const third = people.find(({ node }) => node === keeper);
+  const two = people.filter((person) => person !== third);
+  const talking = { goesOn: true };
+  const talks = Promise.all(people.map((person) => talk(person, talking, { unsure: false })));
+  talks.catch(() => {});
+  for (const person of people) await third.hears(words(person, 3));
+
+  await third.node.stop();
+  await lost(third);
+  await third.attached();
+  const next = words(third, third.said.length + 1);
+  for (const person of two) await person.hears(next);
+  talking.goesOn = false;
+
+  await talks;
+  await showsAll(people, people.map(({ said }) => said));
+  await noGhosts(people, GHOSTS_MAX_MS);
+  await third.say("did you notice?");
+  await third.delivered("did you notice?", "Seen by 2");
+  await isBack(third);
+  for (const person of two) {
+    const { banners, counts } = await told(person);
+    assert.deepEqual({ banners, counts }, { banners: [], counts: ["3 people here"] });
+  }
+  // A request of its own may have met the end of the node.
+  await third.leave(LOST);
+  for (const person of two) await person.leave();
+});
