@@ -71,6 +71,8 @@ struct Known {
     changed: Instant,
     /// When this node began to write its own entry last, of what was written.
     renewed: Option<Instant>,
+    /// The revision with which this node has given its own entry up last.
+    let_go: u64,
     /// This node is writing it, taking the part up, or handing it over.
     busy: bool,
 }
@@ -89,7 +91,7 @@ pub struct Leases {
 impl Leases {
     /// Nothing is known yet of so many parts.
     pub fn new(node: NodeId, parts: u32, now: Instant) -> Self {
-        let unknown = Known { lease: None, changed: now, renewed: None, busy: false };
+        let unknown = Known { lease: None, changed: now, renewed: None, let_go: 0, busy: false };
         Self { node, parts: vec![unknown; parts as usize], nodes: Vec::new(), suspects: Vec::new() }
     }
 
@@ -124,8 +126,19 @@ impl Leases {
     pub fn wrote(&mut self, part: u32, lease: Lease, began: Instant, now: Instant) {
         self.note(part, Some(lease), now);
         if let Some(known) = self.parts.get_mut(part as usize) {
-            known.renewed = known.lease.filter(|known| known.owner == self.node).map(|_| began);
+            let (node, let_go) = (self.node, known.let_go);
+            let trusted = known.lease.filter(|lease| lease.owner == node && lease.revision > let_go);
+            known.renewed = trusted.map(|_| began);
         }
+    }
+
+    /// This node is about to give its own entry of a part up, and does not trust in it from now on: whether the register has taken
+    /// that may never be known. Returns the entry.
+    pub fn let_go(&mut self, part: u32) -> Option<Lease> {
+        let known = self.parts.get_mut(part as usize)?;
+        let lease = known.lease.filter(|lease| lease.owner == self.node)?;
+        (known.renewed, known.let_go) = (None, lease.revision);
+        Some(lease)
     }
 
     /// This node has something to do with a part, or is done with that: meanwhile nothing else is to be done.

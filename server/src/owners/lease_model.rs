@@ -179,10 +179,9 @@ impl World {
             }
         }
         for part in given_up {
-            // It trusts in it no more before others can see that.
-            let known = self.nodes[at].leases.lease(part);
+            // The register has taken it, and the answer is lost.
+            let known = self.nodes[at].leases.let_go(part);
             if self.register[part as usize] == known {
-                self.nodes[at].leases.note(part, None, now);
                 self.tell(part, None, trouble);
             }
         }

@@ -341,8 +341,7 @@ impl Owning {
 
     /// Gives the entry of a part up, if it is this node's.
     async fn give_up(&self, part: u32) {
-        let lease = self.leases.lock().lease(part).filter(|lease| lease.owner == self.router.node);
-        let Some(lease) = lease else { return };
+        let Some(lease) = self.leases.lock().let_go(part) else { return };
         if let Err(error) = self.estate.register.give_up(part, lease.revision).await {
             self.outdated.notify_one();
             tracing::warn!(part, %error, "the register of owners was not written");
