@@ -46,10 +46,13 @@ impl Router {
                 None => answered(&router, Err(storage_failed())),
             };
         };
-        let id = self.next_ask.fetch_add(1, Ordering::Relaxed);
-        let asked = Asked { id, what, until: clock::now() + ASKED_MAX, answered };
         let Some(queue) = self.asking.get(part as usize) else { return };
-        let refused = queue.lock().push(asked);
+        let refused = {
+            // Numbers rise in each queue.
+            let mut queue = queue.lock();
+            let id = self.next_ask.fetch_add(1, Ordering::Relaxed);
+            queue.push(Asked { id, what, until: clock::now() + ASKED_MAX, answered })
+        };
         match refused {
             Ok(()) => router.advance_part(bridge, part),
             Err(asked) => (asked.answered)(&router, Err(Refusal::rate("log", Duration::from_millis(20)))),
@@ -255,7 +258,9 @@ impl Router {
             let bridge = Arc::clone(bridge);
             move |what| bridge.respond(from, Response { id, part, what: Some(what) })
         };
-        let Some(here) = self.parts.here(part) else {
+        let here = self.parts.here(part);
+        let takes = self.turned.lock().takes((from, part, id), here.is_some());
+        let Some(here) = here.filter(|_| takes) else {
             return respond(response::What::NotOwner(NotOwner {}));
         };
         match what.ok_or_else(|| Refusal::invalid("what", "is missing")).and_then(|what| self.parse_ask(what))

@@ -1,7 +1,10 @@
 //! What is asked of the owner of a part: in order, of one owner at a time, so that what a session says is kept in the order in
 //! which it was said, also while the part goes from one node to another. Knows no network; `afar` sends what it gives out.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use rialto_proto::{
     node::{EventPage, Head, StatePage},
@@ -82,6 +85,8 @@ pub(super) struct Queue {
     sent_to: Option<NodeId>,
     /// It says that the part is not with it: whoever it is with will be known soon.
     refused_by: Option<NodeId>,
+    /// Something was refused and has to be asked again, before what was sent after it and is not answered yet may be.
+    again: bool,
     /// Somebody sees to what waits.
     advancing: bool,
 }
@@ -116,12 +121,14 @@ impl Queue {
     }
 
     /// What is to be done here, or to be sent: that is put in by [`Queue::sent`]. Nothing goes to a new owner before the old
-    /// one has answered everything.
+    /// one has answered everything, and nothing is asked again before all that was sent was answered.
     pub(super) fn next(&mut self, owner: At) -> Option<Asked> {
+        self.again &= !self.sent.is_empty();
         let ready = match owner {
             At::Here => self.sent.is_empty(),
             At::There(node) => {
-                self.refused_by != Some(node) && (self.sent.is_empty() || self.sent_to == Some(node))
+                let goes_on = self.sent_to == Some(node) && !self.again;
+                self.refused_by != Some(node) && (self.sent.is_empty() || goes_on)
             }
             At::Nowhere => false,
         };
@@ -145,7 +152,7 @@ impl Queue {
     /// A node says that it is not the owner: whoever is has to be asked.
     pub(super) fn refused(&mut self, node: NodeId, id: u64) {
         if let Some(asked) = self.answered(node, id) {
-            self.refused_by = Some(node);
+            (self.refused_by, self.again) = (Some(node), true);
             self.put_back(asked);
         }
     }
@@ -199,6 +206,33 @@ impl Queue {
     /// Whether nothing is asked.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_empty()
+    }
+}
+
+/// What this node has refused to other ones because a part was not with it. When it becomes the owner meanwhile, what they had sent
+/// after that must not be done before what was refused.
+#[derive(Debug, Default)]
+pub(super) struct Turned {
+    /// The last that was refused, by who has asked and the part.
+    away: HashMap<(NodeId, u32), u64>,
+}
+
+impl Turned {
+    /// Whether what a node asks, under a number that rises in each part, is to be done: not when it was sent after something that
+    /// was refused, before the node could know that.
+    pub(super) fn takes(&mut self, (from, part, id): (NodeId, u32, u64), is_here: bool) -> bool {
+        let after = self.away.get(&(from, part)).is_some_and(|away| id > *away);
+        if is_here && !after {
+            self.away.remove(&(from, part));
+            return true;
+        }
+        self.away.insert((from, part), id);
+        false
+    }
+
+    /// A node is gone.
+    pub(super) fn lose(&mut self, node: NodeId) {
+        self.away.retain(|(from, _), _| *from != node);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is asked of owners, while parts go from one node to another.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     base::{
@@ -98,6 +100,75 @@ fn what_a_node_does_not_own_is_asked_again_in_its_order() {
     [2, 1, 3].into_iter().for_each(|id| queue.refused(old, id));
     assert!(send(&mut queue, old).is_empty(), "it has just said that it is not the owner");
     assert_eq!(send(&mut queue, new), [1, 2, 3, 4]);
+}
+
+#[test]
+fn nothing_is_asked_again_before_all_that_was_sent_is_answered() {
+    let (mut queue, node) = (Queue::default(), NodeId::random());
+    (1..=3).for_each(|id| assert!(queue.push(write(id)).is_ok()));
+    assert_eq!(send(&mut queue, node), [1, 2, 3]);
+    [1, 2].into_iter().for_each(|id| queue.refused(node, id));
+    assert!(queue.push(write(4)).is_ok());
+    assert!(queue.tick(clock::now()).is_empty());
+    assert!(send(&mut queue, node).is_empty(), "3 may be refused as well");
+    queue.refused(node, 3);
+    assert!(queue.tick(clock::now()).is_empty());
+    assert_eq!(send(&mut queue, node), [1, 2, 3, 4]);
+}
+
+#[test]
+fn who_has_refused_something_takes_nothing_that_was_sent_after_it() {
+    let (mut turned, node, other) = (Turned::default(), NodeId::random(), NodeId::random());
+    assert!(turned.takes((node, 1, 4), true));
+    assert!(!turned.takes((node, 1, 5), false));
+    assert!(!turned.takes((node, 1, 6), true), "5 comes before it");
+    assert!(turned.takes((node, 2, 7), true) && turned.takes((other, 1, 7), true), "that is another queue");
+    assert!(turned.takes((node, 1, 5), true) && turned.takes((node, 1, 6), true));
+    assert!(!turned.takes((node, 1, 8), false));
+    assert!(!turned.takes((node, 1, 9), true), "8 may have been given up");
+    assert!(turned.takes((node, 1, 9), true), "it was");
+    assert!(!turned.takes((node, 1, 10), false));
+    turned.lose(node);
+    assert!(turned.away.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whenever_a_node_becomes_the_owner_it_does_everything_once_and_in_order(
+        steps in prop::collection::vec(0..6_u8, 1..120),
+        count in 1..20_u64,
+    ) {
+        let (mut queue, node) = (Queue::default(), NodeId::random());
+        let (mut turned, mut is_here, mut done) = (Turned::default(), false, Vec::new());
+        let (mut there, mut back) = (VecDeque::new(), VecDeque::new());
+        let mut asked = 1..=count;
+        // In the end everything comes to rest.
+        let rest = (0..count * 8).flat_map(|_| [0, 1, 2, 3, 4, 6]);
+        for step in steps.into_iter().chain(rest) {
+            match step {
+                0 => asked.next().into_iter().for_each(|id| assert!(queue.push(write(id)).is_ok())),
+                1 => there.extend(send(&mut queue, node)),
+                2 => {
+                    if let Some(id) = there.pop_front() {
+                        let takes = turned.takes((node, 0, id), is_here);
+                        done.extend(takes.then_some(id));
+                        back.push_back((id, takes));
+                    }
+                }
+                3 => match back.pop_front() {
+                    Some((id, true)) => assert!(queue.answered(node, id).is_some()),
+                    Some((id, false)) => queue.refused(node, id),
+                    None => {}
+                },
+                4 => assert!(queue.tick(clock::now()).is_empty()),
+                5 => is_here = !is_here,
+                _ => is_here = true,
+            }
+        }
+        prop_assert_eq!(done, (1..=count).collect::<Vec<_>>());
+    }
 }
 
 #[test]

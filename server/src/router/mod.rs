@@ -80,7 +80,7 @@ use crate::{
     session::{Session, replies::Replies},
 };
 use asker::Asker;
-use asking::Queue;
+use asking::{Queue, Turned};
 use errand::Errands;
 use meeting::Unanswered;
 use mirror::Mirror;
@@ -108,6 +108,7 @@ pub struct Router {
     /// What the owners of parts are asked, for each part.
     asking: Box<[Mutex<Queue>]>,
     next_ask: AtomicU64,
+    turned: Mutex<Turned>,
     /// Events that other nodes keep, by id, and how many sessions here they have reached.
     awaited: Mutex<HashMap<String, u32>>,
     errands: Mutex<Errands>,
@@ -193,6 +194,7 @@ impl Router {
             asking: (0..parts.count()).map(|_| Mutex::default()).collect(),
             parts,
             next_ask: AtomicU64::new(1),
+            turned: Mutex::default(),
             awaited: Mutex::default(),
             errands: Mutex::default(),
             departed: Mutex::default(),
