@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     base::{clock::Instant, ids::NodeId},
-    wire::Frame,
+    wire::{Class, Frame},
 };
 
 /// Where a session is on its way between nodes.
@@ -128,10 +128,11 @@ impl Session {
         let mut asked_twice = Vec::new();
         let unpacked = self.outbox.unpack(replay, |gathered, missed| {
             let mut known = Known::of(waits.iter().rev().take(fresh), reached);
-            known.told.extend(dropped.into_iter().map(Told::Event));
             let mut all = waits;
             all.extend(then.into_iter().map(Waits::Owed));
             known.owed.extend(all.iter().filter_map(state_room));
+            known.find_overtaken(&gathered, missed);
+            known.told.extend(dropped.into_iter().map(Told::Event));
             all.extend(gathered.into_iter().flat_map(|waits| known.without(waits, &mut asked_twice)));
             missed.retain(|event| !known.has(event));
             all
@@ -255,6 +256,8 @@ struct Known<'a> {
     reached: &'a Reached,
     /// Rooms whose state will be read, and with it what has changed by then.
     owed: HashSet<(String, String)>,
+    /// Events that the old node has not heard though it has told what their senders said later: it is too late for them.
+    overtaken: HashSet<String>,
 }
 
 impl<'a> Known<'a> {
@@ -262,7 +265,33 @@ impl<'a> Known<'a> {
         let frames =
             waits.filter_map(|waits| if let Waits::Frame(frame) = waits { Some(frame) } else { None });
         let told = frames.flat_map(|frame| frame.each()).filter_map(|(one, said)| told(&one, said)).collect();
-        Self { told, reached, owed: HashSet::new() }
+        Self { told, reached, owed: HashSet::new(), overtaken: HashSet::new() }
+    }
+
+    /// Finds what was gathered and is overtaken, and notes it as missed. What rooms keep has an order of its own.
+    fn find_overtaken(&mut self, gathered: &[Waits], missed: &mut Vec<Event>) {
+        let sender = |event: &Event| event.sender.as_ref().map(|sender| sender.session.clone());
+        let is_told = |event: &Event| self.told.contains(&Told::Event(event.event_id.clone()));
+        // What did not fit came last.
+        let mut told_later: HashSet<_> =
+            missed.iter().filter(|event| is_told(event)).filter_map(sender).collect();
+        let frames = gathered
+            .iter()
+            .rev()
+            .filter_map(|waits| if let Waits::Frame(frame) = waits { Some(frame) } else { None });
+        let mut overtaken = Vec::new();
+        for (frame, said) in frames.flat_map(|frame| frame.each().into_iter().rev()) {
+            let Some(Body::Event(event)) = said.frame else { continue };
+            let Some(session) = sender(&event).filter(|session| !session.is_empty()) else { continue };
+            if is_told(&event) {
+                told_later.insert(session);
+            } else if told_later.contains(&session) && event.offset.is_none() && event.positions.is_empty() {
+                overtaken.push((frame.class(), event));
+            }
+        }
+        self.overtaken = overtaken.iter().map(|(_, event)| event.event_id.clone()).collect();
+        let counted = overtaken.into_iter().rev().filter(|(class, _)| *class == Class::Reliable);
+        missed.extend(counted.map(|(_, event)| event));
     }
 
     /// Something that was gathered, without what is known. Questions among that are noted by their tokens.
@@ -290,7 +319,7 @@ impl<'a> Known<'a> {
 
     fn knows(&self, frame: &Frame, said: ServerFrame) -> bool {
         if let Some(Body::Event(event)) = &said.frame
-            && self.is_reached(event)
+            && (self.is_reached(event) || self.overtaken.contains(&event.event_id))
         {
             return true;
         }

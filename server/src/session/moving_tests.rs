@@ -44,6 +44,7 @@ fn event(number: u32) -> Event {
         namespace: "chat".into(),
         rooms: vec!["red".into()],
         event_id: number.to_string(),
+        sender: Some(Sender { session: "speaker".into(), user: String::new() }),
         ..Event::default()
     }
 }
@@ -104,6 +105,7 @@ proptest! {
         during in 0..24_u32,
         early in 0..24_u32,
         after in 0..12_u32,
+        lost in (0..24_u32, 0..4_u32),
     ) {
         let (old, new) = moving();
         let until = sent + before + during;
@@ -111,9 +113,11 @@ proptest! {
         let first = read(&old);
         (sent + 1..=sent + before).for_each(|number| put(&old, event(number)));
         leave(&old, first.len() as u32);
-        // The new node begins to gather somewhere after that and before the old one ends.
-        (sent + before + 1..=until).for_each(|number| put(&old, event(number)));
+        // The new node begins to gather somewhere after that and before the old one ends; then the old one may lose something.
         let begins = sent + before + 1 + early.min(during);
+        let lost = begins + lost.0..begins + lost.0 + lost.1;
+        let heard = (sent + before + 1..=until).filter(|number| !lost.contains(number));
+        heard.for_each(|number| put(&old, event(number)));
         (begins..=until + after).for_each(|number| put(&new, event(number)));
         go(&old, &new, &Reached::new());
         new.resume(first.len() as u32, &mut None, |_, _| Frame::missed(Default::default())).unwrap();
