@@ -93,8 +93,9 @@ impl Bucket for BucketOf {
     fn watch(&self) -> BoxFuture<'_, Result<Watched, RegisterError>> {
         let begun = self.ask(|| {
             let stored = self.bucket.stored.lock();
-            let all = stored.entries.iter().map(|(key, entry)| (key.clone(), Some(entry.clone())));
-            (all.collect(), stored.changes.len())
+            // The last change of each key, also when it was taken away: NATS tells that as well.
+            let all: BTreeMap<_, _> = stored.changes.iter().cloned().collect();
+            (all.into_iter().collect(), stored.changes.len())
         });
         async {
             let (all, begun) = begun.await?;
