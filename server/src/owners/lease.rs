@@ -98,9 +98,12 @@ impl Leases {
     /// The register says this of a part. Returns who owns it now, when that has changed.
     pub fn note(&mut self, part: u32, lease: Option<Lease>, now: Instant) -> Option<Option<NodeId>> {
         let known = self.parts.get_mut(part as usize)?;
-        let older = |lease: &Lease| known.lease.is_some_and(|known| lease.revision < known.revision);
+        let older = |lease: &Lease| match known.lease {
+            Some(known) => lease.revision < known.revision,
+            None => lease.revision <= known.let_go,
+        };
         if lease.as_ref().is_some_and(older) {
-            // It was seen when this node wrote it.
+            // It was seen when this node wrote it, or gave it up.
             return None;
         }
         let before = known.lease.map(|lease| lease.owner);
@@ -139,6 +142,16 @@ impl Leases {
         let lease = known.lease.filter(|lease| lease.owner == self.node)?;
         (known.renewed, known.let_go) = (None, lease.revision);
         Some(lease)
+    }
+
+    /// The register has taken that this node gave its own entry up.
+    pub fn gave_up(&mut self, part: u32, now: Instant) {
+        let known = self.parts.get(part as usize).filter(|known| {
+            known.lease.is_some_and(|lease| lease.owner == self.node && lease.revision <= known.let_go)
+        });
+        if known.is_some() {
+            self.note(part, None, now);
+        }
     }
 
     /// This node has something to do with a part, or is done with that: meanwhile nothing else is to be done.

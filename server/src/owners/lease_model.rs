@@ -179,10 +179,13 @@ impl World {
             }
         }
         for part in given_up {
-            // The register has taken it, and the answer is lost.
             let known = self.nodes[at].leases.let_go(part);
             if self.register[part as usize] == known {
                 self.tell(part, None, trouble);
+                // Otherwise the answer is lost.
+                if self.below(2) == 0 {
+                    self.nodes[at].leases.gave_up(part, now);
+                }
             }
         }
     }

@@ -342,9 +342,17 @@ impl Owning {
     /// Gives the entry of a part up, if it is this node's.
     async fn give_up(&self, part: u32) {
         let Some(lease) = self.leases.lock().let_go(part) else { return };
-        if let Err(error) = self.estate.register.give_up(part, lease.revision).await {
-            self.outdated.notify_one();
-            tracing::warn!(part, %error, "the register of owners was not written");
+        // It is not written again before it is known what became of that.
+        self.leases.lock().busy(part, true);
+        let given_up = self.estate.register.give_up(part, lease.revision).await;
+        let mut leases = self.leases.lock();
+        leases.busy(part, false);
+        match given_up {
+            Ok(()) => leases.gave_up(part, clock::now()),
+            Err(error) => {
+                self.outdated.notify_one();
+                tracing::warn!(part, %error, "the register of owners was not written");
+            }
         }
     }
 }
