@@ -67,6 +67,8 @@ struct Owning {
     known: Notify,
     /// The register is not as it was seen.
     outdated: Notify,
+    /// Since when nothing could be written to it.
+    unwritten: Mutex<Option<Instant>>,
 }
 
 impl Router {
@@ -76,7 +78,8 @@ impl Router {
         let leases = Mutex::new(Leases::new(self.node, self.parts.count(), clock::now()));
         let (router, moving) = (Arc::clone(&self), Mutex::default());
         let (known, outdated) = (Notify::new(), Notify::new());
-        let owning = Arc::new(Owning { router, bridge, estate, leases, moving, known, outdated });
+        let unwritten = Mutex::default();
+        let owning = Arc::new(Owning { router, bridge, estate, leases, moving, known, outdated, unwritten });
         let follow = async {
             let mut had = clock::now();
             loop {
@@ -98,6 +101,10 @@ impl Router {
             loop {
                 ticks.tick().await;
                 owning.look();
+                if owning.is_unwritable() {
+                    tracing::warn!("nothing can be written over this server of NATS: left for another one");
+                    owning.bridge.leave().await;
+                }
             }
         };
         tokio::select! {
@@ -156,6 +163,13 @@ impl Owning {
         let without = now.saturating_duration_since(had);
         let alone = nodes.iter().all(|node| self.bridge.silent(*node, now) > ALONE_AFTER);
         without > AGREED_WITHIN || without > ALONE_AFTER && alone
+    }
+
+    /// Whether nothing could be written for longer than servers that reach each other need for agreeing again. After a cut was mended a
+    /// server may read from the others and not know to whom what is written has to go. True once.
+    fn is_unwritable(&self) -> bool {
+        let (mut since, now) = (self.unwritten.lock(), clock::now());
+        since.take_if(|since| now.saturating_duration_since(*since) > AGREED_WITHIN).is_some()
     }
 
     /// Follows the register until it cannot be had any more. Whether it could.
@@ -251,6 +265,10 @@ impl Owning {
         let (lease, began) = (Lease { owner: self.router.node, revision, reached }, clock::now());
         let written = self.estate.register.write(part, lease).await;
         self.leases.lock().busy(part, false);
+        match &written {
+            Ok(_) | Err(RegisterError::Lost) => *self.unwritten.lock() = None,
+            Err(_) => _ = self.unwritten.lock().get_or_insert(began),
+        }
         match written {
             Ok(revision) => {
                 let lease = Lease { revision, ..lease };
