@@ -75,9 +75,9 @@ impl NatsBucket {
     }
 
     async fn all_and_changes(&self) -> Result<Watched, RegisterError> {
-        // A bucket into which nothing was ever written would tell nothing.
-        let some =
-            timeout(ANSWERED_MAX, self.store.status()).await.map_err(away)?.map_err(away)?.values() > 0;
+        // A bucket into which nothing was ever written would tell nothing. What the library knows of it is as old as the connection.
+        let there = timeout(ANSWERED_MAX, self.store.stream.get_info()).await.map_err(away)?;
+        let some = there.map_err(away)?.state.messages > 0;
         // One listening tells both. Reading entries one by one would ask any server that has them, also one that hangs.
         let watch = timeout(ANSWERED_MAX, self.store.watch_with_history(ALL)).await.map_err(away)?;
         let (mut watch, mut all, mut current) = (watch.map_err(away)?, Vec::new(), !some);
