@@ -67,8 +67,8 @@ struct Owning {
     known: Notify,
     /// The register is not as it was seen.
     outdated: Notify,
-    /// Since when nothing could be written to it.
-    unwritten: Mutex<Option<Instant>>,
+    /// Since when nothing could be written to it, and when that was seen last.
+    unwritten: Mutex<Option<(Instant, Instant)>>,
 }
 
 impl Router {
@@ -168,8 +168,15 @@ impl Owning {
     /// Whether nothing could be written for longer than servers that reach each other need for agreeing again. After a cut was mended a
     /// server may read from the others and not know to whom what is written has to go. True once.
     fn is_unwritable(&self) -> bool {
-        let (mut since, now) = (self.unwritten.lock(), clock::now());
-        since.take_if(|since| now.saturating_duration_since(*since) > AGREED_WITHIN).is_some()
+        let mut unwritten = self.unwritten.lock();
+        unwritten.take_if(|(since, last)| last.saturating_duration_since(*since) > AGREED_WITHIN).is_some()
+    }
+
+    /// Nothing could be written since then. Who had nothing to write for a while has not tried.
+    fn note_unwritten(&self, began: Instant) {
+        let (mut unwritten, now) = (self.unwritten.lock(), clock::now());
+        let goes_on = unwritten.filter(|(_, last)| began.saturating_duration_since(*last) < SEEN_WITHIN);
+        *unwritten = Some((goes_on.map_or(began, |(since, _)| since), now));
     }
 
     /// Follows the register until it cannot be had any more. Whether it could.
@@ -267,7 +274,7 @@ impl Owning {
         self.leases.lock().busy(part, false);
         match &written {
             Ok(_) | Err(RegisterError::Lost) => *self.unwritten.lock() = None,
-            Err(_) => _ = self.unwritten.lock().get_or_insert(began),
+            Err(_) => self.note_unwritten(began),
         }
         match written {
             Ok(revision) => {
