@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test check fmt lint deny bench comparison clean tools rust-tests nodes-tests node-tests deploy-tests
+.PHONY: help run cluster test lan-tests check fmt lint deny bench comparison clean tools rust-tests nodes-tests node-tests deploy-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -57,6 +57,10 @@ node-tests: tools
 # What is in deploy/, read by the libraries that will read it, and run as processes with the binary that `rust-tests` has built.
 deploy-tests: tools
 	cd tests/deploy && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test -vet=off -count=1 ./...
+
+lan-tests: tools ## three nodes and three servers of NATS on machines of their own, killed and cut off: root, five minutes
+	cargo build --locked -p rialto-server --bin rialto
+	cargo test --locked -p rialto-tests --features lan --test cluster_lan_kills --test cluster_lan_partitions -- --nocapture
 
 deny: ## licences, sources and bans of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
