@@ -44,13 +44,16 @@ pub(super) struct Present {
     pub(super) bytes: Option<usize>,
 }
 
-/// What showing a change led to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
-    /// Keys whose values expired at these times and were replaced.
-    pub(super) ended: Vec<(u64, Arc<str>)>,
-    /// Keys whose values expire at these times.
-    pub(super) begun: Vec<(u64, Arc<str>)>,
+/// What showing changes led to, in order: a value may expire when the one before it would have.
+pub(super) type Shown = Vec<Expires>;
+
+/// What becomes of the time when the value of a key expires.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Expires {
+    /// The value that expired then was replaced.
+    NoMore(u64, Arc<str>),
+    /// The value expires then.
+    At(u64, Arc<str>),
 }
 
 /// One life of the state of a room.
@@ -206,15 +209,15 @@ impl State {
         }
         if item.is_tombstone() {
             self.buried.insert(revision);
-        } else if let Some(at_ms) = expires_ms(&item.entry) {
-            shown.begun.push((at_ms, Arc::clone(&key)));
         }
         self.by_revision.insert(revision, Arc::clone(&key));
+        let expires = expires_ms(&item.entry).filter(|_| !item.is_tombstone());
         if let Some(before) = self.items.insert(Arc::clone(&key), item) {
             self.by_revision.remove(&before.entry.revision);
             self.buried.remove(&before.entry.revision);
-            shown.ended.extend(expires_ms(&before.entry).map(|at_ms| (at_ms, key)));
+            shown.extend(expires_ms(&before.entry).map(|at_ms| Expires::NoMore(at_ms, Arc::clone(&key))));
         }
+        shown.extend(expires.map(|at_ms| Expires::At(at_ms, key)));
         self.floor = floor;
         while let Some(grave) = self.buried.first().copied().filter(|grave| *grave <= floor) {
             self.buried.remove(&grave);

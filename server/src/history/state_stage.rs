@@ -14,7 +14,7 @@ use super::{
     life::NOWHERE,
     record::{Kind, StateRecord},
     shard::{Expiry, Shard},
-    state::{Item, Present, State, body, entry_bytes},
+    state::{Expires, Item, Present, State, body, entry_bytes},
 };
 use crate::{
     base::{
@@ -189,12 +189,12 @@ impl Histories {
         let mut shard = self.shards.lock(namespace, name);
         let state = shard.get_mut(namespace, name).and_then(|room| room.state.as_mut());
         let Some(state) = state.filter(|state| state.epoch == staged.epoch) else { return };
-        let shown = state.show(entry.revision);
-        for (at_ms, key) in shown.begun {
-            shard.expiries.insert((at_ms, Arc::clone(namespace), Arc::clone(name), key));
-        }
-        for (at_ms, key) in shown.ended {
-            shard.expiries.remove(&(at_ms, Arc::clone(namespace), Arc::clone(name), key));
+        for expires in state.show(entry.revision) {
+            let due = |at_ms, key| (at_ms, Arc::clone(namespace), Arc::clone(name), key);
+            match expires {
+                Expires::NoMore(at_ms, key) => drop(shard.expiries.remove(&due(at_ms, key))),
+                Expires::At(at_ms, key) => drop(shard.expiries.insert(due(at_ms, key))),
+            }
         }
     }
 

@@ -166,6 +166,24 @@ fn a_value_expires_also_after_a_crash() {
 }
 
 #[test]
+fn a_value_expires_when_the_one_before_it_would_have() {
+    let mut rig = Rig::durable();
+    let settings = rig.settings.lock().clone();
+    let due = rig.now + Duration::from_secs(5);
+    for (value, left) in [("1", 5), ("2", 3)] {
+        let expires_in = Some(Duration::from_secs(left));
+        let set = SetState { expires_in, ..change("k", Some(value)) };
+        let staged = rig.histories.stage_state(&settings, set, Sender::default(), rig.now).unwrap();
+        rig.log.sync(usize::MAX);
+        rig.histories.publish_state(&staged);
+        rig.pass(2_000);
+    }
+    assert_eq!(rig.histories.expire_state(rig.now).next, Some(due));
+    rig.pass(1_000);
+    assert_eq!(rig.histories.expire_state(rig.now).staged.len(), 1);
+}
+
+#[test]
 fn a_state_without_keys_is_forgotten_and_begins_a_new_life() {
     let mut rig = Rig::durable();
     let first = set(&rig, "k", Some("1"));
