@@ -17,7 +17,7 @@ use crate::{
     base::refusal::Refusal,
     session::{
         Session,
-        owed::{Owed, StateAfter, Stretch},
+        owed::{Owed, Rest, StateAfter, Stretch},
     },
     wire::Frame,
 };
@@ -26,7 +26,7 @@ use crate::{
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What was read in the place of something owed.
-type Read = (Vec<Frame>, Option<Owed>);
+type Read = (Vec<Frame>, Rest);
 
 impl Router {
     /// Reads the next page of what `session` is owed and puts it in its outbox.
@@ -39,14 +39,14 @@ impl Router {
                 let changes = page.changes.unwrap_or_default();
                 state(&owed, changes, (page.revision, page.known))
             }
-            Ok(_) => (lost(&owed), None),
+            Ok(_) => lost(&owed),
             Err(error) if error.code == unreachable_part().code && matches!(owed, Owed::State(_)) => {
                 return self.owe_later(session, &owed).await;
             }
             Err(error) => {
                 // Nobody has it, or the reader has panicked: then what is owed is said to be missing.
                 tracing::error!(%error, "what a client is owed was not read");
-                (lost(&owed), None)
+                lost(&owed)
             }
         };
         session.outbox.settle(&owed, read.0, read.1);
@@ -55,7 +55,7 @@ impl Router {
     /// What there is cannot be said now, but will be, unless the session has parted by then: what comes after it is told first.
     async fn owe_later(&self, session: &Arc<Session>, owed: &Owed) {
         sleep(AGAIN_AFTER).await;
-        session.outbox.settle(owed, Vec::new(), None);
+        session.outbox.settle(owed, Vec::new(), Rest::Nothing);
         if let Owed::State(after) = owed {
             self.hub.owe_state(&after.namespace, &after.room, after, Some(session.id.key));
         }
@@ -76,23 +76,23 @@ impl Router {
 }
 
 fn events(owed: &Owed, page: EventPage, own: &str) -> Read {
-    let Owed::Events(stretch) = owed else { return (lost(owed), None) };
+    let Owed::Events(stretch) = owed else { return lost(owed) };
     if page.lost {
-        return (lost(owed), None);
+        return lost(owed);
     }
     let gone = (page.gone_from > 0).then(|| missed(stretch, page.gone_from, page.gone_to));
     let events = page.events.into_iter().filter(|kept| kept.excluded != own);
     let frames = gone.into_iter().chain(events.map(|kept| Frame::kept(kept.record))).collect();
-    let rest = (page.next > 0).then(|| Owed::Events(Stretch { from: page.next, ..stretch.clone() }));
-    (frames, rest)
+    let rest = || Rest::Owed(Owed::Events(Stretch { from: page.next, ..stretch.clone() }));
+    (frames, if page.next > 0 { rest() } else { Rest::Nothing })
 }
 
 /// A page of what has changed in the state of a room.
 fn state(owed: &Owed, changes: StateChanges, (revision, known): (u64, u64)) -> Read {
-    let Owed::State(after) = owed else { return (lost(owed), None) };
+    let Owed::State(after) = owed else { return lost(owed) };
     let epoch = changes.epoch.clone();
-    let rest =
-        (!changes.complete).then(|| Owed::State(StateAfter { epoch, revision, known, ..after.clone() }));
+    let read = StateAfter { epoch, revision, known, ..after.clone() };
+    let rest = if changes.complete { Rest::Since(read) } else { Rest::Owed(Owed::State(read)) };
     (vec![Frame::answer(0, Body::StateChanges(changes))], rest)
 }
 
@@ -109,19 +109,20 @@ pub(super) fn missed(stretch: &Stretch, from: u64, to: u64) -> Frame {
 }
 
 /// Says that what is owed is not to be had.
-fn lost(owed: &Owed) -> Vec<Frame> {
+fn lost(owed: &Owed) -> Read {
     match owed {
-        Owed::Events(stretch) => vec![missed(stretch, stretch.from, stretch.to)],
+        Owed::Events(stretch) => (vec![missed(stretch, stretch.from, stretch.to)], Rest::Nothing),
         // The state of a room that is gone: there is none.
-        Owed::State(after) => vec![Frame::answer(
-            0,
-            Body::StateChanges(StateChanges {
+        Owed::State(after) => {
+            let changes = StateChanges {
                 namespace: after.namespace.to_string(),
                 room: after.room.to_string(),
                 reset: true,
                 complete: true,
                 ..StateChanges::default()
-            }),
-        )],
+            };
+            let nothing = StateAfter { epoch: String::new(), revision: 0, known: 0, ..after.clone() };
+            (vec![Frame::answer(0, Body::StateChanges(changes))], Rest::Since(nothing))
+        }
     }
 }

@@ -17,7 +17,10 @@ use super::*;
 use crate::{
     auth::Identity,
     base::{clock, config::BehindPolicy, ids::SessionId, limits::SessionLimits},
-    session::{outbox::Next, owed::StateAfter},
+    session::{
+        outbox::Next,
+        owed::{Rest, StateAfter},
+    },
     wire::{Class, frame::Parts},
 };
 
@@ -175,7 +178,7 @@ fn changes_of_a_state_that_will_be_read_are_not_told_behind_it() {
     new.resume(0, &mut None, |_, _| Frame::missed(Default::default())).unwrap();
     assert!(read(&new).iter().all(|frame| !matches!(&frame.frame, Some(Body::StateChanges(_)))));
     // By then it is what it is, with all changes that had come before.
-    new.outbox.settle(&Owed::State(after("red")), Vec::new(), None);
+    new.outbox.settle(&Owed::State(after("red")), Vec::new(), Rest::Nothing);
     let told = read(&new).into_iter().filter_map(|frame| match frame.frame {
         Some(Body::StateChanges(changes)) => Some(changes.room),
         _ => None,

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use rialto_proto::v1::{CloseCode, Ping, server_frame::Frame as Body};
 
 use super::{
-    owed::{Owed, StateAfter},
+    owed::{Owed, Rest, StateAfter},
     queue::{Front, Queue},
     replay::{Replay, ReplayBounds},
 };
@@ -180,8 +180,8 @@ impl Outbox {
         }
     }
 
-    /// Puts what was read in the place of `owed`; `rest` is still owed. Does nothing when it is not next any more.
-    pub fn settle(&self, owed: &Owed, frames: Vec<Frame>, rest: Option<Owed>) {
+    /// Puts what was read in the place of `owed`, and owes what is left of it. Does nothing when it is not next any more.
+    pub fn settle(&self, owed: &Owed, frames: Vec<Frame>, rest: Rest) {
         let waker = {
             let mut state = self.state.lock();
             if state.closed.is_none() {

@@ -23,7 +23,7 @@ use rialto_proto::v1::{
 
 use super::{
     outbox::{Bounds, Next, Outbox, Put},
-    owed::{Owed, StateAfter, Stretch},
+    owed::{Owed, Rest, StateAfter, Stretch},
     replay::ReplayBounds,
 };
 use crate::{
@@ -265,15 +265,15 @@ fn what_is_owed_may_grow_while_it_is_read() {
     // The place in the outbox is free, but what is owed comes first.
     assert!(matches!(put(4), Put::Waits { .. }));
     assert_eq!(put(5), Put::Lags);
-    outbox.settle(&Owed::Events(read.clone()), page(0, 2, 3), None);
+    outbox.settle(&Owed::Events(read.clone()), page(0, 2, 3), Rest::Nothing);
     outbox.check_beside(PAGE);
     assert_eq!(told(&outbox, 0), ["2", "3", "4"]);
     // It was settled, so a stream that was slower settles it in vain.
-    outbox.settle(&Owed::Events(read), page(0, 2, 3), None);
+    outbox.settle(&Owed::Events(read), page(0, 2, 3), Rest::Nothing);
     assert_eq!(told(&outbox, 0), [""; 0]);
     assert_eq!(put(6), Put::Waits { displaced: 0, pressed: true });
     let grown = Owed::Events(stretch(0, 5, 5));
-    outbox.settle(&grown, page(0, 5, 5), None);
+    outbox.settle(&grown, page(0, 5, 5), Rest::Nothing);
     assert_eq!(told(&outbox, 0), ["5", "6"]);
 }
 
@@ -292,12 +292,17 @@ fn a_change_that_comes_while_the_state_is_read_is_read_as_well() {
     let mut context = Context::from_waker(Waker::noop());
     let mut next = || outbox.poll_next(0, clock::now(), &mut context);
     assert!(matches!(next(), Poll::Ready(Next::Read(Owed::State(read))) if read == after(0)));
-    // It has been read, and what was read is still on its way.
+    // It has been read as far as the first of two changes, and what was read is still on its way.
     assert_eq!(
         [outbox.put_state(&change(), after(1)), outbox.put_state(&change(), after(2))],
         [Put::Lags; 2]
     );
-    outbox.settle(&Owed::State(after(0)), vec![change()], None);
+    outbox.settle(&Owed::State(after(0)), vec![change()], Rest::Since(after(2)));
     assert!(matches!(next(), Poll::Ready(Next::Burst(_))));
-    assert!(matches!(next(), Poll::Ready(Next::Read(Owed::State(read))) if read == after(1)));
+    // It goes on from there: nothing is told twice.
+    assert!(matches!(next(), Poll::Ready(Next::Read(Owed::State(read))) if read == after(2)));
+    assert_eq!(outbox.put_state(&change(), after(3)), Put::Lags);
+    outbox.settle(&Owed::State(after(2)), vec![change()], Rest::Since(after(4)));
+    assert!(matches!(next(), Poll::Ready(Next::Burst(_))));
+    assert!(matches!(next(), Poll::Pending));
 }

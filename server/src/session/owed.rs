@@ -12,6 +12,17 @@ pub enum Owed {
     State(StateAfter),
 }
 
+/// What is left of something owed when a page of it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Nothing,
+    /// This is still to be read.
+    Owed(Owed),
+    /// Nothing but what has changed in the state since the page was read, which goes as far as this.
+    Since(StateAfter),
+}
+
 /// Events of one room, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
@@ -54,4 +65,11 @@ pub struct StateAfter {
     pub revision: u64,
     /// The client has not heard of what was taken away before this.
     pub known: u64,
+}
+
+impl StateAfter {
+    /// Whether it goes as far as the change that comes after `before`.
+    pub fn covers(&self, before: &Self) -> bool {
+        self.epoch == before.epoch && self.revision > before.revision
+    }
 }

@@ -7,7 +7,7 @@ use rialto_proto::v1::Event;
 
 use super::{
     missed::{Dropped, Gaps, Misses},
-    owed::{Owed, StateAfter, Stretch},
+    owed::{Owed, Rest, StateAfter, Stretch},
     put::{Bounds, Put},
 };
 use crate::{
@@ -34,6 +34,8 @@ pub(super) struct Queue {
     bytes: u32,
     droppable: u32,
     owed: usize,
+    /// The newest change of the state that is owed at the front: that may have been read already.
+    changed: Option<StateAfter>,
     /// What is missing after all that waits.
     pub(super) misses: Misses,
     /// Places among what waits where something is missing.
@@ -155,15 +157,16 @@ impl Queue {
         self.entries.push_back(Entry::Owed(Box::new(owed)));
     }
 
-    /// Puts in a change of a room's state, unless the state is owed anyway; owes it when there is no room, and behind what is
-    /// owed at the front: that may have been read already.
+    /// Puts in a change of a room's state, unless the state is owed anyway; owes it when there is no room. What is owed at the
+    /// front may have been read already, and is read on if the change was not.
     pub(super) fn put_state(&mut self, frame: &Frame, before: StateAfter, bounds: Bounds) -> Put {
         let same = |owed: &Owed| matches!(owed, Owed::State(known) if known.room == before.room && known.namespace == before.namespace);
         let owes = |entry: &Entry| matches!(entry, Entry::Owed(owed) if same(owed));
         let owed = if self.owed > 0 { self.entries.iter().rposition(owes) } else { None };
         match owed {
             None if self.fits(frame, bounds) => return self.waits(frame.clone(), 0, bounds),
-            None | Some(0) => self.owe(Owed::State(before)),
+            None => self.owe(Owed::State(before)),
+            Some(0) => self.changed = Some(before),
             Some(_) => {}
         }
         Put::Lags
@@ -197,7 +200,7 @@ impl Queue {
 
     /// Puts what was read in the place of what was owed at the front, and owes the rest of it. Does nothing when it is
     /// not there any more.
-    pub(super) fn settle(&mut self, owed: &Owed, frames: Vec<Frame>, rest: Option<Owed>) {
+    pub(super) fn settle(&mut self, owed: &Owed, frames: Vec<Frame>, rest: Rest) {
         let Some(Entry::Owed(front)) = self.entries.front_mut() else { return };
         // While it was read it may have grown by what came after.
         let grown = match (&mut **front, owed) {
@@ -207,11 +210,16 @@ impl Queue {
             (now, then) if now == then => None,
             _ => return,
         };
+        let changed = self.changed.take();
         let rest = match (rest, grown) {
-            (Some(Owed::Events(rest)), Some(Owed::Events(grown))) => {
+            (Rest::Owed(Owed::Events(rest)), Some(Owed::Events(grown))) => {
                 Some(Owed::Events(Stretch { to: grown.to, ..rest }))
             }
-            (rest, grown) => rest.or(grown),
+            (Rest::Owed(rest), _) => Some(rest),
+            (Rest::Since(read), _) => {
+                changed.filter(|changed| !read.covers(changed)).map(|_| Owed::State(read))
+            }
+            (Rest::Nothing, grown) => grown,
         };
         self.entries.pop_front();
         self.owed -= 1;

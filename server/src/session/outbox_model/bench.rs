@@ -9,7 +9,7 @@ use std::{
 use rialto_proto::v1::{CloseCode, Ping, Welcome};
 
 use super::{
-    super::owed::StateAfter,
+    super::owed::{Rest, StateAfter},
     oracle::{Model, Told, Waiting},
     *,
 };
@@ -267,17 +267,19 @@ impl Pair {
             Owed::State(state) => {
                 let word = format!("state of {} after {}", state.room, state.revision);
                 let welcome = Welcome { node: word.clone(), ..Default::default() };
-                (vec![Waiting { frame: Frame::answer(0, Body::Welcome(welcome)), words: vec![word] }], None)
+                let read = StateAfter { revision: state.revision + count, ..state.clone() };
+                let page = Waiting { frame: Frame::answer(0, Body::Welcome(welcome)), words: vec![word] };
+                (vec![page], if count == 0 { Rest::Owed(Owed::State(read)) } else { Rest::Since(read) })
             }
             Owed::Events(all) => {
                 let room: u8 = all.room[1..].parse().unwrap();
                 let end = (all.from + count).min(all.to + 1);
                 let read = (all.from..end).map(|offset| self.recalled(room, offset)).collect();
-                let rest = (end <= all.to).then(|| Owed::Events(Stretch { from: end, ..all.clone() }));
-                (read, rest)
+                let rest = || Rest::Owed(Owed::Events(Stretch { from: end, ..all.clone() }));
+                (read, if end <= all.to { rest() } else { Rest::Nothing })
             }
         };
-        self.model.settle(&owed, &read);
+        self.model.settle(&owed, &read, &rest);
         self.outbox.settle(&owed, read.into_iter().map(|waiting| waiting.frame).collect(), rest);
         // The stream reads on.
         self.asleep = false;

@@ -4,7 +4,7 @@ use super::{
     super::{
         missed::told_bytes,
         outbox::Lost,
-        owed::{StateAfter, Stretch},
+        owed::{Rest, StateAfter, Stretch},
     },
     *,
 };
@@ -47,6 +47,8 @@ struct Sent {
 pub(super) struct Model {
     held: ReplayBounds,
     entries: Vec<Entry>,
+    /// The newest change of the state that is owed at the front.
+    changed: Option<u64>,
     missed: Vec<(String, Vec<Hole>)>,
     behind: bool,
     replay: Vec<Sent>,
@@ -67,6 +69,7 @@ impl Model {
         Self {
             held,
             entries: Vec::new(),
+            changed: None,
             missed: Vec::new(),
             behind: false,
             replay: Vec::new(),
@@ -243,8 +246,13 @@ impl Model {
         // What is owed at the front may have been read already.
         match self.entries.iter().rposition(same) {
             None if self.fits(&new.frame, (1, 1)) => self.append(new),
-            None | Some(0) => self.owe(Owed::State(before)),
-            Some(_) => Put::Lags,
+            None => self.owe(Owed::State(before)),
+            Some(at) => {
+                if at == 0 {
+                    self.changed = Some(before.revision + 1);
+                }
+                Put::Lags
+            }
         }
     }
 
@@ -259,10 +267,16 @@ impl Model {
     }
 
     /// The frames of `owed` up to `count`, and what is left of it then.
-    pub(super) fn settle(&mut self, owed: &Owed, frames: &[Waiting]) {
+    pub(super) fn settle(&mut self, owed: &Owed, frames: &[Waiting], rest: &Rest) {
         let Some(Entry::Owed(front)) = self.entries.first() else { return };
         let rest = match (front, owed) {
-            (Owed::State(now), Owed::State(then)) if now == then => None,
+            (Owed::State(now), Owed::State(then)) if now == then => match rest {
+                Rest::Since(read) => {
+                    self.changed.filter(|change| *change > read.revision).map(|_| Owed::State(read.clone()))
+                }
+                Rest::Owed(rest) => Some(rest.clone()),
+                Rest::Nothing => None,
+            },
             (Owed::Events(now), Owed::Events(then))
                 if now.room == then.room && now.from == then.from && now.to >= then.to =>
             {
@@ -274,6 +288,7 @@ impl Model {
         if self.closed {
             return;
         }
+        self.changed = None;
         let frames = frames.iter().cloned().map(Entry::Frame);
         self.entries.splice(..1, frames.chain(rest.map(Entry::Owed)));
     }

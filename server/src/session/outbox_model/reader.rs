@@ -144,7 +144,8 @@ impl Story {
             let id = self.histories[usize::from(room)][offset as usize - 1];
             Frame::event(kept(event(&format!("{id:05}"), room, 0, 10), offset), Class::Reliable)
         };
-        let rest = (end <= all.to).then(|| Owed::Events(Stretch { from: end, ..all.clone() }));
+        let rest = || Rest::Owed(Owed::Events(Stretch { from: end, ..all.clone() }));
+        let rest = if end <= all.to { rest() } else { Rest::Nothing };
         self.outbox.settle(owed, (all.from..end).map(frame).collect(), rest);
     }
 
