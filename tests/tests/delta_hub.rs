@@ -24,7 +24,7 @@ use rialto_server::{
     session::{
         Session,
         outbox::{Next, Outbox},
-        owed::{Owed, Stretch},
+        owed::{Owed, Rest, Stretch},
     },
     wire::{
         Class, Frame,
@@ -218,7 +218,7 @@ impl Bench {
                 }
                 Poll::Ready(Next::Read(owed)) => {
                     let frames = self.history_of(&owed, self.members[who].session.id);
-                    outbox.settle(&owed, frames, None);
+                    outbox.settle(&owed, frames, Rest::Nothing);
                     return self.read(who);
                 }
                 _ => return,
