@@ -1,6 +1,6 @@
 //! Those who use a cluster: on each node somebody who speaks in rooms that keep, somebody who speaks in rooms that do not, and
 //! some who hear all of them. Whoever loses a node goes to another one, with the session or, where that is lost, with the
-//! positions up to which everything was seen.
+//! positions up to which everything was seen; and goes home when everybody is called.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,6 +42,7 @@ pub(super) struct Crowd {
     listeners: JoinSet<Counts>,
     over: watch::Sender<bool>,
     said: watch::Sender<Option<Arc<Vec<Last>>>>,
+    calls: watch::Sender<()>,
     stage: Stage,
 }
 
@@ -54,6 +55,7 @@ struct Stage {
     seed: Seed,
     over: watch::Receiver<bool>,
     said: watch::Receiver<Option<Arc<Vec<Last>>>>,
+    called: watch::Receiver<()>,
 }
 
 /// The last that a speaker has said in a room.
@@ -90,8 +92,10 @@ fn unkept() -> Vec<Room> {
 /// One of them, at a node.
 struct Roamer {
     client: Client,
+    home: usize,
     at: usize,
     urls: Vec<String>,
+    called: watch::Receiver<()>,
     rng: StdRng,
 }
 
@@ -105,14 +109,30 @@ impl Roamer {
         }
     }
 
-    /// Goes to another node.
+    /// Goes to another node, by chance.
     fn go(&mut self) {
-        self.at = (self.at + self.rng.random_range(1..NODES)) % NODES;
-        self.client.go_to(&self.urls[self.at]);
+        let other = (self.at + self.rng.random_range(1..NODES)) % NODES;
+        self.go_to(other);
+    }
+
+    fn go_to(&mut self, node: usize) {
+        self.at = node;
+        self.client.go_to(&self.urls[node]);
+    }
+
+    /// Goes home if everybody was called, and it is not there.
+    async fn go_home(&mut self) {
+        let called = self.called.has_changed().unwrap_or_default();
+        self.called.mark_unchanged();
+        if called && self.at != self.home {
+            self.go_to(self.home);
+            self.reach().await;
+        }
     }
 
     /// Takes a turn until then; connects again when the connection is lost, elsewhere.
     async fn turn_until(&mut self, end: Instant) {
+        self.go_home().await;
         if self.client.is_drained() {
             self.go();
             return self.reach().await;
@@ -126,13 +146,14 @@ impl Roamer {
 
 impl Stage {
     fn roamer(&self, (client, at, who): (Client, usize, u64)) -> Roamer {
-        Roamer { client: client.roaming(), at, urls: self.urls.clone(), rng: self.seed.rng(who) }
+        let (client, urls, rng) = (client.roaming(), self.urls.clone(), self.seed.rng(who));
+        Roamer { client, home: at, at, urls, called: self.called.clone(), rng }
     }
 
     /// Speaks in turn in all of these rooms until everything is over, and says one last message in each.
     async fn speak(self, mut who: Roamer, rooms: Vec<Room>) -> Spoken {
         let kept = &*rooms[0].namespace == KEPT;
-        let writer = kept.then(|| self.gauge.writer());
+        let writer = kept.then(|| self.gauge.writer(who.home));
         let (mut due, mut next) = (Instant::now(), rooms.iter().cycle());
         who.reach().await;
         while !*self.over.borrow() {
@@ -143,7 +164,7 @@ impl Stage {
             let before = who.client.counts.accepted;
             who.turn_until(due.max(Instant::now() + PAUSE)).await;
             if let Some(writer) = writer {
-                (before..who.client.counts.accepted).for_each(|_| self.gauge.taken(writer, who.at));
+                self.gauge.taken(writer, who.at, who.client.counts.accepted - before);
             }
         }
         let mut last = Vec::new();
@@ -194,10 +215,11 @@ impl Crowd {
     pub(super) fn gather(urls: &[String], recorder: &Recorder, seed: Seed) -> Self {
         let (over, told) = watch::channel(false);
         let (said, hears) = watch::channel(None);
+        let (calls, called) = watch::channel(());
         let (urls, recorder, gauge) = (urls.to_vec(), recorder.clone(), Gauge::default());
-        let stage = Stage { urls, recorder, gauge, seed, over: told, said: hears };
+        let stage = Stage { urls, recorder, gauge, seed, over: told, said: hears, called };
         let (speakers, listeners) = (JoinSet::new(), JoinSet::new());
-        let mut crowd = Self { speakers, listeners, over, said, stage };
+        let mut crowd = Self { speakers, listeners, over, said, calls, stage };
         let (kept, unkept) = (kept(), unkept());
         let all: Vec<Room> = kept.iter().chain(&unkept).cloned().collect();
         for at in 0..NODES {
@@ -222,6 +244,11 @@ impl Crowd {
         let client = Client::new(&name, &self.stage.urls[at], &self.stage.recorder, &[]).speaking(rooms);
         let who = self.stage.roamer((client, at, (100 + 10 * at + kind.len()) as u64));
         self.speakers.spawn(self.stage.clone().speak(who, rooms.to_vec()));
+    }
+
+    /// Everybody is to go home: who has lost a node stays with the one that took it in.
+    pub(super) fn call_home(&self) {
+        self.calls.send_replace(());
     }
 
     /// How long nobody could write.

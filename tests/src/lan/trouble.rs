@@ -85,6 +85,7 @@ impl<'l> Trouble<'l> {
             fault => fault,
         };
         self.together.shared_out().await;
+        self.all_home(&format!("before {fault:?}")).await;
         let (spared, name) = (fault.spares(), format!("{fault:?}"));
         let nodes = &self.together.nodes;
         let ghost = match fault {
@@ -140,12 +141,26 @@ impl<'l> Trouble<'l> {
         }
     }
 
+    /// Everybody goes back to where they began, so that somebody is at every node.
+    async fn all_home(&mut self, when: &str) {
+        let since = Instant::now();
+        self.crowd.call_home();
+        let mut ticks = interval(Duration::from_millis(20));
+        while !self.crowd.gauge().is_home() {
+            self.crowd.check();
+            assert!(since.elapsed() < GOES_ON_MAX, "{when}: {:?}", self.crowd.gauge().all());
+            ticks.tick().await;
+        }
+        self.goes_on(when, &ALL, Instant::now()).await;
+    }
+
     /// Waits until everybody at these nodes has written in every room since then.
     async fn goes_on(&mut self, after: &str, nodes: &[usize], since: Instant) {
         let mut ticks = interval(Duration::from_millis(20));
         while self.crowd.gauge().written(nodes, since) < WRITTEN_MIN {
             self.crowd.check();
-            assert!(since.elapsed() < GOES_ON_MAX, "{after}: nobody can write for {GOES_ON_MAX:?}");
+            let writers = || self.crowd.gauge().all();
+            assert!(since.elapsed() < GOES_ON_MAX, "{after}: somebody cannot write: {:?}", writers());
             ticks.tick().await;
         }
     }
