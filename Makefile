@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test lan-tests check fmt lint deny bench comparison clean tools rust-tests nodes-tests node-tests deploy-tests
+.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster comparison clean tools rust-tests nodes-tests node-tests deploy-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -69,6 +69,11 @@ deny: ## licences, sources and bans of dependencies
 bench: tools ## a first fan-out benchmark beside nats-server and Socket.IO, about 5 minutes; BENCH=--full for the whole grid
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
 	target/dist/rialto-load --json target/benchmark.json $(BENCH)
+
+bench-cluster: tools ## what several nodes cost beside one, and Socket.IO with Redis in the same way, about 7 minutes
+	tests/tools/install comparison
+	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
+	target/dist/rialto-load cluster $(BENCH)
 
 comparison: ## recovery and delivery beside Socket.IO, some minutes; COMPARISON="--write docs/comparison.md" renews the document
 	tests/tools/install pages comparison

@@ -1,23 +1,33 @@
 //! `rialto-load`: the fan-out benchmark. One sender, many members, one room; Rialto, nats-server and Socket.IO get the
 //! same load one after the other, each from a fresh process on loopback. What counts is the server's own CPU per
 //! delivery, because the load generator shares the machine. This file reads the arguments and walks the grid;
-//! `rialto-load log` measures the log alone, `rialto-load storm` how all sessions come back at once.
+//! `rialto-load log` measures the log alone, `rialto-load storm` how all sessions come back at once, `rialto-load cluster`
+//! what several nodes cost beside one, `rialto-load crowd` what a room with a million members on a hundred nodes does.
 
 mod cell;
+mod cluster;
+mod crowd;
+mod crowd_link;
+mod crowd_node;
 mod dialect;
 mod grid;
 mod http2;
+mod layout;
 mod log;
+mod measure;
 mod member;
+mod members;
 mod process;
 mod report;
 mod sender;
 mod server;
+mod site;
 mod storm;
+mod traffic;
 
 use std::{error::Error, io::Write, path::PathBuf};
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::{report::Report, server::Kind};
 
@@ -37,6 +47,14 @@ fn main() -> Result<(), Failure> {
         let sessions = *arguments.get_one::<usize>("sessions").unwrap_or(&10_000);
         raise_descriptors(sessions)?;
         return storm::run(sessions);
+    }
+    if let Some(("cluster", arguments)) = arguments.subcommand() {
+        return cluster(arguments);
+    }
+    if let Some(("crowd", arguments)) = arguments.subcommand() {
+        let number = |name: &str, default: usize| *arguments.get_one::<usize>(name).unwrap_or(&default);
+        let of_a_user = *arguments.get_one::<u32>("sessions-per-user").unwrap_or(&0);
+        return crowd::run(number("members", 1_000_000), number("nodes", 100), of_a_user);
     }
     let full = arguments.get_flag("full");
     let sessions = *arguments.get_one::<usize>("idle").unwrap_or(&5_000);
@@ -98,6 +116,8 @@ fn arguments() -> Command {
                 .help("Where to write the figures"),
         )
         .subcommand(log_arguments())
+        .subcommand(cluster_arguments())
+        .subcommand(crowd_arguments())
         .subcommand(
             Command::new("storm")
                 .about("All sessions lose their connections at once and come back at once")
@@ -120,6 +140,49 @@ fn log_arguments() -> Command {
                 .value_parser(value_parser!(u64))
                 .help("Seconds for each number of appenders [default: 5]"),
         )
+}
+
+fn crowd_arguments() -> Command {
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).value_parser(value_parser!(usize))
+    };
+    let of_a_user = "How many sessions a user may have, 0 without bound [default: 0]";
+    Command::new("crowd")
+        .about("One room on many nodes, all in this process, without connections")
+        .arg(number("members", "How many in all [default: 1000000]"))
+        .arg(number("nodes", "On how many nodes [default: 100]"))
+        .arg(number("sessions-per-user", of_a_user).value_parser(value_parser!(u32)))
+}
+
+fn cluster_arguments() -> Command {
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).value_parser(value_parser!(u64))
+    };
+    Command::new("cluster")
+        .about("What several nodes cost beside one, and Socket.IO with its Redis adapter in the same way")
+        .arg(
+            Arg::new("cell")
+                .long("cell")
+                .action(ArgAction::Append)
+                .help("Only these cells, as MEMBERSxRATE [default: 1000x50 and 1000x200]"),
+        )
+        .arg(Arg::new("target").long("target").action(ArgAction::Append).help("Only these: rialto, socketio"))
+        .arg(number("seconds", "Seconds measured each time [default: 6]"))
+        .arg(number("rounds", "How often all is measured [default: 3]"))
+}
+
+fn cluster(arguments: &ArgMatches) -> Result<(), Failure> {
+    let parsed = |name: &str, default: &[&str]| -> Vec<String> {
+        let given = arguments.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
+        if given.is_empty() { default.iter().map(|text| (*text).to_owned()).collect() } else { given }
+    };
+    let cells = parsed("cell", &["1000x50", "1000x200"]);
+    let cells = cells.iter().map(|cell| cell.parse()).collect::<Result<Vec<_>, _>>()?;
+    let kinds = parsed("target", &["rialto", "socketio"]);
+    let kinds = kinds.iter().map(|kind| kind.parse()).collect::<Result<Vec<Kind>, _>>()?;
+    let number = |name: &str, default: u64| *arguments.get_one::<u64>(name).unwrap_or(&default);
+    raise_descriptors(grid::members_max(&cells))?;
+    cluster::run(&kinds, &cells, number("seconds", 6), number("rounds", 3))
 }
 
 /// Raises the limit of open files for this process and those that it starts.

@@ -2,7 +2,7 @@
 //! refuse a load generator (many connections and a high rate from one address) are lifted; everything else is as
 //! shipped.
 
-use std::{fmt, path::PathBuf, process::Command, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, process::Command, str::FromStr};
 
 use crate::{
     Failure,
@@ -65,6 +65,11 @@ impl Kind {
 
     /// Starts a fresh one.
     pub(crate) fn start(self) -> Result<Process, Failure> {
+        self.start_beside(None)
+    }
+
+    /// Starts a fresh one that is one of several, if there is a broker between them.
+    pub(crate) fn start_beside(self, broker: Option<SocketAddr>) -> Result<Process, Failure> {
         let (address, folder) = (free_address()?, tempfile::tempdir()?);
         let mut command = match self {
             Self::Rialto(_) | Self::Keeping(_) => Command::new(program("rialto")?),
@@ -77,6 +82,7 @@ impl Kind {
                 std::fs::write(&config, configuration(self))?;
                 command.arg("serve").arg("--listen").arg(address.to_string());
                 command.arg("--config").arg(config).arg("--data").arg(folder.path().join("data"));
+                command.args(broker.iter().flat_map(|nats| ["--nats".to_owned(), format!("nats://{nats}")]));
             }
             Self::Nats => {
                 command.args(["--addr", "127.0.0.1", "--port"]).arg(address.port().to_string());
@@ -84,7 +90,11 @@ impl Kind {
             Self::SocketIo => {
                 let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("load/socketio.cjs");
                 command.arg(script).arg(address.port().to_string());
-                command.env("NODE_PATH", tools()?.join("node/node_modules")).env("NODE_ENV", "production");
+                command.args(broker.iter().map(|redis| format!("redis://{redis}")));
+                // What several need beside Socket.IO itself is installed with the comparison.
+                let packages = if broker.is_some() { "comparison" } else { "node" };
+                command.env("NODE_PATH", tools()?.join(packages).join("node_modules"));
+                command.env("NODE_ENV", "production");
             }
         }
         Process::start(command, address, folder)
@@ -129,7 +139,7 @@ fn tools() -> Result<PathBuf, Failure> {
     }
 }
 
-fn tool(name: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn tool(name: &str) -> Result<PathBuf, Failure> {
     Ok(tools()?.join(name))
 }
 
