@@ -11,6 +11,7 @@ mod pipeline;
 pub mod put;
 pub mod questions;
 mod queue;
+mod queue_owed;
 pub mod replay;
 pub mod replies;
 

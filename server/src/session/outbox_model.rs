@@ -5,6 +5,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "this is test code")]
 
 mod bench;
+mod holes;
 mod oracle;
 mod reader;
 

@@ -1,13 +1,11 @@
 //! The bounded queue of an outbox: what may go in, what makes room for what, what becomes of the rest. Pure; the
 //! meaning of it all is told at the head of `outbox.rs`, which is the only one to call it.
 
-use std::{collections::VecDeque, sync::Arc};
-
-use rialto_proto::v1::Event;
+use std::collections::VecDeque;
 
 use super::{
     missed::{Dropped, Gaps, Misses},
-    owed::{Owed, Rest, StateAfter, Stretch},
+    owed::{Owed, StateAfter},
     put::{Bounds, Put},
 };
 use crate::{
@@ -23,9 +21,6 @@ const ANSWERS_FACTOR: u32 = 2;
 const PRESSED_SHARE: u32 = 2;
 /// How often senders are asked that before the receiver reads again.
 const PATIENCE: u32 = 20;
-/// Stretches of histories that a receiver may have fallen behind by, before the policy of the namespace decides.
-const LAGS_MAX: usize = 128;
-
 /// What waits, in order.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -33,9 +28,9 @@ pub(super) struct Queue {
     frames: u32,
     bytes: u32,
     droppable: u32,
-    owed: usize,
+    pub(super) owed: usize,
     /// The newest change of the state that is owed at the front: that may have been read already.
-    changed: Option<StateAfter>,
+    pub(super) changed: Option<StateAfter>,
     /// What is missing after all that waits.
     pub(super) misses: Misses,
     /// Places among what waits where something is missing.
@@ -149,29 +144,6 @@ impl Queue {
         Put::Waits { displaced: 0, pressed: false }
     }
 
-    /// Puts in something that is to be read when the client comes to it.
-    pub(super) fn owe(&mut self, owed: Owed) {
-        self.note_missed();
-        self.owed += 1;
-        self.fresh += 1;
-        self.entries.push_back(Entry::Owed(Box::new(owed)));
-    }
-
-    /// Puts in a change of a room's state, unless the state is owed anyway; owes it when there is no room. What is owed at the
-    /// front may have been read already, and is read on if the change was not.
-    pub(super) fn put_state(&mut self, frame: &Frame, before: StateAfter, bounds: Bounds) -> Put {
-        let same = |owed: &Owed| matches!(owed, Owed::State(known) if known.room == before.room && known.namespace == before.namespace);
-        let owes = |entry: &Entry| matches!(entry, Entry::Owed(owed) if same(owed));
-        let owed = if self.owed > 0 { self.entries.iter().rposition(owes) } else { None };
-        match owed {
-            None if self.fits(frame, bounds) => return self.waits(frame.clone(), 0, bounds),
-            None => self.owe(Owed::State(before)),
-            Some(0) => self.changed = Some(before),
-            Some(_) => {}
-        }
-        Put::Lags
-    }
-
     /// What comes next, taken out but for what must be read first.
     pub(super) fn take(&mut self) -> Front {
         if let Some(Entry::Owed(owed)) = self.entries.front() {
@@ -196,41 +168,6 @@ impl Queue {
             }
         }
         if frames.is_empty() { Front::Nothing } else { Front::Frames(frames) }
-    }
-
-    /// Puts what was read in the place of what was owed at the front, and owes the rest of it. Does nothing when it is
-    /// not there any more.
-    pub(super) fn settle(&mut self, owed: &Owed, frames: Vec<Frame>, rest: Rest) {
-        let Some(Entry::Owed(front)) = self.entries.front_mut() else { return };
-        // While it was read it may have grown by what came after.
-        let grown = match (&mut **front, owed) {
-            (Owed::Events(now), Owed::Events(then)) if now.to > then.to && now.from == then.from => {
-                Some(Owed::Events(Stretch { from: then.to + 1, ..now.clone() }))
-            }
-            (now, then) if now == then => None,
-            _ => return,
-        };
-        let changed = self.changed.take();
-        let rest = match (rest, grown) {
-            (Rest::Owed(Owed::Events(rest)), Some(Owed::Events(grown))) => {
-                Some(Owed::Events(Stretch { to: grown.to, ..rest }))
-            }
-            (Rest::Owed(rest), _) => Some(rest),
-            (Rest::Since(read), _) => {
-                changed.filter(|changed| !read.covers(changed)).map(|_| Owed::State(read))
-            }
-            (Rest::Nothing, grown) => grown,
-        };
-        self.entries.pop_front();
-        self.owed -= 1;
-        if let Some(rest) = rest {
-            self.owed += 1;
-            self.entries.push_front(Entry::Owed(Box::new(rest)));
-        }
-        for frame in frames.into_iter().rev() {
-            self.count_in(&frame);
-            self.entries.push_front(Entry::Frame(frame));
-        }
     }
 
     fn put_volatile(&mut self, frame: &Frame, bounds: Bounds) -> Put {
@@ -297,7 +234,7 @@ impl Queue {
     }
 
     /// Takes an event in, and says whether its sender should pause.
-    fn waits(&mut self, frame: Frame, displaced: u32, bounds: Bounds) -> Put {
+    pub(super) fn waits(&mut self, frame: Frame, displaced: u32, bounds: Bounds) -> Put {
         self.append(frame);
         let full = self.frames > bounds.frames / PRESSED_SHARE || self.bytes > bounds.bytes / PRESSED_SHARE;
         let pressed = full && self.asked < PATIENCE;
@@ -305,30 +242,8 @@ impl Queue {
         Put::Waits { displaced, pressed }
     }
 
-    /// Owes events that are kept in a history, when they can be had from there again.
-    fn lag(&mut self, frame: &Frame) -> bool {
-        if !frame.is_kept() {
-            return false;
-        }
-        let events = frame.events();
-        if self.owed + events.len() > LAGS_MAX {
-            return false;
-        }
-        self.losses += 1;
-        for stretch in events.into_iter().filter_map(stretch) {
-            if let Some(Entry::Owed(last)) = self.entries.back_mut()
-                && let Owed::Events(last) = &mut **last
-                && last.extend(&stretch)
-            {
-                continue;
-            }
-            self.owe(Owed::Events(stretch));
-        }
-        true
-    }
-
     /// Whether an event has a place after what must be said of those before it.
-    fn fits(&self, frame: &Frame, bounds: Bounds) -> bool {
+    pub(super) fn fits(&self, frame: &Frame, bounds: Bounds) -> bool {
         let (frames, bytes) = self.misses.waiting();
         fits((self.frames.saturating_add(frames), self.bytes.saturating_add(bytes)), frame, bounds)
     }
@@ -371,7 +286,7 @@ impl Queue {
         self.entries.push_back(Entry::Frame(frame));
     }
 
-    fn count_in(&mut self, frame: &Frame) {
+    pub(super) fn count_in(&mut self, frame: &Frame) {
         self.frames += frame.count();
         self.bytes += size(frame);
         self.droppable += u32::from(droppable(frame));
@@ -443,15 +358,4 @@ fn droppable(frame: &Frame) -> bool {
 /// The waiting length of a frame; a record is far below 4 GiB.
 fn size(frame: &Frame) -> u32 {
     u32::try_from(frame.bytes()).unwrap_or(u32::MAX)
-}
-
-/// Where an event can be had again. One that is kept in several histories can be had from each of them.
-fn stretch(event: Event) -> Option<Stretch> {
-    let (room, epoch, offset) = match (event.offset, event.positions.into_iter().next()) {
-        (Some(offset), _) => (event.rooms.into_iter().next()?, event.epoch, offset),
-        (None, Some(position)) => (position.room, position.epoch, position.offset),
-        (None, None) => return None,
-    };
-    let namespace: Arc<str> = event.namespace.into();
-    Some(Stretch { namespace, room: room.into(), epoch, from: offset, to: offset })
 }
