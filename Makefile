@@ -19,7 +19,7 @@ cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prin
 	cargo build --locked --release --bin rialto
 	exec deploy/cluster
 
-test: tools lint rust-tests nodes-tests node-tests deploy-tests ## installs what tests need and runs all of them
+test: tools lint rust-tests nodes-tests node-tests deploy-tests lan-tests ## installs what tests need and runs all of them
 
 check: test deny ## everything: what `make test` runs, and the rules about dependencies
 
@@ -58,7 +58,7 @@ node-tests: tools
 deploy-tests: tools
 	cd tests/deploy && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test -vet=off -count=1 ./...
 
-lan-tests: tools ## three nodes and three servers of NATS on machines of their own, killed and cut off: root, five minutes
+lan-tests: tools ## three nodes and three servers of NATS on machines of their own, killed and cut off: needs root, five minutes
 	cargo build --locked -p rialto-server --bin rialto
 	cargo test --locked -p rialto-tests --features lan --test cluster_lan_kills --test cluster_lan_partitions -- --nocapture
 

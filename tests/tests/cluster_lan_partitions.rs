@@ -37,7 +37,7 @@ fn nothing_is_lost_and_everybody_agrees_when_the_network_is_cut_one_way_and_both
             trouble.meet(fault).await;
         }
         let (counts, measured) = trouble.end().await;
-        assert!(counts.afresh > 0 && counts.missed > 0, "too little has happened: {counts:?}");
+        assert!(counts.missed > 0, "too little has happened: {counts:?}");
         for one in measured {
             assert!(!one.fault.is_of_a_node() || one.gap <= GAP_MAX, "{one:?}");
         }
