@@ -176,6 +176,7 @@ async fn join(
         tasks.spawn("inbox", Arc::clone(router).run_inbox(inbox));
         tasks.spawn("bridge", waiting.publish(link, tasks.clone()));
         router.learn_namespaces().await?;
+        tasks.spawn("programs", Arc::clone(router).run_programs());
         tasks.spawn("namespaces", Arc::clone(router).run_namespaces());
         tasks.spawn("owning", Arc::clone(router).run_owning(estate));
         if timeout(OWNED_WITHIN, router.owned()).await.is_err() {

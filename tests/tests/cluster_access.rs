@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use async_nats::ConnectOptions;
 use data_encoding::BASE64URL_NOPAD;
 use nkeys::KeyPair;
 use rialto_proto::v1::{
@@ -28,6 +29,7 @@ async fn node(cluster: &ClusterConfig) -> TestNode {
     TestNode::with(|config| {
         config.cluster = cluster.clone();
         config.namespaces = vec![NamespaceConfig::durable("chat")];
+        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.nats_in = true);
     })
     .await
 }
@@ -173,7 +175,8 @@ async fn nats_and_a_node_may_know_each_other_by_certificates() {
 /// All that nodes do with NATS: they hear each other, keep events and state, make namespaces and take up what others kept.
 #[tokio::test]
 async fn the_permissions_that_are_shipped_are_enough() {
-    let users = "authorization { users: [ { user: rialto, password: secret, include permissions.conf } ] }";
+    let users = "authorization { users: [ { user: rialto, password: secret, include permissions.conf }, \
+                 { user: program, password: secret, permissions { publish: [\"rl.main.in.chat.0\"], subscribe: [\"_INBOX.>\"] } } ] }";
     let nats = NatsServer::guarded(users, &[("permissions.conf", PERMISSIONS)]).await;
     let cluster = ClusterConfig { nats: at(&nats, "nats", "rialto:secret@"), ..ClusterConfig::default() };
     works(&cluster).await;
@@ -187,6 +190,10 @@ async fn the_permissions_that_are_shipped_are_enough() {
         ann.join("chat", &[&room.to_string()]).await;
         ann.emit(&room.to_string(), "message", "kept").await;
     }
+    let program = ConnectOptions::with_user_and_password("program".into(), "secret".into());
+    let program = program.connect(nats.url()).await.unwrap();
+    let answer = within("an answer", program.request("rl.main.in.chat.0", "said".into())).await.unwrap();
+    assert!(answer.payload.windows(8).any(|word| word == b"event_id"), "{answer:?}");
     first.stop().await;
     for room in 0..16 {
         let request = GetHistoryRequest {
@@ -196,7 +203,7 @@ async fn the_permissions_that_are_shipped_are_enough() {
             ..Default::default()
         };
         let page = within("a page", second.rooms().await.get_history(request)).await.unwrap().into_inner();
-        assert_eq!(page.events.len(), 1);
+        assert_eq!(page.events.len(), 1 + usize::from(room == 0));
     }
     assert_eq!(nats.violations(), [""; 0]);
     let why = refused(ClusterConfig { name: "other".into(), ..cluster }).await;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     link::{Link, LinkError},
+    plain::Plain,
     subjects::Place,
 };
 use crate::base::{
@@ -157,6 +158,15 @@ impl Interest {
     /// Sends something over the link and waits until it has come back.
     pub(super) async fn probe(&self) -> Result<(), LinkError> {
         self.link.probe().await
+    }
+
+    /// What programs publish at a subject, until `ends`.
+    pub(super) async fn take_plain(
+        &self,
+        subject: String,
+        ends: CancellationToken,
+    ) -> Result<BoxStream<'static, Plain>, LinkError> {
+        self.link.take_plain(subject, ends).await
     }
 
     /// Leaves the other side of the link for another one.

@@ -1,10 +1,17 @@
 //! What carries messages between nodes: NATS, or a simulation of it. It knows subjects and bytes, and nothing of what they mean.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, future::ready};
 
 use bytes::Bytes;
-use futures_util::{future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::plain::Plain;
 
 /// Why the link did not do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +43,23 @@ pub trait Link: Debug + Send + Sync {
 
     /// Listens to `subject`. When it returns, everything that is published from then on is heard.
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>>;
+
+    /// Says something to programs that speak NATS and not Rialto, in one order with [`Link::publish`]. Where there are none nothing
+    /// is said.
+    fn publish_plain(&self, _plain: Plain) -> BoxFuture<'_, Result<(), LinkError>> {
+        ready(Ok(())).boxed()
+    }
+
+    /// What such programs publish at `subject`: each message comes to one of the links that take it. Ends when `ends` says so, with
+    /// all that this link was handed before.
+    fn take_plain(
+        &self,
+        _subject: String,
+        ends: CancellationToken,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Plain>, LinkError>> {
+        let nothing = stream::pending().take_until(ends.cancelled_owned()).boxed();
+        ready(Ok(nothing)).boxed()
+    }
 
     /// Sends something to the other side and waits until it has come back.
     fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>>;

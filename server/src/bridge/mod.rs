@@ -6,6 +6,7 @@
 //! * `outgoing`: what is said, numbered; `interest`: where is listened
 //! * `nodes`: which other nodes there are
 //! * `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
+//! * [`plain`]: what programs say and hear that speak NATS and not Rialto
 //! * [`link`]: what carries it; `nats`: the real one; `simulated`: one that a seed decides over
 //!
 //! # Order
@@ -20,6 +21,7 @@ mod nats;
 mod nodes;
 mod order;
 mod outgoing;
+pub mod plain;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 pub mod subjects;
@@ -27,19 +29,20 @@ pub mod subjects;
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use futures_util::stream::SelectAll;
+use futures_util::stream::{BoxStream, SelectAll};
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
         Announce, Answer, Errand, ErrandDone, Fanout, GiveUp, Members, Question, QuestionDone, Relay,
         Request, Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
     },
-    v1::{RepliesDone, ReplyItem, StateEntry},
+    v1::{Event, RepliesDone, ReplyItem, StateEntry},
 };
 use tokio::{
     sync::{mpsc, watch},
     task::coop::unconstrained,
 };
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     envelope::{Carried, Changed, Heard, Malformed, Places, Word},
@@ -56,6 +59,7 @@ use self::{
     nodes::Nodes,
     order::Ordering,
     outgoing::Outgoing,
+    plain::Plain,
 };
 use crate::{
     base::{
@@ -297,6 +301,24 @@ impl Bridge {
     /// Sends something to the other side of the link and waits until it has come back.
     pub async fn probe(&self) -> Result<(), LinkError> {
         self.interest.probe().await
+    }
+
+    /// What programs publish into rooms, until `ends`.
+    pub async fn hear_programs(
+        &self,
+        ends: CancellationToken,
+    ) -> Result<BoxStream<'static, Plain>, LinkError> {
+        self.interest.take_plain(plain::all_in(&self.cluster), ends).await
+    }
+
+    /// Tells programs that listen to a room of an event. False when there was no room for that.
+    pub fn tell_program(&self, event: &Event, room: &str) -> bool {
+        self.outgoing.say_plain(plain::event(&self.cluster, event, room))
+    }
+
+    /// Answers a program. It waits no longer than it likes, so that an answer for which there is no room is not missed here.
+    pub fn answer_program(&self, subject: String, answer: String) {
+        self.outgoing.say_plain(Plain { subject, payload: answer.into(), ..Plain::default() });
     }
 
     /// Leaves what carries the link for another one that does.

@@ -10,18 +10,29 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, ReconnectToServer, RequestErrorKind, Server, ServerAddr, ServerInfo,
+    Client, ConnectOptions, Event, HeaderMap, HeaderName, HeaderValue, Message, ReconnectToServer,
+    RequestErrorKind, Server, ServerAddr, ServerInfo,
 };
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::link::{Link, LinkError, LinkState};
+use super::{
+    link::{Link, LinkError, LinkState},
+    plain::Plain,
+};
 use crate::base::{clock, config::ClusterConfig};
 
 /// Messages of one subject that wait for this node; what comes beyond is lost, and noticed.
 const LISTENING_MAX: usize = 16 << 10;
+/// The name under which nodes share what programs publish.
+const TAKERS: &str = "rialto";
 /// Time for connecting.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// How often a server that says nothing is asked whether it is there. One that has not answered three times is left for another one:
@@ -118,6 +129,32 @@ impl NatsLink {
         Ok(messages.map(|message| message.payload).boxed())
     }
 
+    async fn begin_taking(
+        &self,
+        subject: String,
+        ends: CancellationToken,
+    ) -> Result<BoxStream<'static, Plain>, LinkError> {
+        let away = |error: &dyn std::fmt::Display| LinkError::Away(error.to_string());
+        let taken = self.client.queue_subscribe(subject, TAKERS.to_owned()).await;
+        let messages = taken.map_err(|error| away(&error))?;
+        self.there_and_back().await?;
+        let taken = stream::unfold((messages, ends, false), |(mut messages, ends, mut leaves)| async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = ends.cancelled(), if !leaves => {
+                        leaves = true;
+                        if let Err(error) = messages.drain().await {
+                            tracing::warn!(%error, "what programs say was not left to other nodes");
+                        }
+                    }
+                    message = messages.next() => return Some((plain(message?), (messages, ends, leaves))),
+                }
+            }
+        });
+        Ok(taken.boxed())
+    }
+
     /// When it returns, the server has taken everything that was said before.
     async fn there_and_back(&self) -> Result<(), LinkError> {
         match self.client.request(self.nowhere.clone(), Bytes::new()).await {
@@ -132,6 +169,25 @@ impl Link for NatsLink {
     fn publish(&self, subject: String, message: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
         let published = self.client.publish(subject, message);
         async move { published.await.map_err(|error| LinkError::Away(error.to_string())) }.boxed()
+    }
+
+    fn publish_plain(&self, plain: Plain) -> BoxFuture<'_, Result<(), LinkError>> {
+        let Plain { subject, headers, payload, .. } = plain;
+        let published = async move {
+            if headers.is_empty() {
+                return self.client.publish(subject, payload).await;
+            }
+            self.client.publish_with_headers(subject, header_map(headers), payload).await
+        };
+        published.map(|published| published.map_err(|error| LinkError::Away(error.to_string()))).boxed()
+    }
+
+    fn take_plain(
+        &self,
+        subject: String,
+        ends: CancellationToken,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Plain>, LinkError>> {
+        self.begin_taking(subject, ends).boxed()
     }
 
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
@@ -154,6 +210,28 @@ impl Link for NatsLink {
     fn state(&self) -> watch::Receiver<LinkState> {
         self.state.subscribe()
     }
+}
+
+fn plain(message: Message) -> Plain {
+    let headers = message.headers.iter().flat_map(HeaderMap::iter);
+    let headers = headers.filter_map(|(name, values)| Some((name.to_string(), values.first()?.to_string())));
+    Plain {
+        subject: message.subject.to_string(),
+        headers: headers.collect(),
+        payload: message.payload,
+        answer_to: message.reply.map(|subject| subject.to_string()),
+    }
+}
+
+/// What cannot stand in a header is left out.
+fn header_map(headers: Vec<(String, String)>) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            map.insert(name, value);
+        }
+    }
+    map
 }
 
 /// Who the node is to NATS, and by whom it lets itself be told who NATS is.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::link::Link;
+use super::{link::Link, plain::Plain};
 use crate::base::tasks::Tasks;
 
 /// Messages that wait for the link.
@@ -23,18 +23,27 @@ const BYTES_MAX: usize = 64 << 20;
 /// Subjects of which is known what was said last, twice: the older half goes when the newer one is full.
 const SUBJECTS_MAX: usize = 32 << 10;
 
+/// Something that is said.
+#[derive(Debug)]
+enum Said {
+    /// To other nodes.
+    Nodes(String, Bytes),
+    /// To programs.
+    Programs(Plain),
+}
+
 /// What waits for the link.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     numbers: Mutex<Numbers>,
-    waiting: mpsc::Sender<(String, Bytes)>,
+    waiting: mpsc::Sender<Said>,
     bytes: Arc<AtomicUsize>,
 }
 
 /// What has to be published.
 #[derive(Debug)]
 pub struct Waiting {
-    messages: mpsc::Receiver<(String, Bytes)>,
+    messages: mpsc::Receiver<Said>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -92,13 +101,24 @@ impl Outgoing {
             let previous = if counts { numbers.say(&subject, seq) } else { numbers.last(&subject) };
             let message = make((seq, previous));
             let bytes = message.len();
-            let fits = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= BYTES_MAX;
-            if !fits || self.waiting.try_send((subject, message)).is_err() {
-                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-                lost += 1;
-            }
+            lost += usize::from(!self.put(Said::Nodes(subject, message), bytes));
         }
         lost
+    }
+
+    /// Says something to programs. False when there was no room for it.
+    pub(super) fn say_plain(&self, plain: Plain) -> bool {
+        let bytes = plain.payload.len();
+        self.put(Said::Programs(plain), bytes)
+    }
+
+    fn put(&self, said: Said, bytes: usize) -> bool {
+        let fits = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= BYTES_MAX;
+        let put = fits && self.waiting.try_send(said).is_ok();
+        if !put {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        put
     }
 }
 
@@ -106,11 +126,14 @@ impl Waiting {
     /// Publishes what is said, until the node stops.
     pub async fn publish(mut self, link: Arc<dyn Link>, tasks: Tasks) {
         let all = async {
-            while let Some((subject, message)) = self.messages.recv().await {
-                let bytes = message.len();
-                if let Err(error) = link.publish(subject, message).await {
-                    // Others notice that it is missing.
-                    tracing::warn!(%error, "a message to other nodes was not published");
+            while let Some(said) = self.messages.recv().await {
+                let (bytes, published) = match said {
+                    Said::Nodes(subject, message) => (message.len(), link.publish(subject, message).await),
+                    Said::Programs(plain) => (plain.payload.len(), link.publish_plain(plain).await),
+                };
+                if let Err(error) = published {
+                    // Other nodes notice that it is missing.
+                    tracing::warn!(%error, "a message was not published");
                 }
                 self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             }
@@ -128,7 +151,11 @@ mod tests {
     use super::*;
 
     fn said(waiting: &mut Waiting) -> Vec<(String, Bytes)> {
-        std::iter::from_fn(|| waiting.messages.try_recv().ok()).collect()
+        let all = std::iter::from_fn(|| waiting.messages.try_recv().ok());
+        all.filter_map(
+            |said| if let Said::Nodes(subject, message) = said { Some((subject, message)) } else { None },
+        )
+        .collect()
     }
 
     fn numbers((seq, previous): (u64, u64)) -> Bytes {

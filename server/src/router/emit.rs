@@ -238,6 +238,9 @@ impl Router {
         });
         let mut fan_out = sent.map_err(|held| self.let_go(held))?;
         self.tell_others(&namespace, &target, &frame);
+        if !target.local {
+            self.tell_programs(settings, target.rooms(), &frame);
+        }
         if let Some(due) = fan_out.due.take() {
             self.flush_at(due, namespace, target);
         }

@@ -191,6 +191,7 @@ impl Router {
         }
         let staged = staged.take().ok_or_else(twice)?;
         self.tell_others(&keeping.namespace, &keeping.target, &staged.frame);
+        self.tell_programs(&keeping.settings, keeping.target.rooms(), &staged.frame);
         let accepted = part.histories.answered(&staged, fan_out.delivered);
         Ok(Kept::Taken(Box::new(Taken { accepted, fan_out })))
     }
@@ -308,6 +309,7 @@ fn hand_out(part: Arc<Part>, keeping: Keeping, staged: Staged, done: Done) -> De
                     router.flush_at(due, keeping.namespace.clone(), keeping.target.clone());
                 }
                 router.tell_kept(&keeping, &staged);
+                router.tell_programs(&keeping.settings, &keeping.rooms, &staged.frame);
                 let accepted = part.histories.answered(&staged, fan_out.delivered);
                 done(router, Ok(Taken { accepted, fan_out }));
             }

@@ -8,6 +8,7 @@
 //! * `others`: what other nodes are told, and what they tell; `teller`, `meeting` and `watching`: who is where
 //! * `part`: who keeps what rooms keep; `owning`: the parts of this node; `asking` and `afar`: what owners are asked
 //! * `mirror` and `hearing`: what owners say, each event in its turn
+//! * [`programs`]: those that speak NATS and not Rialto
 //! * [`reply`]: answers on their way back, calls
 //! * `asker`: who waits for answers; `elsewhere`: any one member on another node
 //! * [`life`]: greeting, closing, ending of sessions; `users`: how many a user has; `resume`: being away and coming back; `moving`: going from one node to another
@@ -40,6 +41,7 @@ mod owed;
 pub mod owning;
 mod part;
 mod probe;
+pub mod programs;
 pub mod push;
 mod reading;
 mod recover;

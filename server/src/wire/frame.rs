@@ -120,6 +120,15 @@ impl Frame {
         Some(Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic })
     }
 
+    /// The event that it is, if it is one.
+    pub fn to_event(&self) -> Option<Event> {
+        let response = v1::AttachResponse::decode(self.record.clone()).ok()?;
+        response.frames.into_iter().find_map(|frame| match frame.frame {
+            Some(Body::Event(event)) => Some(event),
+            _ => None,
+        })
+    }
+
     /// Everything that it is.
     pub fn into_parts(self) -> Parts {
         let Self { record, count, reference, class, kept, based, notice, topic } = self;

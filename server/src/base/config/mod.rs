@@ -182,6 +182,10 @@ pub struct NamespaceSettings {
     pub history_age_max: Duration,
     /// Keys that the state of one room may have.
     pub state_keys_max: u32,
+    /// Whether programs that speak NATS and not Rialto may publish into rooms.
+    pub nats_in: bool,
+    /// Whether such programs may hear what is said in rooms.
+    pub nats_out: bool,
 }
 
 impl Default for NamespaceSettings {
@@ -198,6 +202,8 @@ impl Default for NamespaceSettings {
             history_bytes_max: 4 << 20,
             history_age_max: Duration::from_secs(7 * 24 * 3600),
             state_keys_max: 1_000,
+            nats_in: false,
+            nats_out: false,
         }
     }
 }
