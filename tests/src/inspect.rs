@@ -10,7 +10,11 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-use crate::{eventually, node::TestNode, reason, within};
+use crate::{
+    eventually,
+    node::{TestNode, settled},
+    reason, within,
+};
 
 impl TestNode {
     /// What a GET over HTTP/1.1 answers: status and body.
@@ -28,6 +32,12 @@ impl TestNode {
             sum += value.map_or(0, |value| value.parse::<u64>().expect("a whole number"));
         }
         sum
+    }
+
+    /// How many events were dropped for receivers that fell behind, of all that was said by now.
+    pub async fn dropped_behind(&self) -> u64 {
+        settled().await;
+        self.metric("rialto_drops_total{cause=\"behind\"}").await
     }
 
     /// How often the node has refused for this reason.

@@ -8,10 +8,12 @@ use rialto_proto::v1::{
     ListMembersRequest, ListRoomsRequest, NamespaceSettings, PresenceBy, PushRequest, Then,
     UpdateNamespaceRequest,
 };
+use rialto_server::base::config::{Config, NamespaceConfig};
 use rialto_tests::{
     asking::numbered,
     cluster::Cluster,
     eventually,
+    nats::NatsServer,
     talker::{Shape, Talker, emit_to, everyone, rooms, text},
 };
 
@@ -119,6 +121,27 @@ async fn a_namespace_that_is_made_at_run_time_is_there_on_every_node_also_on_one
     for node in &cluster.nodes {
         assert!(node.attach("player").await.enter("games").await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_made_is_there_also_where_clients_have_made_as_many_as_there_may_be() {
+    let nats = NatsServer::start().await;
+    let full = |config: &mut Config| {
+        config.namespaces.push(NamespaceConfig::named("tenant-*"));
+        config.limits.node.namespaces_max = 1;
+    };
+    let (first, second) = (Cluster::node(&nats, full).await, Cluster::node(&nats, full).await);
+    let mut player = first.attach("player").await;
+    player.enter("tenant-a").await.unwrap();
+    let create = CreateNamespaceRequest { namespace: "games".into(), ..Default::default() };
+    second.directory().await.create_namespace(create).await.unwrap();
+    player.enter("games").await.unwrap();
+    let mut other = second.attach("other").await;
+    other.enter("games").await.unwrap();
+    // Everybody who has to leave it is counted, whichever way a node comes to know.
+    let delete = DeleteNamespaceRequest { namespace: "games".into() };
+    let left = second.directory().await.delete_namespace(delete).await.unwrap().into_inner();
+    assert_eq!(left.sessions_changed, 2);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use rialto_tests::{
     histories::{folder, publish_many},
-    node::TestNode,
+    node::{TestNode, is_alone},
     tools::tool,
     within,
 };
@@ -70,7 +70,8 @@ async fn what_grpcurl_publishes_reaches_a_session_of_grpcurl() {
 
     let published: Value =
         serde_json::from_str(&grpcurl(&node, &["-d", PUBLICATION, "", PUBLISH], "").await.unwrap()).unwrap();
-    assert_eq!(published["accepted"]["recipientsHere"], 1, "{published}");
+    let here = published["accepted"]["recipientsHere"].as_u64().unwrap_or_default();
+    assert!(here == 1 || !is_alone() && here == 0, "{published}");
     until(&mut output, "from outside").await;
 
     input.write_all(BYE.as_bytes()).await.unwrap();

@@ -156,6 +156,19 @@ impl Namespaces {
         Ok(namespace)
     }
 
+    /// Makes or changes a namespace that all nodes have agreed on, also where clients have made as many as there may be.
+    pub fn agree(&self, name: &NamespaceName, settings: NamespaceSettings) {
+        let mut live = self.live.write();
+        match live.get(name.as_str()) {
+            Some(known) => known.settings.store(Arc::new(settings)),
+            None => {
+                let namespace = Namespace::new(name.as_str(), NamespaceOrigin::Api, settings);
+                live.insert(Arc::clone(&namespace.name), namespace);
+                self.count(&live);
+            }
+        }
+    }
+
     /// Lets nobody in any more: the first step of deleting a namespace that is not of the configuration.
     pub fn shut(&self, name: &str) -> Result<(), Refusal> {
         let live = self.live.read();

@@ -106,9 +106,13 @@ impl Router {
                 if let Ok(mut changes) = register.all_and_changes().await {
                     while let Some((key, stored)) = changes.next().await {
                         match stored {
-                            Some(stored) => self.learn(&stored),
-                            None => self.unlearn(&key),
-                        };
+                            Some(stored) => _ = self.learn(&stored),
+                            None => {
+                                let mut unlearned = self.unlearned.lock();
+                                let left = self.unlearn(&key);
+                                *unlearned = Some((key, left));
+                            }
+                        }
                     }
                 }
                 sleep(WATCHED_AGAIN_AFTER).await;
@@ -136,7 +140,13 @@ impl Router {
     pub(super) async fn agree(&self, key: &str) -> Result<u32, Refusal> {
         let Some(register) = &self.namespace_register else { return Ok(0) };
         let (stored, _) = register.read(key).await.map_err(|error| unreached(&error))?;
-        Ok(stored.map_or_else(|| self.unlearn(key), |stored| self.learn(&stored)))
+        if let Some(stored) = stored {
+            return Ok(self.learn(&stored));
+        }
+        // It may have been seen in the register before it was told.
+        let mut unlearned = self.unlearned.lock();
+        let before = unlearned.take_if(|(known, _)| known == key).map_or(0, |(_, left)| left);
+        Ok(before + self.unlearn(key))
     }
 
     /// A namespace is like that, wherever it was made so. What is stored is checked like what an operator says.
@@ -151,14 +161,7 @@ impl Router {
             tracing::warn!("the register of namespaces holds what this node does not take");
             return 0;
         };
-        match self.hub.namespaces.get(name.as_str()) {
-            Some(known) => known.settings.store(Arc::new(settings)),
-            None => {
-                if let Err(refusal) = self.hub.namespaces.create(&name, settings) {
-                    tracing::warn!(namespace = name.as_str(), %refusal, "a namespace is not here");
-                }
-            }
-        }
+        self.hub.namespaces.agree(&name, settings);
         0
     }
 

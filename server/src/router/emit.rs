@@ -238,6 +238,9 @@ impl Router {
         });
         let mut fan_out = sent.map_err(|held| self.let_go(held))?;
         self.tell_others(&namespace, &target, &frame);
+        if let (Some(session), Some(_), false) = (origin.session(), &self.bridge, target.local) {
+            session.says_afar(frame.bytes(), &self.limits.session);
+        }
         if !target.local {
             self.tell_programs(settings, target.rooms(), &frame);
         }

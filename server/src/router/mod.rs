@@ -126,6 +126,8 @@ pub struct Router {
     looked: Mutex<Instant>,
     /// Namespaces that all nodes know, where there are other nodes.
     namespace_register: Option<SharedMap>,
+    /// The namespace whose deletion was seen last in that, by its key, and how many sessions had to leave it here.
+    unlearned: Mutex<Option<(String, u32)>>,
     revoking: Revoking,
     mirror: Mutex<Mirror>,
     /// Cancelled when the node hands over its parts.
@@ -206,6 +208,7 @@ impl Router {
             beyond: Mutex::default(),
             looked: Mutex::new(clock::now()),
             namespace_register: kept.namespace_register,
+            unlearned: Mutex::default(),
             revoking: Revoking::new(kept.revocations),
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),

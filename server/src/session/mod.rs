@@ -84,6 +84,8 @@ pub struct Session {
     /// What it has asked, and what it was asked with other nodes.
     pub questions: Mutex<Questions>,
     pressed: AtomicBool,
+    /// Frames and bytes that other nodes were told at once.
+    far: Mutex<(u32, u32)>,
     progress: Mutex<Progress>,
     gathering: Mutex<Option<(Arc<str>, Arc<str>)>>,
     // Held while pushed frames are carried out, so not part of `progress`.
@@ -124,6 +126,7 @@ impl Session {
             attributes: ArcSwap::default(),
             questions: Mutex::default(),
             pressed: AtomicBool::new(false),
+            far: Mutex::default(),
             progress: Mutex::new(Progress { last_ref: 0, emits }),
             pushed_seq: Mutex::new(0),
             gathering: Mutex::default(),
@@ -281,6 +284,18 @@ impl Session {
     /// Notes that a receiver of what this session has sent needs time to read.
     pub fn press(&self) {
         self.pressed.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that other nodes are told an event of so many bytes. Receivers there cannot ask for time to read, so the session is
+    /// to pause whenever it has said as much as would fill an outbox beyond half.
+    pub fn says_afar(&self, bytes: usize, limits: &SessionLimits) {
+        let mut far = self.far.lock();
+        far.0 += 1;
+        far.1 = far.1.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if far.0 > limits.outbox_frames_max / 2 || far.1 > limits.outbox_bytes_max / 2 {
+            *far = (0, 0);
+            self.press();
+        }
     }
 
     /// Whether the session should pause before it says more. Forgotten by being asked.
