@@ -203,6 +203,7 @@ async fn a_node_that_hangs_is_replaced_and_does_no_harm_when_it_goes_on() {
     .await;
 }
 
+/// Assertion 65: senders are told or wait, and nothing that was accepted is lost.
 #[tokio::test]
 async fn nothing_is_lost_when_nats_is_killed() {
     with_trouble(async |nats, _, taken| {

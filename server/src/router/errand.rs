@@ -33,7 +33,7 @@ use crate::{
 /// Names that are told by their hashes, so that they can be counted over nodes: beyond, some are counted more than once.
 const NAMES_MAX: usize = 16 << 10;
 /// How long one node is waited for.
-const DONE_WITHIN: Duration = Duration::from_secs(3);
+const DONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Errands that are waited for.
 pub(super) type Errands = BTreeMap<u64, (NodeId, oneshot::Sender<ErrandDone>)>;
