@@ -16,7 +16,7 @@ use super::{
     mirror::{Change, Hole, Missing, Turn, Wait},
     others::unreachable_part,
     owed::missed,
-    part::Part,
+    part::{Owner, Part},
 };
 use crate::{
     base::{
@@ -274,7 +274,13 @@ impl Router {
     }
 
     fn begin_room(self: &Arc<Self>, namespace: &str, room: &str, head: &Head) {
-        let Missing { hole, ended, state } = self.mirror.lock().begin(namespace, room, head);
+        let Missing { hole, ended, state } = {
+            let mut mirror = self.mirror.lock();
+            // What a former owner says late is not what there is.
+            let here = self.parts.here(self.parts.of(namespace, room));
+            let own = here.map(|here| here.histories.stand(namespace, room));
+            mirror.begin(namespace, room, own.as_ref().unwrap_or(head))
+        };
         self.tell_other_life(namespace, room, ended);
         if let Some(before) = state {
             self.hub.owe_state(namespace, room, &after(namespace, room, before), None);
@@ -302,6 +308,19 @@ impl Router {
                 self.fill_hole(&namespace, hole, Some(part)).await;
             }
         }
+    }
+
+    /// A part is here from now on, if everything of it was handed out: what a former owner had said may have come in that moment.
+    pub(super) fn begin_here(&self, part: &Arc<Part>) -> bool {
+        let mirror = self.mirror.lock();
+        let of = |(namespace, room): &(String, String)| self.parts.of(namespace, room) == part.number;
+        let is_level = mirror.all().into_iter().filter(of).all(|(namespace, room)| {
+            mirror.is_level(&namespace, &room, &part.histories.stand(&namespace, &room))
+        });
+        if is_level {
+            self.parts.set(part.number, Owner::Here(Arc::clone(part)));
+        }
+        is_level
     }
 
     /// Finds out what was not heard of rooms that this node listens to: of those in one part, or of all.

@@ -164,6 +164,14 @@ impl Mirror {
         self.room(namespace, room).is_some_and(|room| room.last < room.reaches)
     }
 
+    /// Whether all that its owner has of a room was handed out, if anything is known of it.
+    pub(super) fn is_level(&self, namespace: &str, room: &str, head: &Head) -> bool {
+        self.room(namespace, room).is_none_or(|room| {
+            let events = head.epoch.is_empty() || room.epoch == head.epoch && room.last >= head.last_offset;
+            events && room.state_epoch == head.state_epoch && room.revision >= head.revision
+        })
+    }
+
     /// What of a room was not heard, to be read; also when somebody reads it already: he may wait for an owner that is no more, while this node is about to be
     /// the owner itself and to hand out what is new.
     pub(super) fn behind_here(&mut self, namespace: &str, room: &str) -> Option<Hole> {

@@ -212,3 +212,19 @@ fn changes_of_a_state_come_one_after_the_other_or_what_is_missing_is_told() {
         mirror.begin("n", "a", &Head { state_epoch: "other".into(), revision: 3, ..Head::default() });
     assert_eq!(missing.state, Some(("other".to_owned(), 1)));
 }
+
+#[test]
+fn a_room_is_level_with_its_owner_when_everything_of_it_was_handed_out() {
+    let mut mirror = Mirror::default();
+    assert!(mirror.is_level("n", "a", &head(EPOCH, 1, 9)), "nobody here wants it");
+    mirror.begin("n", "a", &Head { state_epoch: "s".into(), revision: 4, ..head(EPOCH, 1, 8) });
+    let stands =
+        |epoch: &str, last, revision| Head { state_epoch: "s".into(), revision, ..head(epoch, 1, last) };
+    assert!(mirror.is_level("n", "a", &stands(EPOCH, 8, 4)));
+    assert!(mirror.is_level("n", "a", &stands("", 0, 4)), "it keeps no events");
+    for behind in [stands(EPOCH, 9, 4), stands("other", 1, 4), stands(EPOCH, 8, 5)] {
+        assert!(!mirror.is_level("n", "a", &behind), "{behind:?}");
+    }
+    mirror.advance("n", &[at("a", EPOCH, 9)]);
+    assert!(mirror.is_level("n", "a", &stands(EPOCH, 9, 4)));
+}

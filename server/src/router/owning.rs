@@ -298,9 +298,12 @@ impl Owning {
     async fn take_up(&self, part: u32) {
         match self.open(part).await {
             Ok(here) => {
-                self.router.mend_here(&here).await;
-                if self.leases.lock().is_trusted(part, clock::now()) {
-                    self.router.parts.set(part, Owner::Here(here));
+                let mut begun = false;
+                while !begun && self.leases.lock().is_trusted(part, clock::now()) {
+                    self.router.mend_here(&here).await;
+                    begun = self.router.begin_here(&here);
+                }
+                if begun {
                     self.router.count_parts();
                     self.router.advance_part(&self.bridge, part);
                 } else {
