@@ -33,6 +33,8 @@ use crate::{
 
 /// How long somebody waits for the owner of a part: longer than it takes until a part has another one.
 const ASKED_MAX: Duration = Duration::from_secs(10);
+/// What only reads is asked again when it is not answered for so long: messages between nodes may be lost.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// An owner that was not heard for so long is not asked, and a former one will not answer what it was.
 pub(super) const SILENT_MAX: Duration = Duration::from_millis(1_500);
 
@@ -51,7 +53,9 @@ impl Router {
             // Numbers rise in each queue.
             let mut queue = queue.lock();
             let id = self.next_ask.fetch_add(1, Ordering::Relaxed);
-            queue.push(Asked { id, what, until: clock::now() + ASKED_MAX, answered })
+            let now = clock::now();
+            let (until, again, patience) = (now + ASKED_MAX, now + ANSWERED_WITHIN, ANSWERED_WITHIN);
+            queue.push(Asked { id, what, until, again, patience, answered })
         };
         match refused {
             Ok(()) => router.advance_part(bridge, part),
@@ -92,7 +96,8 @@ impl Router {
         }
     }
 
-    fn send_asked(self: &Arc<Self>, bridge: &Bridge, (part, node): (u32, NodeId), asked: Asked) {
+    fn send_asked(self: &Arc<Self>, bridge: &Bridge, (part, node): (u32, NodeId), mut asked: Asked) {
+        asked.again = clock::now() + asked.patience;
         let request = Request { id: asked.id, part, what: Some(wire(&asked.what)) };
         if let Ask::Keep(keeping) = &asked.what {
             self.awaited.lock().insert(keeping.event.event_id.clone(), 0);
@@ -162,7 +167,8 @@ impl Router {
     /// A node is gone that has answered everything that it has done: what else it was asked others may do.
     pub(super) fn leave_owner(self: &Arc<Self>, bridge: &Bridge, node: NodeId) {
         for (part, queue) in (0..).zip(&self.asking) {
-            queue.lock().left(node);
+            let unknown = queue.lock().left(node);
+            self.give_up_asking(unknown);
             self.advance_part(bridge, part);
         }
     }
@@ -177,21 +183,30 @@ impl Router {
     fn lose_owner_of(self: &Arc<Self>, bridge: &Bridge, part: u32, node: NodeId) {
         let Some(queue) = self.asking.get(part as usize) else { return };
         let unknown = queue.lock().lost(node);
+        self.give_up_asking(unknown);
+        self.advance_part(bridge, part);
+    }
+
+    fn give_up_asking(self: &Arc<Self>, unknown: Vec<Asked>) {
         for asked in unknown {
             self.forget_awaited(&asked.what);
             (asked.answered)(self, Err(outcome_unknown()));
         }
-        self.advance_part(bridge, part);
     }
 
-    /// Gives up on what was waited for too long, and on former owners that are not heard any more; asks again what was refused.
+    /// Gives up on what was waited for too long, and on former owners that are not heard any more; asks again what was refused, and
+    /// what only reads and was not answered.
     pub(super) fn tick_asking(self: &Arc<Self>, bridge: &Bridge) {
         for (part, queue) in (0..).zip(&self.asking) {
             let former = queue.lock().former(at(&self.parts.owner(part)));
             if let Some(node) = former {
                 self.replace_owner(bridge, part, node);
             }
-            let late = queue.lock().tick(clock::now());
+            let late = {
+                let mut queue = queue.lock();
+                queue.ask_again(clock::now(), || self.next_ask.fetch_add(1, Ordering::Relaxed));
+                queue.tick(clock::now())
+            };
             for asked in late {
                 self.forget_awaited(&asked.what);
                 (asked.answered)(self, Err(unreachable_part()));

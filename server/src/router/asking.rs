@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use rialto_proto::{
@@ -43,6 +44,11 @@ pub(super) enum Ask {
 }
 
 impl Ask {
+    /// Whether it changes nothing.
+    fn reads(&self) -> bool {
+        !matches!(self, Self::Keep(_) | Self::Set(..))
+    }
+
     /// Whether it may as well be done twice.
     fn is_harmless(&self) -> bool {
         match self {
@@ -73,6 +79,10 @@ pub(super) struct Asked {
     pub(super) what: Ask,
     /// Nobody waits any longer than this.
     pub(super) until: Instant,
+    /// When it may be asked again, if it only reads and nothing is answered.
+    pub(super) again: Instant,
+    /// How long that is waited for; longer each time, so that an owner that has much to do is not given more.
+    pub(super) patience: Duration,
     pub(super) answered: Answered,
 }
 
@@ -83,6 +93,8 @@ pub(super) struct Queue {
     /// What `sent_to` has to answer.
     sent: VecDeque<Asked>,
     sent_to: Option<NodeId>,
+    /// The last that changes something and was answered: what was sent before it and is not answered never came.
+    done: u64,
     /// It says that the part is not with it: whoever it is with will be known soon.
     refused_by: Option<NodeId>,
     /// Something was refused and has to be asked again, before what was sent after it and is not answered yet may be.
@@ -107,9 +119,9 @@ pub(super) enum At {
 
 impl Queue {
     /// Puts something in; gives it back when too much waits.
-    pub(super) fn push(&mut self, asked: Asked) -> Result<(), Asked> {
+    pub(super) fn push(&mut self, asked: Asked) -> Result<(), Box<Asked>> {
         if self.waiting.len() + self.sent.len() >= WAITING_MAX {
-            return Err(asked);
+            return Err(Box::new(asked));
         }
         self.waiting.push_back(asked);
         Ok(())
@@ -145,13 +157,21 @@ impl Queue {
 
     /// A node has answered. `None` when nobody has asked it that, or does not wait any more.
     pub(super) fn answered(&mut self, node: NodeId, id: u64) -> Option<Asked> {
+        let asked = self.take_sent(node, id)?;
+        if !asked.what.reads() {
+            self.done = self.done.max(id);
+        }
+        Some(asked)
+    }
+
+    fn take_sent(&mut self, node: NodeId, id: u64) -> Option<Asked> {
         let at = self.sent.iter().position(|asked| asked.id == id).filter(|_| self.sent_to == Some(node))?;
         self.sent.remove(at)
     }
 
     /// A node says that it is not the owner: whoever is has to be asked.
     pub(super) fn refused(&mut self, node: NodeId, id: u64) {
-        if let Some(asked) = self.answered(node, id) {
+        if let Some(asked) = self.take_sent(node, id) {
             (self.refused_by, self.again) = (Some(node), true);
             self.put_back(asked);
         }
@@ -167,17 +187,26 @@ impl Queue {
         if self.sent_to != Some(node) {
             return Vec::new();
         }
-        let (again, unknown): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.sent).into_iter().partition(|asked| asked.what.is_harmless());
-        again.into_iter().for_each(|asked| self.put_back(asked));
-        unknown
+        self.ask_others(|asked| asked.what.is_harmless())
     }
 
-    /// A node is gone that has answered all that it has done. The rest is asked again.
-    pub(super) fn left(&mut self, node: NodeId) {
-        if self.sent_to == Some(node) {
-            std::mem::take(&mut self.sent).into_iter().for_each(|asked| self.put_back(asked));
+    /// A node is gone that has answered all that it has done. The rest is asked again, but for what it has done later things than:
+    /// that is returned.
+    pub(super) fn left(&mut self, node: NodeId) -> Vec<Asked> {
+        if self.sent_to != Some(node) {
+            return Vec::new();
         }
+        self.ask_others(|_| true)
+    }
+
+    /// Has what was sent asked again of somebody else, where it may be and comes in its order. Returns the rest.
+    fn ask_others(&mut self, may: impl Fn(&Asked) -> bool) -> Vec<Asked> {
+        let done = self.done;
+        let in_order = |asked: &Asked| asked.what.reads() || asked.id > done;
+        let (again, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.sent).into_iter().partition(|asked| may(asked) && in_order(asked));
+        again.into_iter().for_each(|asked| self.put_back(asked));
+        rest
     }
 
     /// A former owner that has still to answer something, when it is known who the owner is now.
@@ -196,6 +225,17 @@ impl Queue {
             }
         }
         late
+    }
+
+    /// What reads and was not answered in time may have been lost on its way, or the answer: it is asked again, as something new.
+    pub(super) fn ask_again(&mut self, now: Instant, mut number: impl FnMut() -> u64) {
+        let (late, rest): (Vec<_>, Vec<_>) =
+            self.sent.drain(..).partition(|asked| asked.what.reads() && asked.again <= now);
+        self.sent = rest.into();
+        for mut asked in late {
+            (asked.id, asked.patience) = (number(), asked.patience * 2);
+            self.waiting.push_back(asked);
+        }
     }
 
     /// Takes back what could not be sent.

@@ -15,8 +15,9 @@ use crate::{
 };
 
 fn asked(id: u64, what: Ask) -> Asked {
-    let until = clock::now() + std::time::Duration::from_secs(id);
-    Asked { id, what, until, answered: Box::new(|_, _| ()) }
+    let until = clock::now() + Duration::from_secs(id);
+    let (again, patience) = (until, Duration::from_secs(2));
+    Asked { id, what, until, again, patience, answered: Box::new(|_, _| ()) }
 }
 
 fn read(id: u64) -> Asked {
@@ -89,6 +90,44 @@ fn a_former_owner_is_known_as_long_as_it_has_something_to_answer() {
     assert_eq!([queue.former(At::There(new)), queue.former(At::Here)], [Some(old); 2]);
     assert!(queue.answered(old, 1).is_some());
     assert_eq!(queue.former(At::There(new)), None);
+}
+
+#[test]
+fn what_only_reads_is_asked_again_when_it_is_not_answered_and_what_changes_something_is_not() {
+    let (mut queue, owner) = (Queue::default(), NodeId::random());
+    assert!(queue.push(read(1)).is_ok() && queue.push(write(2)).is_ok() && queue.push(read(3)).is_ok());
+    assert_eq!(send(&mut queue, owner), [1, 2, 3]);
+    assert!(queue.answered(owner, 1).is_some());
+    let mut number = 10;
+    let mut next = || {
+        number += 1;
+        number
+    };
+    queue.ask_again(clock::now(), &mut next);
+    assert!(send(&mut queue, owner).is_empty(), "it is not late yet");
+    queue.ask_again(clock::now() + Duration::from_secs(10), &mut next);
+    assert_eq!(send(&mut queue, owner), [11]);
+    // The first answer may come all the same, and is one to nothing.
+    assert!(queue.answered(owner, 3).is_none());
+    let answered = queue.answered(owner, 11).expect("it was asked again");
+    assert_eq!(answered.patience, Duration::from_secs(4));
+    assert!(queue.answered(owner, 2).is_some());
+}
+
+/// What was lost on its way would come behind what its sender has said later.
+#[test]
+fn what_an_owner_has_done_later_things_than_is_not_asked_of_the_next_one() {
+    let keyed = |id| event(id, &id.to_string(), HistoryKind::Durable);
+    let owner = NodeId::random();
+    for leaves in [false, true] {
+        let mut queue = Queue::default();
+        assert!([keyed(1), read(2), keyed(3), keyed(4)].into_iter().all(|asked| queue.push(asked).is_ok()));
+        assert_eq!(send(&mut queue, owner), [1, 2, 3, 4]);
+        assert!(queue.answered(owner, 3).is_some());
+        let unknown = if leaves { queue.left(owner) } else { queue.lost(owner) };
+        assert_eq!(unknown.iter().map(|asked| asked.id).collect::<Vec<_>>(), [1]);
+        assert_eq!(send(&mut queue, NodeId::random()), [2, 4]);
+    }
 }
 
 #[test]
