@@ -74,6 +74,13 @@ impl Link for CountingLink {
         .boxed()
     }
 
+    fn listen_all(
+        &self,
+        subject: String,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, (String, Bytes)>, LinkError>> {
+        self.inner.listen_all(subject)
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>> {
         self.inner.probe()
     }

@@ -71,7 +71,8 @@ impl CrowdNode {
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), Tuning::default())?;
         let room = Place::room(NAMESPACE, ROOM).subject(CLUSTER);
         let link = CountingLink { inner: network.link().0, room, counts: Arc::clone(&counts) };
-        let (bridge, Ends { inbox, waiting, link }) = Bridge::new(NodeId::random(), CLUSTER, Arc::new(link));
+        let (bridge, Ends { inbox, waiting, link }) =
+            Bridge::new(NodeId::random(), (CLUSTER, config.cluster.rooms_heard_max as usize), Arc::new(link));
         let kept = Kept {
             namespaces,
             histories: Arc::new(histories),

@@ -89,6 +89,8 @@ metrics! {
     nodes: Gauge = "nodes",
     /// Times that members were told that something from other nodes may be missing.
     bridge_gaps: Counter = "bridge_gaps",
+    /// Partitions of rooms that this node listens to as a whole.
+    partitions_heard: Gauge = "partitions_heard",
     /// Parts of the rooms that this node keeps, of several nodes.
     parts_owned: Gauge = "parts_owned",
     /// Times that the log of a part was found to end before what it had acknowledged.

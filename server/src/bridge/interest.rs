@@ -1,25 +1,32 @@
 //! Where this node listens. It begins before the first session is told that it has joined, and ends some time after the last
 //! one has gone, because those who go often come back. Whoever relies on it holds a [`Pin`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin as Pinned,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
-use parking_lot::Mutex;
-use tokio::{
-    sync::{SetOnce, mpsc},
-    time::timeout,
+use futures_util::{
+    Stream, StreamExt,
+    future::{BoxFuture, ready},
+    stream::BoxStream,
 };
-use tokio_util::sync::CancellationToken;
+use parking_lot::Mutex;
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
+    hearing::{Hearing, Hearings, Way},
     link::{Link, LinkError},
+    partitions::{Ready, Whole},
     plain::Plain,
-    subjects::Place,
+    subjects::{Place, all_of},
 };
 use crate::base::{
     clock::{self, Instant},
-    hash::HashMap,
     limits::LISTENS_PER_SECOND,
     rate::{Bucket, Rate},
 };
@@ -37,22 +44,10 @@ pub(super) type Listening = BoxStream<'static, (Place, Bytes)>;
 pub(super) struct Interest {
     cluster: String,
     link: Arc<dyn Link>,
-    places: Mutex<HashMap<Place, Hearing>>,
+    state: Mutex<Hearings>,
     /// How many more new places it may listen to now.
     rate: Mutex<Bucket>,
     listenings: mpsc::Sender<Listening>,
-}
-
-/// One place.
-#[derive(Debug)]
-struct Hearing {
-    /// Who relies on it at this moment beside its members.
-    pins: u32,
-    /// Set when it is known whether it is listened to.
-    ready: Arc<SetOnce<Result<(), LinkError>>>,
-    ends: CancellationToken,
-    /// Since when nobody is there.
-    empty_since: Option<Instant>,
 }
 
 /// As long as this is held the places are listened to, members or not.
@@ -68,9 +63,15 @@ fn new_places() -> Rate {
 }
 
 impl Interest {
-    pub(super) fn new(cluster: String, link: Arc<dyn Link>, listenings: mpsc::Sender<Listening>) -> Self {
+    /// No more than `rooms_max` rooms are listened to one by one.
+    pub(super) fn new(
+        (cluster, rooms_max): (&str, usize),
+        link: Arc<dyn Link>,
+        listenings: mpsc::Sender<Listening>,
+    ) -> Self {
         let rate = Mutex::new(Bucket::full(new_places(), clock::now()));
-        Self { cluster, link, places: Mutex::default(), rate, listenings }
+        let state = Mutex::new(Hearings::new(rooms_max));
+        Self { cluster: cluster.to_owned(), link, state, rate, listenings }
     }
 
     /// Listens at these places, those where it does not yet. Returns the places that are new and must be [opened](Self::open),
@@ -80,14 +81,15 @@ impl Interest {
         places: Vec<Place>,
         now: Instant,
     ) -> Result<(Vec<Place>, Pin), Duration> {
-        let mut heard = self.places.lock();
+        let heard = &mut self.state.lock().places;
         let fresh = places.iter().filter(|place| !heard.contains_key(place)).count();
         self.rate.lock().take_many(new_places(), u32::try_from(fresh).unwrap_or(u32::MAX), now)?;
         let mut new = Vec::new();
         for place in &places {
             let hearing = heard.entry(place.clone()).or_insert_with(|| {
                 new.push(place.clone());
-                Hearing { pins: 0, ready: Arc::default(), ends: CancellationToken::new(), empty_since: None }
+                let way = Way::Single(CancellationToken::new());
+                Hearing { pins: 0, ready: Arc::default(), way, empty_since: None }
             });
             hearing.pins += 1;
         }
@@ -96,42 +98,92 @@ impl Interest {
 
     /// Begins to listen at a new place.
     pub(super) async fn open(self: Arc<Self>, place: Place) {
-        let subject = place.subject(&self.cluster);
-        let listening = timeout(LISTEN_MAX, self.link.listen(subject)).await;
-        let slow = || Err(LinkError::Away("it takes too long to listen".to_owned()));
-        let listening = listening.unwrap_or_else(|_| slow());
-        let Some(ends) = self.places.lock().get(&place).map(|hearing| hearing.ends.clone()) else { return };
-        let outcome = match listening {
-            Ok(messages) => {
-                let at = place.clone();
-                let messages = messages.map(move |message| (at.clone(), message));
-                let messages = messages.take_until(ends.cancelled_owned()).boxed();
-                let gone = |_| LinkError::Away("the node is stopping".to_owned());
-                self.listenings.send(messages).await.map_err(gone)
-            }
-            Err(error) => Err(error),
+        let outcome = match self.join_partition(&place) {
+            Some(ready) => ready.wait().await.clone(),
+            None => self.open_single(&place).await,
         };
-        let mut places = self.places.lock();
-        if let Some(hearing) = places.get(&place) {
-            let failed = outcome.is_err();
-            // One opens a place, once.
-            drop(hearing.ready.set(outcome));
-            if failed {
-                // Whoever comes next tries again.
-                places.remove(&place);
+        {
+            let mut state = self.state.lock();
+            if let Some(hearing) = state.places.get(&place) {
+                let failed = outcome.is_err();
+                // One opens a place, once.
+                drop(hearing.ready.set(outcome));
+                if failed {
+                    // Whoever comes next tries again.
+                    state.forget(&place, &self.cluster);
+                }
             }
+            // It may have been begun while this place was opened.
+            state.join_partition(&place, &self.cluster);
         }
+        self.widen().await;
+    }
+
+    /// A room is wanted of its partition, if that is listened to as a whole or is about to be: then its outcome is also the room's.
+    fn join_partition(&self, place: &Place) -> Option<Ready> {
+        let state = &mut *self.state.lock();
+        let whole = state.partitions.whole(place.partition()?)?;
+        state.places.get_mut(place)?.way = Way::Partition;
+        whole.rooms.lock().insert(place.subject(&self.cluster), place.clone());
+        Some(Arc::clone(&whole.ready))
+    }
+
+    async fn open_single(&self, place: &Place) -> Result<(), LinkError> {
+        let ends = {
+            let state = &mut *self.state.lock();
+            let hearing = state.places.get(place);
+            let Some(Way::Single(ends)) = hearing.map(|hearing| &hearing.way) else { return Ok(()) };
+            place.partition().into_iter().for_each(|partition| state.partitions.count(partition, true));
+            ends.clone()
+        };
+        let messages = in_time(self.link.listen(place.subject(&self.cluster))).await?;
+        let at = place.clone();
+        let messages = messages.map(move |message| (at.clone(), message)).boxed();
+        self.begin(messages, ends).await
+    }
+
+    async fn begin(&self, messages: Listening, ends: CancellationToken) -> Result<(), LinkError> {
+        let gone = |_| LinkError::Away("the node is stopping".to_owned());
+        let messages = Until { messages, ended: Box::pin(ends.cancelled_owned()) };
+        self.listenings.send(messages.boxed()).await.map_err(gone)
+    }
+
+    /// Listens to whole partitions as long as too many rooms are listened to one by one.
+    async fn widen(&self) {
+        loop {
+            let Some((partition, whole)) = self.state.lock().partitions.widen() else { return };
+            let outcome = self.open_partition(partition, &whole).await;
+            let failed = outcome.is_err();
+            let mut state = self.state.lock();
+            // One begins it, once.
+            drop(whole.ready.set(outcome));
+            if failed {
+                // Another room will try again.
+                return state.partitions.end(partition);
+            }
+            state.join_all(partition, &self.cluster);
+        }
+    }
+
+    async fn open_partition(&self, partition: u32, whole: &Whole) -> Result<(), LinkError> {
+        let messages = in_time(self.link.listen_all(all_of(&self.cluster, partition))).await?;
+        let rooms = Arc::clone(&whole.rooms);
+        let wanted = messages.filter_map(move |(subject, message)| {
+            let place = rooms.lock().get(&subject).cloned();
+            ready(place.map(|place| (place, message)))
+        });
+        self.begin(wanted.boxed(), whole.ends.clone()).await
     }
 
     /// Whether a place is listened to: `None` while that is not known.
     fn state(&self, place: &Place) -> Option<Result<(), LinkError>> {
-        let places = self.places.lock();
+        let state = self.state.lock();
         let nowhere = || Some(Err(LinkError::Away("it is not listened to".to_owned())));
-        places.get(place).map_or_else(nowhere, |hearing| hearing.ready.get().cloned())
+        state.places.get(place).map_or_else(nowhere, |hearing| hearing.ready.get().cloned())
     }
 
     async fn ready(&self, place: &Place) -> Result<(), LinkError> {
-        let ready = self.places.lock().get(place).map(|hearing| Arc::clone(&hearing.ready));
+        let ready = self.state.lock().places.get(place).map(|hearing| Arc::clone(&hearing.ready));
         let failed = || LinkError::Away("it could not be listened to".to_owned());
         ready.ok_or_else(failed)?.wait().await.clone()
     }
@@ -139,19 +191,18 @@ impl Interest {
     /// Ends listening where nobody has been for some time. Returns where it has ended.
     pub(super) fn sweep(&self, now: Instant, is_empty: impl Fn(&Place) -> bool) -> Vec<Place> {
         let mut ended = Vec::new();
-        self.places.lock().retain(|place, hearing| {
+        let state = &mut *self.state.lock();
+        for (place, hearing) in &mut state.places {
             if hearing.pins > 0 || !hearing.ready.initialized() || !is_empty(place) {
                 hearing.empty_since = None;
-                return true;
+                continue;
             }
             let since = *hearing.empty_since.get_or_insert(now);
-            if now.saturating_duration_since(since) < LINGER {
-                return true;
+            if now.saturating_duration_since(since) >= LINGER {
+                ended.push(place.clone());
             }
-            hearing.ends.cancel();
-            ended.push(place.clone());
-            false
-        });
+        }
+        ended.iter().for_each(|place| state.forget(place, &self.cluster));
         ended
     }
 
@@ -176,7 +227,35 @@ impl Interest {
 
     /// Everywhere that is listened to.
     pub(super) fn all(&self) -> Vec<Place> {
-        self.places.lock().keys().cloned().collect()
+        self.state.lock().places.keys().cloned().collect()
+    }
+
+    /// How many partitions are listened to as a whole.
+    pub(super) fn partitions(&self) -> usize {
+        self.state.lock().partitions.wholes()
+    }
+}
+
+/// The outcome of what the link does, which may not take long.
+async fn in_time<T>(outcome: BoxFuture<'_, Result<T, LinkError>>) -> Result<T, LinkError> {
+    let slow = |_| LinkError::Away("it takes too long to listen".to_owned());
+    timeout(LISTEN_MAX, outcome).await.map_err(slow)?
+}
+
+/// What is heard until it is to end, and what has come by then.
+struct Until {
+    messages: Listening,
+    ended: Pinned<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Stream for Until {
+    type Item = (Place, Bytes);
+
+    fn poll_next(mut self: Pinned<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.messages.poll_next_unpin(cx) {
+            Poll::Pending => self.ended.as_mut().poll(cx).map(|()| None),
+            next => next,
+        }
     }
 }
 
@@ -205,9 +284,9 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        let mut heard = self.interest.places.lock();
+        let mut state = self.interest.state.lock();
         for place in &self.places {
-            if let Some(hearing) = heard.get_mut(place) {
+            if let Some(hearing) = state.places.get_mut(place) {
                 hearing.pins = hearing.pins.saturating_sub(1);
             }
         }
@@ -215,90 +294,5 @@ impl Drop for Pin {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::{FutureExt, future::BoxFuture, stream};
-    use tokio::sync::watch;
-
-    use super::*;
-    use crate::bridge::LinkState;
-
-    /// A link over which nothing comes, and which listens, or does not, as it is told.
-    #[derive(Debug)]
-    struct Silence(Result<(), LinkError>);
-
-    impl Link for Silence {
-        fn publish(&self, _: String, _: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
-            async { Ok(()) }.boxed()
-        }
-
-        fn listen(&self, _: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
-            let outcome = self.0.clone().map(|()| stream::pending().boxed());
-            async { outcome }.boxed()
-        }
-
-        fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>> {
-            async { Ok(()) }.boxed()
-        }
-
-        fn state(&self) -> watch::Receiver<LinkState> {
-            watch::channel(LinkState::default()).1
-        }
-    }
-
-    fn interest(listens: Result<(), LinkError>) -> (Arc<Interest>, mpsc::Receiver<Listening>) {
-        let (listenings, begun) = mpsc::channel(10);
-        (Arc::new(Interest::new("main".to_owned(), Arc::new(Silence(listens)), listenings)), begun)
-    }
-
-    fn room(number: u32) -> Place {
-        Place::room("chat", &number.to_string())
-    }
-
-    #[tokio::test]
-    async fn a_place_is_listened_to_until_nobody_has_been_there_for_some_time() {
-        let ((interest, mut begun), now) = (interest(Ok(())), clock::now());
-        let (new, pin) = interest.pin(vec![room(1)], now).unwrap();
-        let (again, other) = interest.pin(vec![room(1)], now).unwrap();
-        assert_eq!((new.as_slice(), again.len(), pin.state()), (&[room(1)][..], 0, None));
-        Arc::clone(&interest).open(room(1)).await;
-        assert_eq!((pin.state(), other.ready().await), (Some(Ok(())), Ok(())));
-        let mut listening = begun.recv().await.unwrap();
-
-        let empty = |_: &Place| true;
-        let later = |seconds| now + Duration::from_secs(seconds);
-        assert_eq!(interest.sweep(later(100), empty), [], "it is pinned");
-        drop((pin, other));
-        assert_eq!(interest.sweep(later(101), empty), []);
-        assert_eq!(interest.sweep(later(103), |_| false), [], "somebody has come");
-        assert_eq!(interest.sweep(later(104), empty), []);
-        assert_eq!(interest.sweep(later(108), empty), []);
-        assert_eq!(interest.sweep(later(109), empty), [room(1)]);
-        assert!(listening.next().await.is_none() && interest.all().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_place_that_could_not_be_listened_to_is_tried_again_by_who_comes_next() {
-        let away = Err(LinkError::Away("away".to_owned()));
-        let ((interest, _begun), now) = (interest(away.clone()), clock::now());
-        let (_, pin) = interest.pin(vec![room(1), room(2)], now).unwrap();
-        let (waits, ()) = tokio::join!(pin.ready(), Arc::clone(&interest).open(room(1)));
-        assert_eq!(waits, away);
-        assert_eq!(interest.pin(vec![room(1), room(2)], now).unwrap().0, [room(1)]);
-    }
-
-    #[tokio::test]
-    async fn only_so_many_new_places_are_listened_to_in_a_second() {
-        let ((interest, _begun), now) = (interest(Ok(())), clock::now());
-        let all = (0..LISTENS_PER_SECOND).map(room).collect();
-        let (new, pin) = interest.pin(all, now).unwrap();
-        assert_eq!(new.len(), LISTENS_PER_SECOND as usize);
-        let second = Duration::from_secs(1);
-        assert_eq!(
-            interest.pin(vec![room(LISTENS_PER_SECOND)], now).unwrap_err(),
-            second / LISTENS_PER_SECOND
-        );
-        assert!(interest.pin(vec![room(0)], now).unwrap().0.is_empty(), "it is known");
-        assert_eq!(interest.pin(vec![room(LISTENS_PER_SECOND)], now + second).unwrap().0.len(), 1);
-        drop(pin);
-    }
-}
+#[path = "interest_tests.rs"]
+mod tests;

@@ -44,6 +44,12 @@ pub trait Link: Debug + Send + Sync {
     /// Listens to `subject`. When it returns, everything that is published from then on is heard.
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>>;
 
+    /// The same of all subjects below one with wildcards, each message with its subject.
+    fn listen_all(
+        &self,
+        subject: String,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, (String, Bytes)>, LinkError>>;
+
     /// Says something to programs that speak NATS and not Rialto, in one order with [`Link::publish`]. Where there are none nothing
     /// is said.
     fn publish_plain(&self, _plain: Plain) -> BoxFuture<'_, Result<(), LinkError>> {

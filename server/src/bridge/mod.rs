@@ -3,7 +3,7 @@
 //! the router asks both.
 //!
 //! * [`subjects`]: places as subjects; `envelope`: what is said as bytes, checked when it is heard
-//! * `outgoing`: what is said, numbered; `interest`: where is listened
+//! * `outgoing`: what is said, numbered; `interest`: where is listened, beyond a bound by `partitions`
 //! * `nodes`: which other nodes there are
 //! * `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
 //! * [`plain`]: what programs say and hear that speak NATS and not Rialto
@@ -15,12 +15,14 @@
 
 mod envelope;
 mod gaps;
+mod hearing;
 mod interest;
 pub mod link;
 mod nats;
 mod nodes;
 mod order;
 mod outgoing;
+mod partitions;
 pub mod plain;
 #[cfg(feature = "simulation")]
 pub mod simulated;
@@ -99,10 +101,10 @@ pub struct Ends {
 pub struct New(Place);
 
 impl Bridge {
-    /// A bridge of `node` to the others of a cluster.
-    pub fn new(node: NodeId, cluster: &str, link: Arc<dyn Link>) -> (Self, Ends) {
+    /// A bridge of `node` to the others of a cluster. No more than `rooms_max` rooms are listened to one by one.
+    pub fn new(node: NodeId, (cluster, rooms_max): (&str, usize), link: Arc<dyn Link>) -> (Self, Ends) {
         let (listenings, begun) = mpsc::channel(BEGUN_MAX);
-        let interest = Arc::new(Interest::new(cluster.to_owned(), Arc::clone(&link), listenings));
+        let interest = Arc::new(Interest::new((cluster, rooms_max), Arc::clone(&link), listenings));
         let (outgoing, waiting) = Outgoing::new();
         let inbox =
             Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
@@ -291,6 +293,11 @@ impl Bridge {
     /// Ends listening where nobody has been for some time. Returns where it has ended.
     pub fn sweep(&self, now: Instant, is_empty: impl Fn(&Place) -> bool) -> Vec<Place> {
         self.interest.sweep(now, is_empty)
+    }
+
+    /// How many partitions of rooms are listened to as a whole.
+    pub fn partitions(&self) -> usize {
+        self.interest.partitions()
     }
 
     /// Everywhere that is listened to.

@@ -11,7 +11,7 @@ use std::{
 
 use async_nats::{
     Client, ConnectOptions, Event, HeaderMap, HeaderName, HeaderValue, Message, ReconnectToServer,
-    RequestErrorKind, Server, ServerAddr, ServerInfo,
+    RequestErrorKind, Server, ServerAddr, ServerInfo, Subscriber,
 };
 use bytes::Bytes;
 use futures_util::{
@@ -119,14 +119,14 @@ impl NatsLink {
         self.client.clone()
     }
 
-    async fn begin(&self, subject: String) -> Result<BoxStream<'static, Bytes>, LinkError> {
+    async fn begin(&self, subject: String) -> Result<Subscriber, LinkError> {
         let away = |error: &dyn std::fmt::Display| LinkError::Away(error.to_string());
         if !self.state.borrow().up {
             return Err(away(&"NATS is away"));
         }
         let messages = self.client.subscribe(subject).await.map_err(|error| away(&error))?;
         self.there_and_back().await?;
-        Ok(messages.map(|message| message.payload).boxed())
+        Ok(messages)
     }
 
     async fn begin_taking(
@@ -191,7 +191,18 @@ impl Link for NatsLink {
     }
 
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
-        self.begin(subject).boxed()
+        async { Ok(self.begin(subject).await?.map(|message| message.payload).boxed()) }.boxed()
+    }
+
+    fn listen_all(
+        &self,
+        subject: String,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, (String, Bytes)>, LinkError>> {
+        async {
+            let messages = self.begin(subject).await?;
+            Ok(messages.map(|message| (message.subject.to_string(), message.payload)).boxed())
+        }
+        .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>> {

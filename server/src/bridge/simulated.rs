@@ -23,7 +23,10 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::link::{Link, LinkError, LinkState};
+use super::{
+    link::{Link, LinkError, LinkState},
+    subjects::covers,
+};
 use crate::{
     base::clock::{self, Instant},
     log::simulated::Way,
@@ -88,7 +91,7 @@ struct End {
     /// What was on its way over another connection is lost.
     way: Way,
     gone: bool,
-    listenings: BTreeMap<u64, (String, mpsc::Sender<Bytes>)>,
+    listenings: BTreeMap<u64, (String, mpsc::Sender<Message>)>,
     /// Published while it was known that nobody is reached.
     held: VecDeque<Message>,
     taken_until: Option<Instant>,
@@ -117,7 +120,7 @@ enum Event {
     /// It is decided whether a link hears it.
     Passes { pair: (usize, usize), life: u64, message: Message },
     /// A link hears it.
-    Arrives { to: usize, life: u64, listening: u64, bytes: Bytes },
+    Arrives { to: usize, life: u64, listening: u64, message: Message },
     /// A link notices that it reaches nobody.
     Noticed { link: usize, life: u64 },
 }
@@ -246,7 +249,7 @@ impl State {
         match event {
             Event::Taken { from, life, message } => self.taken(from, life, message),
             Event::Passes { pair, life, message } => self.passes(pair, life, &message),
-            Event::Arrives { to, life, listening, bytes } => self.arrives(to, life, (listening, bytes)),
+            Event::Arrives { to, life, listening, message } => self.arrives(to, life, (listening, message)),
             Event::Noticed { link, life } => {
                 let end = &mut self.links[link];
                 if end.way.life() == life {
@@ -297,7 +300,7 @@ impl State {
 
     fn passes(&mut self, pair: (usize, usize), life: u64, message: &Message) {
         let end = &self.links[pair.1];
-        let listens = end.listenings.iter().filter(|(_, (subject, _))| *subject == message.subject);
+        let listens = end.listenings.iter().filter(|(_, (subject, _))| covers(subject, &message.subject));
         let listening: Vec<u64> = listens.map(|(listening, _)| *listening).collect();
         if listening.is_empty() {
             return;
@@ -313,11 +316,17 @@ impl State {
         let at = way.arrives_until.max(clock::now() + ms(below(way.delay_ms + 1)));
         way.arrives_until = at;
         for listening in listening.iter().flat_map(|listening| (0..times).map(|_| *listening)) {
-            self.decide(at, Event::Arrives { to: pair.1, life, listening, bytes: message.bytes.clone() });
+            self.decide(at, Event::Arrives { to: pair.1, life, listening, message: message.clone() });
         }
     }
 
-    fn arrives(&mut self, to: usize, life: u64, (listening, bytes): (u64, Bytes)) {
+    /// When all that has passed to a link will have arrived.
+    fn arrive_until(&self, to: usize) -> Instant {
+        let ways = self.pairs.iter().filter(|((_, link), _)| *link == to);
+        ways.map(|(_, pair)| pair.arrives_until).max().unwrap_or_else(clock::now)
+    }
+
+    fn arrives(&mut self, to: usize, life: u64, (listening, message): (u64, Message)) {
         let end = &mut self.links[to];
         if end.way.life() != life {
             self.counts.lost += 1;
@@ -326,7 +335,7 @@ impl State {
         let Some((_, hears)) = end.listenings.get(&listening) else { return };
         let slow = end.slow > 0;
         end.slow = end.slow.saturating_sub(1);
-        if slow || hears.try_send(bytes).is_err() {
+        if slow || hears.try_send(message).is_err() {
             self.counts.lost += 1;
             end.state.send_modify(|state| state.losses += 1);
         } else {
@@ -376,7 +385,7 @@ impl SimulatedLink {
         }
     }
 
-    async fn begin(&self, subject: String) -> Result<BoxStream<'static, Bytes>, LinkError> {
+    async fn begin(&self, subject: String) -> Result<BoxStream<'static, Message>, LinkError> {
         if !self.inner.state.lock().links[self.number].state.borrow().up {
             return Err(LinkError::Away("the network is away".to_owned()));
         }
@@ -391,9 +400,12 @@ impl SimulatedLink {
         };
         let listening = Listening { inner: Arc::clone(&self.inner), link: self.number, number };
         self.answered().await?;
-        let listens = move |bytes| {
+        // Answers come behind what was on its way.
+        let until = self.inner.state.lock().arrive_until(self.number);
+        sleep_until(until).await;
+        let listens = move |message| {
             let _held = &listening;
-            bytes
+            message
         };
         Ok(ReceiverStream::new(hears).map(listens).boxed())
     }
@@ -413,7 +425,18 @@ impl Link for SimulatedLink {
     }
 
     fn listen(&self, subject: String) -> BoxFuture<'_, Result<BoxStream<'static, Bytes>, LinkError>> {
-        self.begin(subject).boxed()
+        async { Ok(self.begin(subject).await?.map(|message| message.bytes).boxed()) }.boxed()
+    }
+
+    fn listen_all(
+        &self,
+        subject: String,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, (String, Bytes)>, LinkError>> {
+        async {
+            let messages = self.begin(subject).await?;
+            Ok(messages.map(|message| (message.subject, message.bytes)).boxed())
+        }
+        .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), LinkError>> {

@@ -45,6 +45,14 @@ impl Place {
         Self::Room { namespace: namespace.into(), room: room.into() }
     }
 
+    /// The partition of a room.
+    pub fn partition(&self) -> Option<u32> {
+        match self {
+            Self::Room { namespace, room } => Some(partition(namespace, room)),
+            _ => None,
+        }
+    }
+
     /// The subject of this place in a cluster.
     pub fn subject(&self, cluster: &str) -> String {
         match self {
@@ -58,6 +66,19 @@ impl Place {
             Self::Cluster => format!("rl.{cluster}.nodes"),
         }
     }
+}
+
+/// The subject of all rooms of a partition.
+pub fn all_of(cluster: &str, partition: u32) -> String {
+    format!("rl.{cluster}.room.{partition:03}.*.*")
+}
+
+/// Whether what is said at a subject is heard at another one, in which `*` may stand for any token.
+#[cfg(feature = "simulation")]
+pub(super) fn covers(listening: &str, subject: &str) -> bool {
+    let tokens = |subject: &str| subject.split('.').count();
+    let mut pairs = listening.split('.').zip(subject.split('.'));
+    tokens(listening) == tokens(subject) && pairs.all(|(wanted, token)| wanted == "*" || wanted == token)
 }
 
 /// A name as one token of a subject.

@@ -66,7 +66,8 @@ pub(super) async fn open(
     tokio::select! {
         opened = open_over(&link, config, namespaces, tasks) => {
             let Together { estate, namespace_register, revocations } = opened?;
-            let (bridge, ends) = Bridge::new(NodeId::random(), &cluster.name, Arc::new(link));
+            let rooms_max = cluster.rooms_heard_max as usize;
+            let (bridge, ends) = Bridge::new(NodeId::random(), (&cluster.name, rooms_max), Arc::new(link));
             Ok(Some(Cluster { bridge, ends, estate, namespace_register, revocations }))
         }
         error = link.refused() => Err(error.into()),

@@ -166,6 +166,7 @@ impl Router {
                     bridge.gone(clock::now()).into_iter().for_each(|node| self.lose_node(bridge, node));
                     let ended = bridge.sweep(clock::now(), |place| self.is_empty(place));
                     ended.iter().for_each(|place| self.forget_place(&mut gaps, place));
+                    self.metrics.partitions_heard.set(i64::try_from(bridge.partitions()).unwrap_or(i64::MAX));
                     self.tick_asking(bridge);
                     self.departed.lock().sweep(clock::now());
                     self.ask_unanswered(bridge);

@@ -38,6 +38,7 @@ pub(super) struct Cluster {
     namespaces: SimulatedBucket,
     revocations: SimulatedBucket,
     parts: u32,
+    rooms_max: usize,
     tasks: Tasks,
 }
 
@@ -50,13 +51,14 @@ impl Cluster {
         let runs = network.clone();
         tasks.spawn("network", async move { stopping.run_until_cancelled(runs.run()).await });
         let (logs, owners, namespaces, revocations) = Default::default();
-        Self { network, logs, owners, namespaces, revocations, parts: scene.config.cluster.parts, tasks }
+        let (parts, rooms_max) = (scene.config.cluster.parts, scene.config.cluster.rooms_heard_max as usize);
+        Self { network, logs, owners, namespaces, revocations, parts, rooms_max, tasks }
     }
 
     /// What a node that begins has of it.
     pub(super) async fn share(&self, settings: SettingsOf) -> Result<Share, String> {
         let (link, number) = self.network.link();
-        let (bridge, ends) = Bridge::new(NodeId::random(), NAME, Arc::new(link));
+        let (bridge, ends) = Bridge::new(NodeId::random(), (NAME, self.rooms_max), Arc::new(link));
         let way = self.network.way(number);
         let register = Register::open(self.owners.by(way.clone()), self.parts).await;
         let register = register.map_err(|error| error.to_string())?;

@@ -104,6 +104,7 @@ impl Scene {
         }
         self.mischief.twice_every = chance.pick(&[0, 0, 30]);
         self.config.cluster.parts = chance.between(1, 5) as u32;
+        self.config.cluster.rooms_heard_max = chance.between(0, 6) as u32;
     }
 }
 

@@ -80,6 +80,8 @@ pub struct ClusterConfig {
     /// Into how many parts all rooms fall, each of which is kept by one node at a time. Cannot be changed once a cluster has
     /// begun.
     pub parts: u32,
+    /// Rooms that a node listens to one by one; beyond, it listens to whole partitions, each of which is 1/256 of all rooms.
+    pub rooms_heard_max: u32,
     /// On how many servers of NATS is stored what rooms keep: 1, 3 or 5.
     pub replicas: u32,
     /// Addresses of the monitors of all servers of NATS, separated by commas: they tell whether what is stored is synced.
@@ -102,6 +104,7 @@ impl Default for ClusterConfig {
             nats: String::new(),
             name: "main".to_owned(),
             parts: 8,
+            rooms_heard_max: 100_000,
             replicas: 1,
             monitors: String::new(),
             credentials: PathBuf::new(),
