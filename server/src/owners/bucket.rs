@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
-use super::register::RegisterError;
+use super::error::RegisterError;
 
 /// What is stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! * [`bucket`]: what both are kept in; `nats`: the real one; `simulated`: one that a seed decides over
 
 pub mod bucket;
+pub mod error;
 pub mod lease;
 pub mod nats;
 pub mod register;
@@ -15,8 +16,9 @@ pub mod simulated;
 
 pub use self::{
     bucket::Bucket,
+    error::RegisterError,
     lease::{Deed, Lease, Leases},
     nats::NatsBucket,
-    register::{Noted, Register, RegisterError},
+    register::{Noted, Register},
     shared::SharedMap,
 };

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::{
     bucket::{Bucket, Change, Entry, Watched},
-    register::{RegisterError, away},
+    error::{RegisterError, away},
 };
 
 /// Every key.

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     bucket::{Bucket, Change},
+    error::{RegisterError, away},
     lease::Lease,
 };
 use crate::base::{clock, ids::NodeId};
@@ -23,29 +24,6 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Time for one answer, once a node has the register: what an owner writes comes in time, or is written again. A bucket whose leader is
 /// gone does not answer until it has another one.
 const ANSWERED_MAX: Duration = Duration::from_secs(1);
-
-/// Why an entry was not written or read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RegisterError {
-    /// Somebody else has written it meanwhile.
-    #[error("another node has written it")]
-    Lost,
-    /// It cannot be had at the moment.
-    #[error("{0}")]
-    Away(String),
-    /// The cluster is another one than this node takes it for.
-    #[error("the cluster has {there} parts of rooms, and cluster.parts says {here}; that cannot be changed")]
-    Parts {
-        /// How many the cluster has.
-        there: u32,
-        /// How many this node would have.
-        here: u32,
-    },
-}
-
-pub(super) fn away(error: impl ToString) -> RegisterError {
-    RegisterError::Away(error.to_string())
-}
 
 /// What an entry holds.
 #[derive(Debug, Serialize, Deserialize)]

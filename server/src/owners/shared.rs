@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 
-use super::{bucket::Bucket, register::RegisterError};
+use super::{bucket::Bucket, error::RegisterError};
 
 /// Entries by key, the same for all nodes.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     bucket::{Bucket, Change, Entry, Watched},
-    register::{RegisterError, away},
+    error::{RegisterError, away},
 };
 use crate::log::simulated::Way;
 

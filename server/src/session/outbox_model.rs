@@ -38,6 +38,13 @@ const BOUNDS: Bounds = Bounds { frames: 12, bytes: 1_200 };
 const HELD: ReplayBounds = ReplayBounds { frames: 20, bytes: 2_000, age: Duration::from_secs(100) };
 const NOTHING_HELD: ReplayBounds = ReplayBounds { frames: 0, bytes: 0, age: Duration::ZERO };
 
+/// A frame that waits, with the words by which it is recognised when it is read.
+#[derive(Debug, Clone)]
+struct Waiting {
+    frame: Frame,
+    words: Vec<String>,
+}
+
 /// What is read from a history at once, at most.
 const PAGE: Bounds = Bounds { frames: 3, bytes: 3 * 1_500 };
 

@@ -10,7 +10,7 @@ use rialto_proto::v1::{CloseCode, Ping, Welcome};
 
 use super::{
     super::owed::{Rest, StateAfter},
-    oracle::{Model, Told, Waiting},
+    oracle::{Model, Told},
     *,
 };
 use crate::base::{clock::Instant, refusal::Closing};

@@ -1,6 +1,6 @@
 //! What is missing, as the model notes and tells it.
 
-use super::{oracle::Waiting, *};
+use super::*;
 
 /// Events of one room that are missing, one after the other: how many, and which.
 pub(super) type Hole = (u32, Option<(u64, u64)>);

@@ -11,13 +11,6 @@ use super::{
 };
 use crate::base::clock::Instant;
 
-/// A frame that waits, with the words by which it is recognised when it is read.
-#[derive(Debug, Clone)]
-pub(super) struct Waiting {
-    pub(super) frame: Frame,
-    pub(super) words: Vec<String>,
-}
-
 #[derive(Debug, Clone)]
 enum Entry {
     Frame(Waiting),
