@@ -143,8 +143,7 @@ impl Talker {
         self.say_all(vec![ClientFrame { r#ref: reference, command: Some(command) }]).await;
     }
 
-    /// Says frames in one message. Of several nodes one may take the first of them, so that the sender pauses for receivers elsewhere;
-    /// then the rest follows.
+    /// Says frames in one message; the rest follows when one of several nodes has only taken the first of them.
     pub async fn say_all(&mut self, mut frames: Vec<ClientFrame>) {
         match &mut self.up {
             Up::Attach(sender) => {
@@ -154,17 +153,14 @@ impl Talker {
             }
             Up::Push(stub) => {
                 while !frames.is_empty() {
-                    let last = self.next_push - 1 + u32::try_from(frames.len()).expect("few frames");
-                    let request = PushRequest {
-                        session_id: self.welcome.session_id.clone(),
-                        session_secret: self.welcome.session_secret.clone(),
-                        first_seq: self.next_push,
-                        frames: frames.clone(),
-                    };
+                    let (first_seq, last) = (self.next_push, self.next_push + frames.len() as u32 - 1);
+                    let Welcome { session_id, session_secret, .. } = self.welcome.clone();
+                    let request =
+                        PushRequest { session_id, session_secret, first_seq, frames: frames.clone() };
                     let pushed = within("a push", stub.push(request)).await.expect("the push is taken");
                     let accepted = pushed.into_inner().accepted_seq;
-                    assert!(accepted == last || !is_alone() && (self.next_push..last).contains(&accepted));
-                    frames.drain(..(accepted + 1 - self.next_push) as usize);
+                    assert!(accepted == last || !is_alone() && (first_seq..last).contains(&accepted));
+                    frames.drain(..(accepted + 1 - first_seq) as usize);
                     self.next_push = accepted + 1;
                 }
             }
