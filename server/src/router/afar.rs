@@ -7,7 +7,7 @@ use std::{
 };
 
 use rialto_proto::{
-    node::{NotOwner, Request, Response, response},
+    node::{Request, Response, response},
     v1::{self, Accepted, RefusalCode},
 };
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::{
     Router,
     asked_wire::{checked, wire, wire_answer},
-    asking::{Answer, Answered, Ask, Asked, At},
+    asking::{Answer, Answered, Ask, Asked, At, Place, Turned},
     keep::{Done, Keeping, Taken, storage_failed},
     others::unreachable_part,
     part::{Owner, Part},
@@ -31,10 +31,6 @@ use crate::{
     wire::frame,
 };
 
-/// How long somebody waits for the owner of a part: longer than it takes until a part has another one.
-const ASKED_MAX: Duration = Duration::from_secs(10);
-/// What only reads is asked again when it is not answered for so long: messages between nodes may be lost.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// An owner that was not heard for so long is not asked, and a former one will not answer what it was.
 pub(super) const SILENT_MAX: Duration = Duration::from_millis(1_500);
 
@@ -53,9 +49,7 @@ impl Router {
             // Numbers rise in each queue.
             let mut queue = queue.lock();
             let id = self.next_ask.fetch_add(1, Ordering::Relaxed);
-            let now = clock::now();
-            let (until, again, patience) = (now + ASKED_MAX, now + ANSWERED_WITHIN, ANSWERED_WITHIN);
-            queue.push(Asked { id, what, until, again, patience, answered })
+            queue.push(Asked::new(id, what, clock::now(), answered))
         };
         match refused {
             Ok(()) => router.advance_part(bridge, part),
@@ -98,14 +92,14 @@ impl Router {
 
     fn send_asked(self: &Arc<Self>, bridge: &Bridge, (part, node): (u32, NodeId), mut asked: Asked) {
         asked.again = clock::now() + asked.patience;
-        let request = Request { id: asked.id, part, what: Some(wire(&asked.what)) };
+        let (id, what) = (asked.id, Some(wire(&asked.what)));
         if let Ask::Keep(keeping) = &asked.what {
             self.awaited.lock().insert(keeping.event.event_id.clone(), 0);
         }
         // It is put in before it can be answered.
-        let (id, Some(queue)) = (asked.id, self.asking.get(part as usize)) else { return };
-        queue.lock().sent(node, asked);
-        if !bridge.request(node, request) {
+        let Some(queue) = self.asking.get(part as usize) else { return };
+        let Place { turn, number } = queue.lock().sent(node, asked);
+        if !bridge.request(node, Request { id, part, what, turn, place: number }) {
             let unsent = queue.lock().unsent(id);
             if let Some(asked) = unsent {
                 self.forget_awaited(&asked.what);
@@ -118,20 +112,21 @@ impl Router {
     pub(super) fn hear_response(self: &Arc<Self>, bridge: &Bridge, from: NodeId, response: Response) {
         let Response { id, part, what } = response;
         let Some(queue) = self.asking.get(part as usize) else { return };
-        if matches!(what, None | Some(response::What::NotOwner(NotOwner {}))) {
-            queue.lock().refused(from, id);
-            return;
-        }
-        let asked = queue.lock().answered(from, id);
-        if let (Some(asked), Some(what)) = (asked, what) {
-            let outcome = self.read_answer(&asked.what, what);
-            (asked.answered)(self, outcome);
+        match what {
+            Some(response::What::NotTaken(refused)) => queue.lock().refused(from, refused),
+            what => {
+                let asked = queue.lock().answered(from, id);
+                if let Some(asked) = asked {
+                    let outcome = self.read_answer(&asked.what, what);
+                    (asked.answered)(self, outcome);
+                }
+            }
         }
         self.advance_part(bridge, part);
     }
 
-    fn read_answer(&self, asked: &Ask, what: response::What) -> Result<Answer, Refusal> {
-        Ok(match what {
+    fn read_answer(&self, asked: &Ask, what: Option<response::What>) -> Result<Answer, Refusal> {
+        Ok(match what.ok_or_else(storage_failed)? {
             response::What::Refused(refused) => {
                 self.forget_awaited(asked);
                 return Err(frame::refusal(refused.refused.unwrap_or_default(), &refused.field));
@@ -147,7 +142,7 @@ impl Router {
             response::What::State(page) => Answer::State(page),
             response::What::History(page) => Answer::History(page),
             response::What::Keys(page) => Answer::Keys(page),
-            response::What::NotOwner(NotOwner {}) => return Err(unreachable_part()),
+            response::What::NotTaken(_) => return Err(unreachable_part()),
         })
     }
 
@@ -268,15 +263,21 @@ impl Router {
 
     /// Does what another node asks, if the part is here.
     pub(super) fn hear_request(self: &Arc<Self>, bridge: &Arc<Bridge>, from: NodeId, request: Request) {
-        let Request { id, part, what } = request;
+        let Request { id, part, what, turn, place } = request;
         let respond = {
             let bridge = Arc::clone(bridge);
             move |what| bridge.respond(from, Response { id, part, what: Some(what) })
         };
         let here = self.parts.here(part);
-        let takes = self.turned.lock().takes((from, part, id), here.is_some());
-        let Some(here) = here.filter(|_| takes) else {
-            return respond(response::What::NotOwner(NotOwner {}));
+        if part >= self.parts.count() {
+            return respond(wire_answer(Err(Refusal::invalid("part", "does not exist"))));
+        }
+        let place = Place { turn, number: place };
+        let turned = self.turns.lock().turn((from, part), place, here.is_some());
+        let here = match (turned, here) {
+            (Turned::Take, Some(here)) => here,
+            (Turned::Refuse(refused), _) => return respond(response::What::NotTaken(refused)),
+            (Turned::Take | Turned::PassOver, _) => return,
         };
         match what.ok_or_else(|| Refusal::invalid("what", "is missing")).and_then(|what| self.parse_ask(what))
         {

@@ -1,5 +1,10 @@
 //! What is asked of the owner of a part: in order, of one owner at a time, so that what a session says is kept in the order in
-//! which it was said, also while the part goes from one node to another. Knows no network; `afar` sends what it gives out.
+//! which it was said, also while the part goes from one node to another and what is sent may be lost on its way. Knows no network;
+//! `afar` sends what it gives out.
+//!
+//! What is sent to an owner has a place in a turn. An owner carries out what comes in a turn place by place; what does not fit, or
+//! is not its own to do, ends the turn, and it says how far it came. Then the rest is asked in a new turn, of whoever is the owner.
+//! So of what was sent, whatever was carried out comes before whatever was not, and nothing is carried out twice.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,7 +13,7 @@ use std::{
 };
 
 use rialto_proto::{
-    node::{EventPage, Head, StatePage},
+    node::{EventPage, Head, NotTaken, StatePage},
     v1,
 };
 
@@ -22,6 +27,10 @@ use crate::{
     wire::state::SetState,
 };
 
+/// How long somebody waits for the owner of a part: longer than it takes until a part has another one.
+const ASKED_MAX: Duration = Duration::from_secs(10);
+/// What is not answered for so long may be lost on its way.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// What may wait for one owner: beyond, nothing more is taken.
 const WAITING_MAX: usize = 16 << 10;
 
@@ -73,6 +82,15 @@ pub(super) enum Answer {
 /// Hears the answer.
 pub(super) type Answered = Box<dyn FnOnce(&Arc<Router>, Result<Answer, Refusal>) + Send>;
 
+/// Where something stands among all that was sent: everything before it was carried out if it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// They rise with each turn of a queue.
+    pub(super) turn: u64,
+    /// From 1 in each turn.
+    pub(super) number: u64,
+}
+
 /// Something that is asked.
 pub(super) struct Asked {
     pub(super) id: u64,
@@ -83,7 +101,17 @@ pub(super) struct Asked {
     pub(super) again: Instant,
     /// How long that is waited for; longer each time, so that an owner that has much to do is not given more.
     pub(super) patience: Duration,
+    /// Where it was sent.
+    pub(super) place: Place,
     pub(super) answered: Answered,
+}
+
+impl Asked {
+    /// Something new.
+    pub(super) fn new(id: u64, what: Ask, now: Instant, answered: Answered) -> Self {
+        let (until, again, patience) = (now + ASKED_MAX, now + ANSWERED_WITHIN, ANSWERED_WITHIN);
+        Self { id, what, until, again, patience, place: Place::default(), answered }
+    }
 }
 
 /// What is asked of the owner of one part.
@@ -93,12 +121,12 @@ pub(super) struct Queue {
     /// What `sent_to` has to answer.
     sent: VecDeque<Asked>,
     sent_to: Option<NodeId>,
-    /// The last that changes something and was answered: what was sent before it and is not answered never came.
-    done: u64,
+    /// The last that was given.
+    place: Place,
+    /// All up to there was carried out.
+    taken: Place,
     /// It says that the part is not with it: whoever it is with will be known soon.
     refused_by: Option<NodeId>,
-    /// Something was refused and has to be asked again, before what was sent after it and is not answered yet may be.
-    again: bool,
     /// Somebody sees to what waits.
     advancing: bool,
 }
@@ -133,14 +161,12 @@ impl Queue {
     }
 
     /// What is to be done here, or to be sent: that is put in by [`Queue::sent`]. Nothing goes to a new owner before the old
-    /// one has answered everything, and nothing is asked again before all that was sent was answered.
+    /// one has answered everything.
     pub(super) fn next(&mut self, owner: At) -> Option<Asked> {
-        self.again &= !self.sent.is_empty();
         let ready = match owner {
             At::Here => self.sent.is_empty(),
             At::There(node) => {
-                let goes_on = self.sent_to == Some(node) && !self.again;
-                self.refused_by != Some(node) && (self.sent.is_empty() || goes_on)
+                self.refused_by != Some(node) && (self.sent.is_empty() || self.sent_to == Some(node))
             }
             At::Nowhere => false,
         };
@@ -149,32 +175,50 @@ impl Queue {
         next
     }
 
-    /// Something was sent.
-    pub(super) fn sent(&mut self, node: NodeId, asked: Asked) {
-        self.sent_to = Some(node);
+    /// Something is sent: where it stands.
+    pub(super) fn sent(&mut self, node: NodeId, mut asked: Asked) -> Place {
+        if self.sent_to != Some(node) {
+            self.sent_to = Some(node);
+            self.begin_turn();
+        }
+        self.place.number += 1;
+        asked.place = self.place;
         self.sent.push_back(asked);
+        self.place
+    }
+
+    fn begin_turn(&mut self) {
+        self.place = Place { turn: self.place.turn + 1, number: 0 };
+    }
+
+    /// Takes back what could not be sent.
+    pub(super) fn unsent(&mut self, id: u64) -> Option<Asked> {
+        let unsent = self.sent.pop_back_if(|asked| asked.id == id)?;
+        self.place.number -= 1;
+        Some(unsent)
     }
 
     /// A node has answered. `None` when nobody has asked it that, or does not wait any more.
     pub(super) fn answered(&mut self, node: NodeId, id: u64) -> Option<Asked> {
-        let asked = self.take_sent(node, id)?;
-        if !asked.what.reads() {
-            self.done = self.done.max(id);
-        }
+        let at = self.sent.iter().position(|asked| asked.id == id).filter(|_| self.sent_to == Some(node))?;
+        let asked = self.sent.remove(at)?;
+        self.taken = self.taken.max(asked.place);
         Some(asked)
     }
 
-    fn take_sent(&mut self, node: NodeId, id: u64) -> Option<Asked> {
-        let at = self.sent.iter().position(|asked| asked.id == id).filter(|_| self.sent_to == Some(node))?;
-        self.sent.remove(at)
-    }
-
-    /// A node says that it is not the owner: whoever is has to be asked.
-    pub(super) fn refused(&mut self, node: NodeId, id: u64) {
-        if let Some(asked) = self.take_sent(node, id) {
-            (self.refused_by, self.again) = (Some(node), true);
+    /// A node says that a turn is over: the rest of it has to be asked again, of whoever is the owner.
+    pub(super) fn refused(&mut self, node: NodeId, refused: NotTaken) {
+        let NotTaken { turn, taken, is_here } = refused;
+        if self.sent_to != Some(node) || self.place.turn != turn {
+            return;
+        }
+        self.refused_by = Some(node).filter(|_| !is_here);
+        self.taken = self.taken.max(Place { turn, number: taken });
+        let rest = self.sent.partition_point(|asked| asked.place <= self.taken);
+        for asked in self.sent.split_off(rest) {
             self.put_back(asked);
         }
+        self.begin_turn();
     }
 
     fn put_back(&mut self, asked: Asked) {
@@ -184,27 +228,22 @@ impl Queue {
 
     /// A node is gone. Returns what nobody knows whether it has done it; the rest is asked again.
     pub(super) fn lost(&mut self, node: NodeId) -> Vec<Asked> {
-        if self.sent_to != Some(node) {
-            return Vec::new();
-        }
-        self.ask_others(|asked| asked.what.is_harmless())
+        self.ask_others(node, |asked, _| asked.what.is_harmless())
     }
 
-    /// A node is gone that has answered all that it has done. The rest is asked again, but for what it has done later things than:
-    /// that is returned.
+    /// A node is gone that has answered all that it has done, so that the rest is asked again. Returns that of which the answer was
+    /// lost.
     pub(super) fn left(&mut self, node: NodeId) -> Vec<Asked> {
-        if self.sent_to != Some(node) {
-            return Vec::new();
-        }
-        self.ask_others(|_| true)
+        self.ask_others(node, |asked, taken| asked.place > taken || asked.what.is_harmless())
     }
 
-    /// Has what was sent asked again of somebody else, where it may be and comes in its order. Returns the rest.
-    fn ask_others(&mut self, may: impl Fn(&Asked) -> bool) -> Vec<Asked> {
-        let done = self.done;
-        let in_order = |asked: &Asked| asked.what.reads() || asked.id > done;
-        let (again, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.sent).into_iter().partition(|asked| may(asked) && in_order(asked));
+    /// Has what was sent to a node asked again of somebody else, where it may be. Returns the rest.
+    fn ask_others(&mut self, node: NodeId, may: impl Fn(&Asked, Place) -> bool) -> Vec<Asked> {
+        if self.sent_to.take_if(|to| *to == node).is_none() {
+            return Vec::new();
+        }
+        let sent = std::mem::take(&mut self.sent);
+        let (again, rest): (Vec<_>, Vec<_>) = sent.into_iter().partition(|asked| may(asked, self.taken));
         again.into_iter().for_each(|asked| self.put_back(asked));
         rest
     }
@@ -227,7 +266,8 @@ impl Queue {
         late
     }
 
-    /// What reads and was not answered in time may have been lost on its way, or the answer: it is asked again, as something new.
+    /// What reads and was not answered in time may have been lost on its way, or the answer: it is asked again, as something new. What
+    /// changes something has something harmless sent after it: the owner says if it has missed it.
     pub(super) fn ask_again(&mut self, now: Instant, mut number: impl FnMut() -> u64) {
         let (late, rest): (Vec<_>, Vec<_>) =
             self.sent.drain(..).partition(|asked| asked.what.reads() && asked.again <= now);
@@ -236,11 +276,15 @@ impl Queue {
             (asked.id, asked.patience) = (number(), asked.patience * 2);
             self.waiting.push_back(asked);
         }
-    }
-
-    /// Takes back what could not be sent.
-    pub(super) fn unsent(&mut self, id: u64) -> Option<Asked> {
-        self.sent.pop_back_if(|asked| asked.id == id)
+        let mut late = false;
+        for asked in self.sent.iter_mut().filter(|asked| asked.again <= now) {
+            asked.again = now + asked.patience;
+            late |= asked.place > self.taken;
+        }
+        if late && self.waiting.is_empty() {
+            let harmless = Ask::Heads(String::new(), Vec::new());
+            self.waiting.push_back(Asked::new(number(), harmless, now, Box::new(|_, _| ())));
+        }
     }
 
     /// Whether nothing is asked.
@@ -249,30 +293,52 @@ impl Queue {
     }
 }
 
-/// What this node has refused to other ones because a part was not with it. When it becomes the owner meanwhile, what they had sent
-/// after that must not be done before what was refused.
+/// How far the newest turns of other nodes were carried out here.
 #[derive(Debug, Default)]
-pub(super) struct Turned {
-    /// The last that was refused, by who has asked and the part.
-    away: HashMap<(NodeId, u32), u64>,
+pub(super) struct Turns {
+    /// By who asks and the part.
+    newest: HashMap<(NodeId, u32), Turn>,
 }
 
-impl Turned {
-    /// Whether what a node asks, under a number that rises in each part, is to be done: not when it was sent after something that
-    /// was refused, before the node could know that.
-    pub(super) fn takes(&mut self, (from, part, id): (NodeId, u32, u64), is_here: bool) -> bool {
-        let after = self.away.get(&(from, part)).is_some_and(|away| id > *away);
-        if is_here && !after {
-            self.away.remove(&(from, part));
-            return true;
+#[derive(Debug, Default)]
+struct Turn {
+    turn: u64,
+    taken: u64,
+    over: bool,
+}
+
+/// What to do with a request.
+#[derive(Debug, PartialEq)]
+pub(super) enum Turned {
+    /// Carry it out.
+    Take,
+    /// Say that its turn is over.
+    Refuse(NotTaken),
+    /// Nothing: it came before, or nobody waits for it any more.
+    PassOver,
+}
+
+impl Turns {
+    /// What to do with something that a node asks of a part.
+    pub(super) fn turn(&mut self, asker: (NodeId, u32), place: Place, is_here: bool) -> Turned {
+        let newest = self.newest.entry(asker).or_default();
+        if place.turn > newest.turn {
+            *newest = Turn { turn: place.turn, taken: 0, over: false };
         }
-        self.away.insert((from, part), id);
-        false
+        if place <= (Place { turn: newest.turn, number: newest.taken }) {
+            return Turned::PassOver;
+        }
+        newest.over |= !is_here || place.number != newest.taken + 1;
+        if newest.over {
+            return Turned::Refuse(NotTaken { turn: newest.turn, taken: newest.taken, is_here });
+        }
+        newest.taken = place.number;
+        Turned::Take
     }
 
     /// A node is gone.
     pub(super) fn lose(&mut self, node: NodeId) {
-        self.away.retain(|(from, _), _| *from != node);
+        self.newest.retain(|(from, _), _| *from != node);
     }
 }
 

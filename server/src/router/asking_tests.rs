@@ -16,8 +16,7 @@ use crate::{
 
 fn asked(id: u64, what: Ask) -> Asked {
     let until = clock::now() + Duration::from_secs(id);
-    let (again, patience) = (until, Duration::from_secs(2));
-    Asked { id, what, until, again, patience, answered: Box::new(|_, _| ()) }
+    Asked { until, again: until, ..Asked::new(id, what, clock::now(), Box::new(|_, _| ())) }
 }
 
 fn read(id: u64) -> Asked {
@@ -114,95 +113,112 @@ fn what_only_reads_is_asked_again_when_it_is_not_answered_and_what_changes_somet
     assert!(queue.answered(owner, 2).is_some());
 }
 
-/// What was lost on its way would come behind what its sender has said later.
-#[test]
-fn what_an_owner_has_done_later_things_than_is_not_asked_of_the_next_one() {
-    let keyed = |id| event(id, &id.to_string(), HistoryKind::Durable);
-    let owner = NodeId::random();
-    for leaves in [false, true] {
-        let mut queue = Queue::default();
-        assert!([keyed(1), read(2), keyed(3), keyed(4)].into_iter().all(|asked| queue.push(asked).is_ok()));
-        assert_eq!(send(&mut queue, owner), [1, 2, 3, 4]);
-        assert!(queue.answered(owner, 3).is_some());
-        let unknown = if leaves { queue.left(owner) } else { queue.lost(owner) };
-        assert_eq!(unknown.iter().map(|asked| asked.id).collect::<Vec<_>>(), [1]);
-        assert_eq!(send(&mut queue, NodeId::random()), [2, 4]);
-    }
+fn place(turn: u64, number: u64) -> Place {
+    Place { turn, number }
+}
+
+fn not_taken(turn: u64, taken: u64, is_here: bool) -> NotTaken {
+    NotTaken { turn, taken, is_here }
 }
 
 #[test]
-fn what_a_node_does_not_own_is_asked_again_in_its_order() {
+fn what_a_node_does_not_own_is_asked_of_the_next_one_in_its_order() {
     let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
     (1..=3).for_each(|id| assert!(queue.push(write(id)).is_ok()));
     assert_eq!(send(&mut queue, old), [1, 2, 3]);
     assert!(queue.push(write(4)).is_ok());
-    [2, 1, 3].into_iter().for_each(|id| queue.refused(old, id));
+    queue.refused(new, not_taken(1, 0, false));
+    queue.refused(old, not_taken(1, 1, false));
     assert!(send(&mut queue, old).is_empty(), "it has just said that it is not the owner");
-    assert_eq!(send(&mut queue, new), [1, 2, 3, 4]);
+    assert!(send(&mut queue, new).is_empty(), "1 was carried out and is not answered");
+    assert!(queue.answered(old, 1).is_some());
+    assert_eq!(send(&mut queue, new), [2, 3, 4]);
+    queue.refused(old, not_taken(1, 1, false));
+    queue.refused(new, not_taken(1, 1, false));
+    assert!(send(&mut queue, new).is_empty(), "both have spoken of a turn that is over");
 }
 
 #[test]
-fn nothing_is_asked_again_before_all_that_was_sent_is_answered() {
-    let (mut queue, node) = (Queue::default(), NodeId::random());
+fn what_an_owner_has_missed_is_asked_again_with_all_that_came_after_it() {
+    let (mut queue, owner) = (Queue::default(), NodeId::random());
     (1..=3).for_each(|id| assert!(queue.push(write(id)).is_ok()));
-    assert_eq!(send(&mut queue, node), [1, 2, 3]);
-    [1, 2].into_iter().for_each(|id| queue.refused(node, id));
+    assert_eq!(send(&mut queue, owner), [1, 2, 3]);
+    queue.refused(owner, not_taken(1, 1, true));
     assert!(queue.push(write(4)).is_ok());
-    assert!(queue.tick(clock::now()).is_empty());
-    assert!(send(&mut queue, node).is_empty(), "3 may be refused as well");
-    queue.refused(node, 3);
-    assert!(queue.tick(clock::now()).is_empty());
-    assert_eq!(send(&mut queue, node), [1, 2, 3, 4]);
+    assert_eq!(send(&mut queue, owner), [2, 3, 4]);
+    assert!([1, 2, 3, 4].into_iter().all(|id| queue.answered(owner, id).is_some()));
 }
 
 #[test]
-fn who_has_refused_something_takes_nothing_that_was_sent_after_it() {
-    let (mut turned, node, other) = (Turned::default(), NodeId::random(), NodeId::random());
-    assert!(turned.takes((node, 1, 4), true));
-    assert!(!turned.takes((node, 1, 5), false));
-    assert!(!turned.takes((node, 1, 6), true), "5 comes before it");
-    assert!(turned.takes((node, 2, 7), true) && turned.takes((other, 1, 7), true), "that is another queue");
-    assert!(turned.takes((node, 1, 5), true) && turned.takes((node, 1, 6), true));
-    assert!(!turned.takes((node, 1, 8), false));
-    assert!(!turned.takes((node, 1, 9), true), "8 may have been given up");
-    assert!(turned.takes((node, 1, 9), true), "it was");
-    assert!(!turned.takes((node, 1, 10), false));
-    turned.lose(node);
-    assert!(turned.away.is_empty());
+fn a_turn_is_carried_out_place_by_place_until_something_is_missing() {
+    let (mut turns, node, other) = (Turns::default(), NodeId::random(), NodeId::random());
+    let mut turn = |asker, at: (u64, u64), is_here| turns.turn(asker, place(at.0, at.1), is_here);
+    assert_eq!(turn((node, 1), (1, 1), true), Turned::Take);
+    assert_eq!(turn((node, 1), (1, 1), true), Turned::PassOver, "it has come twice");
+    assert_eq!(turn((node, 1), (1, 3), true), Turned::Refuse(not_taken(1, 1, true)));
+    assert_eq!(turn((node, 1), (1, 2), true), Turned::Refuse(not_taken(1, 1, true)), "it comes too late");
+    assert_eq!(turn((node, 2), (1, 1), true), Turned::Take, "that is another part");
+    assert_eq!(turn((other, 1), (1, 1), true), Turned::Take, "that is another node");
+    assert_eq!(turn((node, 1), (2, 1), true), Turned::Take);
+    assert_eq!(turn((node, 1), (1, 2), true), Turned::PassOver, "its turn is over");
+    assert_eq!(turn((node, 1), (2, 2), false), Turned::Refuse(not_taken(2, 1, false)));
+    assert_eq!(turn((node, 1), (2, 2), true), Turned::Refuse(not_taken(2, 1, true)), "it was refused");
+    assert_eq!(turn((node, 1), (4, 2), true), Turned::Refuse(not_taken(4, 0, true)), "4.1 is missing");
+    turns.lose(node);
+    assert_eq!(turns.newest.len(), 1);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whenever_a_node_becomes_the_owner_it_does_everything_once_and_in_order(
-        steps in prop::collection::vec(0..6_u8, 1..120),
+    fn whatever_is_lost_and_whenever_a_node_becomes_the_owner_it_does_everything_once_and_in_order(
+        steps in prop::collection::vec(0..10_u8, 1..160),
         count in 1..20_u64,
     ) {
         let (mut queue, node) = (Queue::default(), NodeId::random());
-        let (mut turned, mut is_here, mut done) = (Turned::default(), false, Vec::new());
+        let (mut turns, mut is_here, mut done) = (Turns::default(), false, Vec::new());
         let (mut there, mut back) = (VecDeque::new(), VecDeque::new());
-        let mut asked = 1..=count;
-        // In the end everything comes to rest.
-        let rest = (0..count * 8).flat_map(|_| [0, 1, 2, 3, 4, 6]);
+        let (mut asked, mut number, mut now) = (1..=count, count, clock::now());
+        // In the end nothing is lost any more and everything comes to rest.
+        let rest = (0..200 + count * 12).flat_map(|_| [10, 0, 1, 2, 3, 4]);
         for step in steps.into_iter().chain(rest) {
             match step {
-                0 => asked.next().into_iter().for_each(|id| assert!(queue.push(write(id)).is_ok())),
-                1 => there.extend(send(&mut queue, node)),
+                0 => asked.next().into_iter().for_each(|id| {
+                    let (until, again) = (now + Duration::from_secs(1 << 20), now);
+                    assert!(queue.push(Asked { until, again, ..write(id) }).is_ok());
+                }),
+                1 => {
+                    assert!(queue.begin());
+                    while let Some(asked) = queue.next(At::There(node)) {
+                        let id = asked.id;
+                        there.push_back((id, queue.sent(node, asked)));
+                        assert!(!queue.begin());
+                    }
+                }
                 2 => {
-                    if let Some(id) = there.pop_front() {
-                        let takes = turned.takes((node, 0, id), is_here);
-                        done.extend(takes.then_some(id));
-                        back.push_back((id, takes));
+                    if let Some((id, place)) = there.pop_front() {
+                        let turned = turns.turn((node, 0), place, is_here);
+                        done.extend((turned == Turned::Take).then_some(id).filter(|id| *id <= count));
+                        back.push_back((id, turned));
                     }
                 }
                 3 => match back.pop_front() {
-                    Some((id, true)) => assert!(queue.answered(node, id).is_some()),
-                    Some((id, false)) => queue.refused(node, id),
-                    None => {}
+                    Some((id, Turned::Take)) => drop(queue.answered(node, id)),
+                    Some((_, Turned::Refuse(refused))) => queue.refused(node, refused),
+                    Some((_, Turned::PassOver)) | None => {}
                 },
-                4 => assert!(queue.tick(clock::now()).is_empty()),
+                4 => {
+                    now += Duration::from_secs(1);
+                    queue.ask_again(now, || { number += 1; number });
+                    let late = queue.tick(now);
+                    assert!(late.iter().all(|asked| asked.id > count), "only what asks after something else");
+                }
                 5 => is_here = !is_here,
+                6 | 7 => drop(there.pop_front()),
+                8 => drop(back.pop_front()),
+                // Something comes twice.
+                9 => there.extend(there.front().copied()),
                 _ => is_here = true,
             }
         }
@@ -235,6 +251,39 @@ fn of_a_node_that_has_answered_all_that_it_did_everything_else_is_asked_again() 
     assert!(send(&mut queue, new).is_empty(), "it was not asked");
     queue.left(old);
     assert_eq!(send(&mut queue, new), [2, 3]);
+}
+
+#[test]
+fn of_a_node_that_leaves_what_was_carried_out_and_is_not_answered_is_not_asked_again() {
+    let (mut queue, old, new) = (Queue::default(), NodeId::random(), NodeId::random());
+    let keyed = event(2, "k2", HistoryKind::Durable);
+    assert!([write(1), keyed, write(3), write(4)].into_iter().all(|asked| queue.push(asked).is_ok()));
+    assert_eq!(send(&mut queue, old), [1, 2, 3, 4]);
+    assert!(queue.answered(old, 3).is_some());
+    let unknown: Vec<u64> = queue.left(old).into_iter().map(|asked| asked.id).collect();
+    assert_eq!(unknown, [1], "its answer was lost");
+    assert_eq!(send(&mut queue, new), [2, 4]);
+}
+
+#[test]
+fn what_changes_something_and_is_not_answered_is_asked_after() {
+    let (mut queue, owner, mut number) = (Queue::default(), NodeId::random(), 10);
+    assert!(queue.push(write(1)).is_ok());
+    assert_eq!(send(&mut queue, owner), [1]);
+    let mut ask_again = |queue: &mut Queue, after: u64| {
+        queue.ask_again(clock::now() + Duration::from_millis(after), || {
+            number += 1;
+            number
+        });
+        send(queue, owner)
+    };
+    assert!(ask_again(&mut queue, 0).is_empty(), "it is not late yet");
+    assert_eq!(ask_again(&mut queue, 1_500), [11]);
+    assert!(ask_again(&mut queue, 1_900).is_empty(), "it was asked after");
+    queue.refused(owner, not_taken(1, 0, true));
+    assert_eq!(send(&mut queue, owner), [1, 11]);
+    assert!(queue.answered(owner, 11).is_some());
+    assert!(ask_again(&mut queue, 20_000).is_empty(), "it was carried out");
 }
 
 /// The next owner reads with the events of the one that is gone under which keys they were said. What was in memory is gone.

@@ -82,7 +82,7 @@ use crate::{
     session::{Session, replies::Replies},
 };
 use asker::Asker;
-use asking::{Queue, Turned};
+use asking::{Queue, Turns};
 use errand::Errands;
 use meeting::Unanswered;
 use mirror::Mirror;
@@ -110,7 +110,7 @@ pub struct Router {
     /// What the owners of parts are asked, for each part.
     asking: Box<[Mutex<Queue>]>,
     next_ask: AtomicU64,
-    turned: Mutex<Turned>,
+    turns: Mutex<Turns>,
     /// Events that other nodes keep, by id, and how many sessions here they have reached.
     awaited: Mutex<HashMap<String, u32>>,
     errands: Mutex<Errands>,
@@ -198,7 +198,7 @@ impl Router {
             asking: (0..parts.count()).map(|_| Mutex::default()).collect(),
             parts,
             next_ask: AtomicU64::new(1),
-            turned: Mutex::default(),
+            turns: Mutex::default(),
             awaited: Mutex::default(),
             errands: Mutex::default(),
             departed: Mutex::default(),
