@@ -42,7 +42,7 @@ rust-tests: tools
 # The same tests of features, where each connection goes to another one of several nodes. Files come here when what they test
 # holds over nodes; what is skipped is about the folder, the memory and the address of one node, how many answers it waits for, and the
 # order of two senders where nothing is kept.
-NODES_TESTS := admission away behind behind_kept bounds calls client client_offline client_resume cli cli_rooms compression directory \
+NODES_TESTS := admission away behind behind_kept bounds calls client client_offline client_resume cli cli_rooms compression delta directory \
 	expiry grpcurl halves history input malformed membership namespaces order presence pressure recovery replies resume \
 	resume_refused resumes revocation rights rooms state watch window wire
 nodes-tests: tools

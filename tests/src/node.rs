@@ -90,7 +90,7 @@ pub async fn settled() {
 }
 
 /// How many nodes are one.
-fn count() -> usize {
+pub fn count() -> usize {
     std::env::var("RIALTO_TEST_NODES").map_or(1, |count| count.parse().expect("a number"))
 }
 

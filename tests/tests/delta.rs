@@ -10,7 +10,7 @@ use rialto_server::wire::delta;
 use rialto_tests::{
     deltas::{Reader, dashboard, inflate, taking_deltas},
     histories::{after, folder, history, join, of, only},
-    node::TestNode,
+    node::{TestNode, count, is_alone},
     talker::{Shape, Talker, duration, emit_in, emit_to, rooms, text},
     tools::{repository, tool},
 };
@@ -172,7 +172,10 @@ async fn deltas_go_on_after_a_lost_stream() {
 
     for change in 1..4 {
         let told = next(&mut ann).await;
-        assert_eq!((told.delta.is_some(), reader.text(&told)), (true, value(change)));
+        // At another node deltas begin anew.
+        let goes_on = is_alone() || change < 3;
+        assert!(told.delta.is_some() || !goes_on);
+        assert_eq!(reader.text(&told), value(change));
     }
 }
 
@@ -220,7 +223,7 @@ async fn a_busy_room_gathers_deltas_too() {
     for namespace in ["chat", "memory"] {
         let (mut ann, mut reader) = taker(&node, namespace, "ann").await;
         let mut crowd = Vec::new();
-        for number in 0..70 {
+        for number in 0..70 * count() {
             let mut member = node.attach(&format!("crowd-{number}")).await;
             member.join(namespace, &["general"]).await;
             crowd.push(member);

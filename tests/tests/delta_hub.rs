@@ -181,7 +181,7 @@ impl Bench {
             namespace: "chat",
             settings: &self.settings,
             target: &target,
-            sender: Some(&session),
+            sender: Some(session.id.key),
             what: What::Frame(&frame),
             charged: true,
             now: self.now,

@@ -3,26 +3,36 @@
 use std::time::Duration;
 
 use rialto_proto::v1::{ClientFrame, Target, client_frame::Command, server_frame::Frame};
+use rialto_server::base::config::Config;
 use rialto_tests::{
-    node::{TestNode, reached},
-    talker::{Talker, emit_to, rooms},
+    histories::folder,
+    node::{TestNode, count, reached},
+    talker::{Talker, emit_in, emit_to, rooms},
 };
 
 /// Long enough that nothing in these tests is handed out because it is over, unless the test waits for that.
 const WINDOW: Duration = Duration::from_secs(1);
 
+fn gathering(config: &mut Config) {
+    config.namespaces.iter_mut().for_each(|namespace| namespace.settings.delivery_window = WINDOW);
+}
+
 /// A node, and a room that is large enough to gather; the first of its members is returned by itself.
 async fn busy_room() -> (TestNode, Talker, Vec<Talker>) {
-    let node = TestNode::with(|config| {
-        config.namespaces.iter_mut().for_each(|namespace| namespace.settings.delivery_window = WINDOW);
-    })
-    .await;
+    let node = TestNode::with(gathering).await;
+    let (first, others) = crowd(&node, "chat").await;
+    (node, first, others)
+}
+
+/// As many members as it takes wherever they are, and the first of them by itself.
+async fn crowd(node: &TestNode, namespace: &str) -> (Talker, Vec<Talker>) {
     let mut members = Vec::new();
-    for number in 0..64 {
-        members.push(node.member(&format!("user-{number}"), "general").await);
+    for number in 0..64 * count() {
+        let mut member = node.attach(&format!("user-{number}")).await;
+        member.join(namespace, &["general"]).await;
+        members.push(member);
     }
-    let first = members.remove(0);
-    (node, first, members)
+    (members.remove(0), members)
 }
 
 fn emits(texts: &[&str]) -> Vec<ClientFrame> {
@@ -75,6 +85,39 @@ async fn a_direct_event_does_not_overtake_what_its_sender_has_said_in_a_busy_roo
     assert_eq!(others[0].expect_text("move").await, "1");
     assert_eq!(others[0].expect_text("move").await, "2");
     assert_eq!(others[0].expect_text("whisper").await, "3");
+}
+
+#[tokio::test]
+async fn nothing_overtakes_what_its_sender_has_said_in_a_busy_room_that_keeps_it() {
+    let folder = folder();
+    let node = TestNode::keeping_with(folder.path(), gathering).await;
+    for namespace in ["chat", "memory"] {
+        let (mut ann, mut others) = crowd(&node, namespace).await;
+        others[0].join(namespace, &["side"]).await;
+        let emit = |room, event, text| emit_in(namespace, rooms(&[room]), event, text);
+        let whisper = Target { sessions: vec![others[0].id()], ..Target::default() };
+        let said = [
+            emit("general", "move", "1"),
+            emit("general", "move", "2"),
+            emit("side", "aside", "3"),
+            emit("general", "move", "4"),
+            emit("general", "move", "5"),
+            emit_in(namespace, whisper, "whisper", "6"),
+        ];
+
+        ann.say_all(
+            said.into_iter()
+                .map(|emit| ClientFrame { r#ref: 0, command: Some(Command::Emit(emit)) })
+                .collect(),
+        )
+        .await;
+
+        let heard =
+            [("move", "1"), ("move", "2"), ("aside", "3"), ("move", "4"), ("move", "5"), ("whisper", "6")];
+        for (event, text) in heard {
+            assert_eq!(others[0].expect_text(event).await, text);
+        }
+    }
 }
 
 #[tokio::test]

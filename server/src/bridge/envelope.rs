@@ -133,6 +133,8 @@ pub struct Carried {
     pub target: Target,
     /// The event.
     pub frame: Frame,
+    /// The session that has sent it, if one has.
+    pub sender: Option<SessionId>,
     /// Where it is kept, if it is.
     pub places: Option<Places>,
 }
@@ -257,13 +259,13 @@ impl Carried {
         let namespace = NamespaceName::try_from(fanout.namespace).map_err(malformed)?;
         let target = Target::try_from(fanout.target).map_err(malformed)?;
         let frame = Frame::heard(fanout.record, class, namespace.as_str());
-        let frame = frame.ok_or_else(|| malformed("it holds no event of its namespace"))?;
+        let (frame, sender) = frame.ok_or_else(|| malformed("it holds no event of its namespace"))?;
         let (event_id, positions) = (fanout.event_id, fanout.positions);
         if frame.is_kept() == positions.is_empty() {
             return Err(malformed("it does not say where it is kept"));
         }
         let places = (!positions.is_empty()).then_some(Places { event_id, positions });
-        Ok(Self { namespace: namespace.into_string(), target, frame, places })
+        Ok(Self { namespace: namespace.into_string(), target, frame, sender, places })
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     Hub,
     address::{Address, Kind},
     fan_out::FanOut,
+    gathered::Busy,
     room,
     shard::{Locked, Shard},
     window::Pace,
@@ -45,8 +46,8 @@ pub struct Emission<'a> {
     pub settings: &'a NamespaceSettings,
     /// To whom.
     pub target: &'a Target,
-    /// The sending session, if there is one.
-    pub sender: Option<&'a Arc<Session>>,
+    /// The key of the sending session, if there is one, on whatever node.
+    pub sender: Option<u64>,
     /// What.
     pub what: What<'a>,
     /// Whether the rooms have been charged for it already, by [`Hub::charge`].
@@ -86,7 +87,7 @@ impl What<'_> {
 impl Emission<'_> {
     /// The session that does not hear its own event.
     fn excluded(&self) -> Option<u64> {
-        self.sender.filter(|_| !self.target.include_sender).map(|session| session.id.key)
+        self.sender.filter(|_| !self.target.include_sender)
     }
 
     fn policy(&self) -> BehindPolicy {
@@ -130,8 +131,12 @@ impl Hub {
         let Some((key, room)) = room else { return Ok(FanOut::after(before)) };
         let mut fan_out = room.emit(&frame, emission.policy(), emission.excluded(), self.pace(emission));
         fan_out.absorb(before);
-        if let (Some(sender), true) = (emission.sender, room.gathering()) {
-            sender.gathering(Some((Arc::clone(&key.namespace), Arc::clone(&key.name))));
+        let gathering = room.gathering().then(|| (Arc::clone(&key.namespace), Arc::clone(&key.name)));
+        drop(shard);
+        if let (Some(sender), Some(at)) = (emission.sender, gathering) {
+            for (namespace, room) in self.gathered.note(sender, at) {
+                fan_out.absorb(self.flush(&namespace, &room, emission.now));
+            }
         }
         Ok(fan_out)
     }
@@ -236,12 +241,10 @@ impl Hub {
     /// Hands out what the sender has said elsewhere and what still waits there, so that this does not overtake it.
     fn close_other_window(&self, emission: Emission<'_>, here: Option<Address<'_>>) -> FanOut {
         let Some(sender) = emission.sender else { return FanOut::default() };
-        let Some((namespace, room)) = sender.gathering(None) else { return FanOut::default() };
-        if here == Some(place(&namespace, &room)) {
-            // Noted again: should this event be refused, the next one must not overtake what waits here either.
-            sender.gathering(Some((namespace, room)));
+        let elsewhere = |(namespace, room): &Busy| here != Some(place(namespace, room));
+        let Some((namespace, room)) = self.gathered.take_if(sender, elsewhere) else {
             return FanOut::default();
-        }
+        };
         self.flush(&namespace, &room, emission.now)
     }
 

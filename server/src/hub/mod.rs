@@ -10,6 +10,7 @@ mod delta;
 mod emit;
 mod everybody;
 mod fan_out;
+mod gathered;
 mod member;
 mod membership;
 mod moving;
@@ -45,6 +46,7 @@ use crate::{
     base::{clock::Instant, limits::Limits, metrics::Metrics, refusal::Refusal},
     session::Session,
 };
+use gathered::Gathered;
 use shard::Shards;
 
 /// Who is where on this node.
@@ -57,6 +59,7 @@ pub struct Hub {
     /// Who watches rooms.
     pub watches: Watches,
     shards: Shards,
+    gathered: Gathered,
     limits: Limits,
     metrics: Arc<Metrics>,
     /// Who takes what other nodes are to be told, where there are other nodes.
@@ -71,6 +74,7 @@ impl Hub {
             sessions: Sessions::new(limits.node.clone()),
             watches: Watches::default(),
             shards: Shards::new(),
+            gathered: Gathered::new(),
             limits: limits.clone(),
             metrics,
             outward: None,

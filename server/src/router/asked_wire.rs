@@ -42,39 +42,22 @@ impl Router {
     }
 
     fn parse_keep(&self, keep: node::Keep) -> Result<Keeping, Refusal> {
-        let node::Keep { namespace, target, event, user, idempotency_key, excluded } = keep;
+        let node::Keep { namespace, target, event, user, idempotency_key } = keep;
         let namespace = NamespaceName::try_from(namespace)
             .map_err(|error| Refusal::name("namespace", error))?
             .into_string();
         let settings = self.hub.namespaces.settings(&namespace).ok_or_else(hub::unknown)?;
-        let mut target = Target::try_from(target)?;
+        let target = Target::try_from(target)?;
         let rooms = match &target.who {
             Who::Union { rooms, .. } => rooms.clone(),
             Who::Everyone | Who::AnyOf(_) => Vec::new(),
         };
-        let excluded = if excluded.is_empty() {
-            None
-        } else {
-            Some(excluded.parse().map_err(|error| Refusal::invalid("excluded", error))?)
-        };
-        target.except_sessions.extend(excluded);
         let event = event.unwrap_or_default();
         if rooms.is_empty() || event.namespace != namespace {
             return Err(Refusal::invalid("event", "is kept nowhere"));
         }
-        let (class, sender) = (Class::Reliable, None);
-        Ok(Keeping {
-            namespace,
-            settings,
-            target,
-            rooms,
-            sender,
-            excluded,
-            user,
-            event,
-            class,
-            idempotency_key,
-        })
+        let (class, sender) = (Class::Reliable, frame::sender(&event));
+        Ok(Keeping { namespace, settings, target, rooms, sender, user, event, class, idempotency_key })
     }
 }
 
@@ -96,7 +79,6 @@ pub(super) fn wire(what: &Ask) -> request::What {
             event: Some(keeping.event.clone()),
             user: keeping.user.clone(),
             idempotency_key: keeping.idempotency_key.clone(),
-            excluded: keeping.excluded.map(|id| id.to_string()).unwrap_or_default(),
         }),
         Ask::Set(set, by) => {
             request::What::Set(node::SetKey { set: Some((&**set).into()), by: Some(by.clone()) })

@@ -43,7 +43,6 @@ fn event(id: u64, idempotency_key: &str, history: HistoryKind) -> Asked {
             target: Target::of(Who::Everyone),
             rooms: Vec::new(),
             sender: None,
-            excluded: None,
             user: "u".into(),
             event: v1::Event::default(),
             class: Class::Reliable,

@@ -198,9 +198,8 @@ impl Router {
         let (namespace, sender) = (namespace.into_string(), origin.sender());
         let user = sender.user.clone();
         let event = event(&namespace, &target, content, (id, sender));
-        let sender = origin.session().cloned();
-        let excluded = sender.as_ref().filter(|_| !target.include_sender).map(|session| session.id);
-        Keeping { namespace, settings, target, rooms, sender, excluded, user, event, class, idempotency_key }
+        let sender = origin.session().map(|session| session.id);
+        Keeping { namespace, settings, target, rooms, sender, user, event, class, idempotency_key }
     }
 
     /// Whether an identity may send this, and what holds in the namespace.
@@ -231,7 +230,7 @@ impl Router {
             namespace: &namespace,
             settings,
             target: &target,
-            sender: origin.session(),
+            sender: origin.session().map(|session| session.id.key),
             what: What::Frame(&frame),
             charged: false,
             now: clock::now(),
@@ -265,7 +264,7 @@ impl Router {
             namespace: &namespace,
             settings,
             target: &target,
-            sender: origin.session(),
+            sender: origin.session().map(|session| session.id.key),
             what: What::Frame(&frame),
             charged: false,
             now: clock::now(),

@@ -19,17 +19,14 @@ use super::{
     part::{Owner, Part},
 };
 use crate::{
-    base::{
-        clock,
-        ids::{RoomName, SessionId},
-        refusal::Refusal,
-    },
+    base::{clock, ids::RoomName, refusal::Refusal},
     bridge::{Carried, Changed, Places},
     history::Staged,
     hub::{Emission, What},
     session::owed::{StateAfter, Stretch},
     wire::{
         Frame,
+        frame::sender,
         target::{Target, Who},
     },
 };
@@ -103,7 +100,7 @@ impl Router {
             namespace: &event.namespace,
             settings: &settings,
             target: &event.target,
-            sender: None,
+            sender: event.sender.map(|session| session.key),
             what: What::Made(&show),
             charged: true,
             now: clock::now(),
@@ -161,11 +158,12 @@ impl Router {
             let Ok(room) = RoomName::try_from(hole.room.clone()) else { return };
             let mut target =
                 Target::of(Who::Union { rooms: vec![room], sessions: Vec::new(), users: Vec::new() });
-            target.except_sessions.extend(kept.excluded.parse::<SessionId>());
+            target.include_sender = kept.excluded.is_empty();
             let (frame, namespace) = (Frame::kept(kept.record), namespace.to_owned());
+            let sender = frame.to_event().and_then(|event| sender(&event));
             let (room, epoch, offset) = (hole.room.clone(), hole.epoch.clone(), kept.offset);
             let positions = vec![v1::RoomPosition { room, epoch, offset }];
-            let event = Carried { namespace, target, frame, places: None };
+            let event = Carried { namespace, target, frame, sender, places: None };
             self.hand_out_kept(&event, &Places { event_id: String::new(), positions });
         }
     }

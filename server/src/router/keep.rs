@@ -20,7 +20,6 @@ use crate::{
     },
     history::{Draft, Idempotency, Outcome, Seen, Staged},
     hub::{Emission, FanOut, What},
-    session::Session,
     wire::{
         Class,
         target::{Target, Who},
@@ -44,9 +43,8 @@ pub(super) struct Keeping {
     pub(super) target: Target,
     /// The histories that it belongs in.
     pub(super) rooms: Vec<RoomName>,
-    pub(super) sender: Option<Arc<Session>>,
-    /// The session that does not hear it.
-    pub(super) excluded: Option<SessionId>,
+    /// The session that has sent it, if one has.
+    pub(super) sender: Option<SessionId>,
     pub(super) user: String,
     pub(super) event: Event,
     pub(super) class: Class,
@@ -64,7 +62,7 @@ impl Keeping {
             namespace: &self.namespace,
             settings: &self.settings,
             target: &self.target,
-            sender: self.sender.as_ref(),
+            sender: self.sender.map(|session| session.key),
             what,
             charged,
             now: clock::now(),
@@ -236,7 +234,7 @@ impl Router {
             rooms: &keeping.rooms,
             event: keeping.event.clone(),
             class: keeping.class,
-            excluded: keeping.excluded,
+            excluded: keeping.sender.filter(|_| !keeping.target.include_sender),
             idempotency: named,
             now: clock::wall(),
         }

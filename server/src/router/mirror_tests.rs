@@ -25,6 +25,7 @@ fn event(offset: u64) -> Carried {
         namespace: "n".into(),
         target: Target::of(Who::Everyone),
         frame: Frame::event(event, Class::Reliable),
+        sender: None,
         places: Some(places),
     }
 }

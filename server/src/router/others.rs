@@ -390,7 +390,7 @@ fn emission<'a>(event: &'a Carried, settings: &'a NamespaceSettings) -> Emission
         namespace: &event.namespace,
         settings,
         target: &event.target,
-        sender: None,
+        sender: event.sender.map(|session| session.key),
         what: What::Frame(&event.frame),
         charged: true,
         now: clock::now(),

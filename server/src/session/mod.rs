@@ -87,7 +87,6 @@ pub struct Session {
     /// Frames and bytes that other nodes were told at once.
     far: Mutex<(u32, u32)>,
     progress: Mutex<Progress>,
-    gathering: Mutex<Option<(Arc<str>, Arc<str>)>>,
     // Held while pushed frames are carried out, so not part of `progress`.
     pushed_seq: Mutex<u32>,
 }
@@ -129,7 +128,6 @@ impl Session {
             far: Mutex::default(),
             progress: Mutex::new(Progress { last_ref: 0, emits }),
             pushed_seq: Mutex::new(0),
-            gathering: Mutex::default(),
         }
     }
 
@@ -301,12 +299,6 @@ impl Session {
     /// Whether the session should pause before it says more. Forgotten by being asked.
     pub fn take_pressed(&self) -> bool {
         self.pressed.swap(false, Ordering::Relaxed)
-    }
-
-    /// Notes the namespace and room in whose delivery window something of this session waits, and returns the one
-    /// noted before.
-    pub fn gathering(&self, place: Option<(Arc<str>, Arc<str>)>) -> Option<(Arc<str>, Arc<str>)> {
-        std::mem::replace(&mut self.gathering.lock(), place)
     }
 
     /// Tells the client that the session is over; nothing after it is sent. The first call decides.

@@ -10,7 +10,10 @@ use rialto_proto::v1::{
     self, Close, Event, Missed, Presence, Refused, RetryAdvice, ServerFrame, server_frame::Frame as Body,
 };
 
-use crate::base::refusal::{Closing, Refusal, Retry};
+use crate::base::{
+    ids::SessionId,
+    refusal::{Closing, Refusal, Retry},
+};
 
 /// Number of the field `frames` in `AttachResponse` and `ListenResponse`.
 const FRAMES_FIELD: u32 = 2;
@@ -104,9 +107,9 @@ impl Frame {
         }
     }
 
-    /// One event in a namespace that another node has encoded; `None` when it is anything else, so that nothing but one
-    /// event can get into what is sent.
-    pub fn heard(record: Bytes, class: Class, namespace: &str) -> Option<Self> {
+    /// One event in a namespace that another node has encoded, and the session that has sent it; `None` when it is anything else, so
+    /// that nothing but one event can get into what is sent.
+    pub fn heard(record: Bytes, class: Class, namespace: &str) -> Option<(Self, Option<SessionId>)> {
         let response = v1::AttachResponse::decode(record.clone()).ok()?;
         let [ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) }] = response.frames.as_slice() else {
             return None;
@@ -116,8 +119,8 @@ impl Frame {
             return None;
         }
         let kept = event.offset.is_some() || !event.positions.is_empty();
-        let (based, topic) = (event.delta.is_some(), topic(event));
-        Some(Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic })
+        let (based, topic, sender) = (event.delta.is_some(), topic(event), sender(event));
+        Some((Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic }, sender))
     }
 
     /// The event that it is, if it is one.
@@ -301,6 +304,11 @@ fn record(frame: &ServerFrame) -> Bytes {
     let mut bytes = BytesMut::with_capacity(encoding::message::encoded_len(FRAMES_FIELD, frame));
     encoding::message::encode(FRAMES_FIELD, frame, &mut bytes);
     bytes.freeze()
+}
+
+/// The session that has sent an event, if one has.
+pub fn sender(event: &Event) -> Option<SessionId> {
+    event.sender.as_ref()?.session.parse().ok()
 }
 
 fn topic(event: &Event) -> u64 {

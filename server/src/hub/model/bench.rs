@@ -208,7 +208,7 @@ impl Bench {
             namespace,
             settings: &self.settings,
             target: &target,
-            sender: Some(&self.clients[who].session),
+            sender: Some(self.clients[who].session.id.key),
             what: What::Frame(&Frame::event(event.clone(), Class::Reliable)),
             charged: false,
             now: self.now,
