@@ -1,9 +1,12 @@
 //! What rooms keep, on several nodes: one order for all members wherever they are, and nothing lost when a node or NATS goes.
 
-use rialto_proto::v1::{Durability, Recovery, client_frame::Command};
+use rialto_proto::v1::{Accepted, Durability, Emit, Recovery, Target, client_frame::Command};
+use rialto_server::base::config::Config;
 use rialto_tests::{
     cluster::Cluster,
     histories::{after, history, join, of, only, publish, texts},
+    nats::NatsServer,
+    node::TestNode,
     talker::{Talker, emit_in, rooms, text},
 };
 
@@ -100,4 +103,65 @@ async fn whatever_node_stops_what_was_accepted_is_there_and_offsets_go_on() {
             said.iter().enumerate().filter(|(at, _)| at % 5 == room).map(|(_, text)| text.clone()).collect();
         assert_eq!(texts(&kept.events), expected);
     }
+}
+
+/// Assertion 58, over nodes: also of what no room keeps where that is wanted, and when nodes that have taken it are gone.
+#[tokio::test]
+async fn an_event_with_the_same_key_takes_effect_once_on_whatever_node_it_is_said_again() {
+    let mut cluster = Cluster { nats: NatsServer::start().await, nodes: Vec::new() };
+    for _ in 0..3 {
+        let keys_shared = |config: &mut Config| {
+            config.namespaces.iter_mut().for_each(|namespace| namespace.settings.keys_shared = true);
+        };
+        cluster.nodes.push(Cluster::node(&cluster.nats, keys_shared).await);
+    }
+    let mut member = cluster.nodes[2].attach("bob").await;
+    let room = rooms(&["general"]);
+    let nobody = format!("{}-0000000000000", &member.id()[..member.id().find('-').unwrap()]);
+    let targets = [
+        ("chat", room.clone()),
+        ("memory", room.clone()),
+        ("default", room.clone()),
+        ("chat", Target { except_sessions: vec![nobody], ..room }),
+        ("default", Target { users: vec!["bob".to_owned()], ..Target::default() }),
+        ("default", Target { sessions: vec![member.id()], ..Target::default() }),
+        ("default", Target { everyone: true, ..Target::default() }),
+    ];
+    for (namespace, _) in &targets {
+        member.join(namespace, &["general"]).await;
+    }
+    let said: Vec<Emit> = (0..targets.len() * 4)
+        .map(|number| {
+            let ((namespace, target), key) = (&targets[number % targets.len()], number.to_string());
+            Emit { idempotency_key: key.clone(), ..emit_in(namespace, target.clone(), "message", &key) }
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for (number, emit) in said.iter().enumerate() {
+        let at = number % 3;
+        let accepted = say_to(&cluster.nodes[at], emit).await;
+        assert_eq!((accepted.duplicate, accepted.recipients_here), (false, u32::from(at == 2)));
+        assert_eq!(text(&member.expect_event("message").await), number.to_string());
+        taken.push(accepted);
+    }
+    for _ in 0..2 {
+        for (emit, first) in said.iter().zip(&taken) {
+            for node in &cluster.nodes {
+                let again = say_to(node, emit).await;
+                assert_eq!((again.duplicate, &again.event_id), (true, &first.event_id));
+                assert_eq!((again.offset, again.durability()), (first.offset, first.durability()));
+            }
+        }
+        cluster.nodes.remove(0).stop().await;
+    }
+    member.expect_nothing().await;
+}
+
+/// Says something over a session of its own.
+async fn say_to(node: &TestNode, emit: &Emit) -> Accepted {
+    let mut talker = node.attach("ann").await;
+    talker.enter(&emit.namespace).await.expect("it may");
+    let accepted = talker.try_emit(emit.clone()).await.expect("it is taken");
+    talker.bye().await;
+    accepted
 }

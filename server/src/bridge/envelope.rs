@@ -21,6 +21,7 @@ use crate::{
     },
     wire::{
         Class, Frame,
+        frame::Sent,
         target::{Target, Who},
     },
 };
@@ -115,15 +116,6 @@ pub struct Changed {
     pub entry: v1::StateEntry,
 }
 
-/// Where rooms keep an event.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Places {
-    /// The id of the event.
-    pub event_id: String,
-    /// One for each room.
-    pub positions: Vec<v1::RoomPosition>,
-}
-
 /// An event on its way between nodes.
 #[derive(Debug)]
 pub struct Carried {
@@ -133,10 +125,10 @@ pub struct Carried {
     pub target: Target,
     /// The event.
     pub frame: Frame,
-    /// The session that has sent it, if one has.
-    pub sender: Option<SessionId>,
-    /// Where it is kept, if it is.
-    pub places: Option<Places>,
+    /// Whose it is.
+    pub sent: Sent,
+    /// Where rooms keep it; one for each room.
+    pub positions: Vec<v1::RoomPosition>,
 }
 
 impl Said for Heard {
@@ -250,22 +242,16 @@ fn id(token: &str) -> Result<EventId, Malformed> {
 impl Carried {
     /// An event as another node has said it, checked.
     pub fn parse(fanout: Fanout) -> Result<Self, Malformed> {
-        let class = match fanout.class() {
-            FanoutClass::Reliable => Class::Reliable,
-            FanoutClass::Volatile => Class::Volatile,
-            FanoutClass::Latest => Class::Latest,
-            FanoutClass::Unspecified => return Err(malformed("it has no class")),
-        };
+        let class = class_of(fanout.class()).ok_or_else(|| malformed("it has no class"))?;
         let namespace = NamespaceName::try_from(fanout.namespace).map_err(malformed)?;
         let target = Target::try_from(fanout.target).map_err(malformed)?;
         let frame = Frame::heard(fanout.record, class, namespace.as_str());
-        let (frame, sender) = frame.ok_or_else(|| malformed("it holds no event of its namespace"))?;
-        let (event_id, positions) = (fanout.event_id, fanout.positions);
+        let (frame, sent) = frame.ok_or_else(|| malformed("it holds no event of its namespace"))?;
+        let positions = fanout.positions;
         if frame.is_kept() == positions.is_empty() {
             return Err(malformed("it does not say where it is kept"));
         }
-        let places = (!positions.is_empty()).then_some(Places { event_id, positions });
-        Ok(Self { namespace: namespace.into_string(), target, frame, sender, places })
+        Ok(Self { namespace: namespace.into_string(), target, frame, sent, positions })
     }
 }
 
@@ -295,17 +281,31 @@ pub(super) fn places(namespace: &str, target: &Target, is_here: impl Fn(&Session
     places
 }
 
-/// An event for other nodes, but for its numbers.
-pub(super) fn fanout(namespace: &str, target: &Target, frame: &Frame) -> Fanout {
-    let class = match frame.class() {
+/// A class as it is said.
+pub fn fanout_class(class: Class) -> FanoutClass {
+    match class {
         Class::Volatile => FanoutClass::Volatile,
         Class::Latest => FanoutClass::Latest,
         Class::Reliable | Class::Answer => FanoutClass::Reliable,
-    };
+    }
+}
+
+/// A class as it was said, if it was.
+pub fn class_of(class: FanoutClass) -> Option<Class> {
+    match class {
+        FanoutClass::Reliable => Some(Class::Reliable),
+        FanoutClass::Volatile => Some(Class::Volatile),
+        FanoutClass::Latest => Some(Class::Latest),
+        FanoutClass::Unspecified => None,
+    }
+}
+
+/// An event for other nodes, but for its numbers.
+pub(super) fn fanout(namespace: &str, target: &Target, frame: &Frame) -> Fanout {
     Fanout {
         namespace: namespace.to_owned(),
         target: Some(target.into()),
-        class: class.into(),
+        class: fanout_class(frame.class()).into(),
         record: frame.record().clone(),
         ..Fanout::default()
     }

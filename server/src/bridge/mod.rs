@@ -38,7 +38,7 @@ use rialto_proto::{
         Announce, Answer, Errand, ErrandDone, Fanout, GiveUp, Members, Question, QuestionDone, Relay,
         Request, Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
     },
-    v1::{Event, RepliesDone, ReplyItem, StateEntry},
+    v1::{Event, RepliesDone, ReplyItem, RoomPosition, StateEntry},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -47,7 +47,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    envelope::{Carried, Changed, Heard, Malformed, Places, Word},
+    envelope::{Carried, Changed, Heard, Malformed, Word, class_of, fanout_class},
     gaps::{Gaps, Verdict},
     interest::Pin,
     link::{Link, LinkError, LinkState},
@@ -143,12 +143,11 @@ impl Bridge {
     pub fn say_kept(
         &self,
         (namespace, target, frame): (&str, &Target, &Frame),
-        kept: Places,
+        positions: Vec<RoomPosition>,
         is_here: impl Fn(&SessionId) -> bool,
     ) -> usize {
         let places = envelope::places(namespace, target, is_here);
-        let Places { event_id, positions } = kept;
-        let fanout = Fanout { event_id, positions, ..envelope::fanout(namespace, target, frame) };
+        let fanout = Fanout { positions, ..envelope::fanout(namespace, target, frame) };
         self.say_beside(&places, &What::Fanout(fanout))
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rialto_proto::v1::{Accepted, StateEntry};
+use rialto_proto::v1::{Accepted, Durability, StateEntry};
 
 use super::{
     Histories, OpenError,
@@ -137,7 +137,8 @@ impl Replay<'_> {
             life.entries.push((place.offset, entry));
         }
         if let Some(key) = &event.key {
-            let durability = self.log.durability();
+            let kept = !event.places.is_empty();
+            let durability = if kept { self.log.durability() } else { Durability::Memory };
             let answer = || {
                 let events = Frame::kept(event.frame.clone()).events();
                 let answer = events.first().map(accepted).unwrap_or_default();

@@ -178,23 +178,33 @@ impl Histories {
             bytes: u32::try_from(frame.bytes()).unwrap_or(u32::MAX),
             share: 0,
         };
-        if durable {
+        let record = if durable {
+            let excluded = excluded.map(|id| id.to_string()).unwrap_or_default();
+            Some(EventRecord { excluded, ..event_record(namespace, places, &frame) })
+        } else if self.tuning.shared && places.is_empty() && key.is_some() {
+            // Whoever goes on from the log has to know the key of what is kept nowhere as well.
+            let event = Event { event_id: accepted.event_id.clone(), ..Event::default() };
+            Some(event_record(namespace, places, &Frame::event(event, class)))
+        } else {
+            None
+        };
+        let written = record.is_some();
+        if let Some(record) = record {
             let key = key
                 .zip(draft.idempotency)
                 .map(|(id, named)| KeyRecord { id: id.0.to_vec(), digest: named.digest.to_vec() });
-            let record = event_record(namespace, places, &frame);
-            let excluded = excluded.map(|id| id.to_string()).unwrap_or_default();
-            let record =
-                Kind::Event(EventRecord { at_ms: entry.at_ms, excluded, key, ..record }).into_bytes();
+            let record = Kind::Event(EventRecord { at_ms: entry.at_ms, key, ..record }).into_bytes();
             entry.position = self.append(&record)?;
             entry.share = share(record.len(), places.len());
+        }
+        if durable {
             accepted.durability = self.durability().into();
         }
         if let Some(id) = key {
             self.keys.lock().place(id, entry.position, &accepted);
         }
         let mut staged = Staged {
-            position: durable.then_some(entry.position),
+            position: written.then_some(entry.position),
             frame,
             accepted,
             namespace: namespace.into(),

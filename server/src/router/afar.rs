@@ -152,6 +152,13 @@ impl Router {
         self.awaited.lock().remove(&keeping.event.event_id).unwrap_or_default()
     }
 
+    /// An event of another node has reached so many sessions here: if this one has asked for it, it waits to know.
+    pub(super) fn count_awaited(&self, event_id: &str, delivered: u32) {
+        if let Some(reached) = self.awaited.lock().get_mut(event_id) {
+            *reached += delivered;
+        }
+    }
+
     /// A node is gone: nobody waits for it any more.
     pub(super) fn lose_owner(self: &Arc<Self>, bridge: &Bridge, node: NodeId) {
         for part in 0..self.parts.count() {

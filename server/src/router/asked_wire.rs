@@ -10,13 +10,10 @@ use super::{
 };
 use crate::{
     base::{ids::NamespaceName, refusal::Refusal},
+    bridge::{class_of, fanout_class},
     hub,
     session::owed::{StateAfter, Stretch},
-    wire::{
-        Class, Frame, frame,
-        state::SetState,
-        target::{Target, Who},
-    },
+    wire::{Class, Frame, frame, state::SetState, target::Target},
 };
 
 impl Router {
@@ -42,21 +39,23 @@ impl Router {
     }
 
     fn parse_keep(&self, keep: node::Keep) -> Result<Keeping, Refusal> {
-        let node::Keep { namespace, target, event, user, idempotency_key } = keep;
+        let class = keep.class();
+        let node::Keep { namespace, target, event, user, idempotency_key, kept, .. } = keep;
         let namespace = NamespaceName::try_from(namespace)
             .map_err(|error| Refusal::name("namespace", error))?
             .into_string();
         let settings = self.hub.namespaces.settings(&namespace).ok_or_else(hub::unknown)?;
         let target = Target::try_from(target)?;
-        let rooms = match &target.who {
-            Who::Union { rooms, .. } => rooms.clone(),
-            Who::Everyone | Who::AnyOf(_) => Vec::new(),
-        };
+        let rooms = if kept { target.rooms().to_vec() } else { Vec::new() };
         let event = event.unwrap_or_default();
-        if rooms.is_empty() || event.namespace != namespace {
+        if kept == rooms.is_empty() || !kept && idempotency_key.is_empty() {
             return Err(Refusal::invalid("event", "is kept nowhere"));
         }
-        let (class, sender) = (Class::Reliable, frame::sender(&event));
+        if event.namespace != namespace {
+            return Err(Refusal::invalid("event", "is of another namespace"));
+        }
+        let class = class_of(class).ok_or_else(|| Refusal::invalid("class", "is missing"))?;
+        let sender = frame::sender(&event);
         Ok(Keeping { namespace, settings, target, rooms, sender, user, event, class, idempotency_key })
     }
 }
@@ -79,6 +78,8 @@ pub(super) fn wire(what: &Ask) -> request::What {
             event: Some(keeping.event.clone()),
             user: keeping.user.clone(),
             idempotency_key: keeping.idempotency_key.clone(),
+            kept: !keeping.rooms.is_empty(),
+            class: fanout_class(keeping.class).into(),
         }),
         Ask::Set(set, by) => {
             request::What::Set(node::SetKey { set: Some((&**set).into()), by: Some(by.clone()) })

@@ -20,13 +20,13 @@ use super::{
 };
 use crate::{
     base::{clock, ids::RoomName, refusal::Refusal},
-    bridge::{Carried, Changed, Places},
+    bridge::{Carried, Changed},
     history::Staged,
     hub::{Emission, What},
     session::owed::{StateAfter, Stretch},
     wire::{
         Frame,
-        frame::sender,
+        frame::{Sent, sender},
         target::{Target, Who},
     },
 };
@@ -44,9 +44,8 @@ impl Router {
     pub(super) fn tell_kept(&self, keeping: &Keeping, staged: &Staged) {
         let Some(bridge) = &self.bridge else { return };
         let positions = positions(&staged.accepted, &keeping.rooms);
-        let kept = Places { event_id: staged.accepted.event_id.clone(), positions };
         let event = (keeping.namespace.as_str(), &keeping.target, &staged.frame);
-        self.count_lost(bridge.say_kept(event, kept, |session| self.is_here(session)));
+        self.count_lost(bridge.say_kept(event, positions, |session| self.is_here(session)));
     }
 
     /// Notes that an event was handed out here that is kept here.
@@ -64,17 +63,17 @@ impl Router {
     }
 
     /// Hands an event of another node that rooms keep to those here whom it is for, when its turn has come.
-    pub(super) fn hear_kept(self: &Arc<Self>, event: Carried, places: &Places) {
+    pub(super) fn hear_kept(self: &Arc<Self>, event: Carried) {
         let mut mirror = self.mirror.lock();
-        match mirror.turn(&event.namespace, &places.positions) {
+        match mirror.turn(&event.namespace, &event.positions) {
             Turn::Again => {}
             Turn::Next => {
                 drop(mirror);
-                self.hand_out_kept(&event, places);
+                self.hand_out_kept(&event);
             }
             Turn::Early(hole) => {
                 let namespace = event.namespace.clone();
-                let wait = mirror.hold(&namespace, &hole, Carried { places: Some(places.clone()), ..event });
+                let wait = mirror.hold(&namespace, &hole, event);
                 drop(mirror);
                 if wait == Wait::Begins {
                     self.read_hole(&namespace, hole);
@@ -84,23 +83,23 @@ impl Router {
                 let ended = mirror.end_life(&event.namespace, &at);
                 drop(mirror);
                 self.tell_other_life(&event.namespace, &at.room, ended);
-                self.hear_kept(event, places);
+                self.hear_kept(event);
             }
         }
     }
 
-    fn hand_out_kept(&self, event: &Carried, places: &Places) {
+    fn hand_out_kept(&self, event: &Carried) {
         let Some(settings) = self.hub.namespaces.settings(&event.namespace) else { return };
         let show = || {
             // What is read in one place may be heard in another meanwhile.
-            let new = self.mirror.lock().advance(&event.namespace, &places.positions);
+            let new = self.mirror.lock().advance(&event.namespace, &event.positions);
             if new { Ok(event.frame.clone()) } else { Err(Refusal::new(RefusalCode::Internal, "again")) }
         };
         let emission = Emission {
             namespace: &event.namespace,
             settings: &settings,
             target: &event.target,
-            sender: event.sender.map(|session| session.key),
+            sender: event.sent.by.map(|session| session.key),
             what: What::Made(&show),
             charged: true,
             now: clock::now(),
@@ -110,9 +109,7 @@ impl Router {
                 if let Some(due) = fan_out.due.take() {
                     self.flush_at(due, event.namespace.clone(), event.target.clone());
                 }
-                if let Some(delivered) = self.awaited.lock().get_mut(&places.event_id) {
-                    *delivered += fan_out.delivered;
-                }
+                self.count_awaited(&event.sent.event_id, fan_out.delivered);
                 self.settle_heard(fan_out);
             }
             Err(held) => drop(self.let_go(held)),
@@ -160,11 +157,11 @@ impl Router {
                 Target::of(Who::Union { rooms: vec![room], sessions: Vec::new(), users: Vec::new() });
             target.include_sender = kept.excluded.is_empty();
             let (frame, namespace) = (Frame::kept(kept.record), namespace.to_owned());
-            let sender = frame.to_event().and_then(|event| sender(&event));
+            let sent =
+                Sent { event_id: String::new(), by: frame.to_event().and_then(|event| sender(&event)) };
             let (room, epoch, offset) = (hole.room.clone(), hole.epoch.clone(), kept.offset);
             let positions = vec![v1::RoomPosition { room, epoch, offset }];
-            let event = Carried { namespace, target, frame, sender, places: None };
-            self.hand_out_kept(&event, &Places { event_id: String::new(), positions });
+            self.hand_out_kept(&Carried { namespace, target, frame, sent, positions });
         }
     }
 
@@ -180,11 +177,7 @@ impl Router {
     /// Hands out what has waited behind a hole.
     fn go_on(self: &Arc<Self>, namespace: &str, hole: &Hole) {
         let waited = self.mirror.lock().repaired(namespace, hole);
-        for mut event in waited {
-            if let Some(places) = event.places.take() {
-                self.hear_kept(event, &places);
-            }
-        }
+        waited.into_iter().for_each(|event| self.hear_kept(event));
         // The owner may have told meanwhile that there is more.
         let behind = self.mirror.lock().behind(namespace, &hole.room);
         if let Some(hole) = behind {

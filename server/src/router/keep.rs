@@ -54,7 +54,8 @@ pub(super) struct Keeping {
 impl Keeping {
     /// Whether who owns the part next knows whether it was kept: it reads the keys of events with the events.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.settings.history == HistoryKind::Durable && !self.idempotency_key.is_empty()
+        let durable = self.rooms.is_empty() || self.settings.history == HistoryKind::Durable;
+        durable && !self.idempotency_key.is_empty()
     }
 
     fn emission<'a>(&'a self, what: What<'a>, charged: bool) -> Emission<'a> {
@@ -111,16 +112,26 @@ impl Router {
 
     /// Takes an event that is kept or named for ever. `done` hears of it, at once or when it is durable.
     pub(super) fn keep(&self, keeping: Keeping, done: Done) {
-        let Some(first) = keeping.rooms.first() else {
-            // A name alone.
-            return self.keep_in_memory(&Arc::clone(self.parts.own()), keeping, done);
-        };
+        let Some(first) = keeping.rooms.first() else { return self.keep_name(keeping, done) };
         let part = |room: &RoomName| self.parts.of(&keeping.namespace, room.as_str());
         let first = part(first);
         if keeping.rooms.iter().all(|room| part(room) == first) {
             return self.keep_in(first, keeping, done);
         }
         self.keep_apart(keeping, done);
+    }
+
+    /// Takes an event that is kept nowhere under its idempotency key. Where all nodes are to know that, the owner of its first room, or
+    /// of its user where it is for none, notes the key and hands the event out, so that those of one room keep their order; but not
+    /// what is for this node alone, or for whoever is here.
+    fn keep_name(&self, keeping: Keeping, done: Done) {
+        let anywhere = !keeping.target.local && !matches!(keeping.target.who, Who::AnyOf(_));
+        if !(keeping.settings.keys_shared && anywhere && self.bridge.is_some()) {
+            return self.keep_in_memory(&Arc::clone(self.parts.own()), keeping, done);
+        }
+        let of = keeping.target.rooms().first().map_or(keeping.user.as_str(), RoomName::as_str);
+        let part = self.parts.of(&keeping.namespace, of);
+        self.keep_afar(part, keeping, done);
     }
 
     /// Takes an event that is kept in rooms of one part.
@@ -306,8 +317,12 @@ fn hand_out(part: Arc<Part>, keeping: Keeping, staged: Staged, done: Done) -> De
                 if let Some(due) = fan_out.due.take() {
                     router.flush_at(due, keeping.namespace.clone(), keeping.target.clone());
                 }
-                router.tell_kept(&keeping, &staged);
-                router.tell_programs(&keeping.settings, &keeping.rooms, &staged.frame);
+                if staged.is_kept() {
+                    router.tell_kept(&keeping, &staged);
+                } else {
+                    router.tell_others(&keeping.namespace, &keeping.target, &staged.frame);
+                }
+                router.tell_programs(&keeping.settings, keeping.target.rooms(), &staged.frame);
                 let accepted = part.histories.answered(&staged, fan_out.delivered);
                 done(router, Ok(Taken { accepted, fan_out }));
             }

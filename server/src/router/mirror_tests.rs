@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::{
     Class, Frame,
+    frame::Sent,
     target::{Target, Who},
 };
 
@@ -20,13 +21,12 @@ fn head(epoch: &str, first: u64, last: u64) -> Head {
 
 fn event(offset: u64) -> Carried {
     let event = rialto_proto::v1::Event { namespace: "n".into(), offset: Some(offset), ..Default::default() };
-    let places = crate::bridge::Places { event_id: String::new(), positions: vec![at("a", EPOCH, offset)] };
     Carried {
         namespace: "n".into(),
         target: Target::of(Who::Everyone),
         frame: Frame::event(event, Class::Reliable),
-        sender: None,
-        places: Some(places),
+        sent: Sent { event_id: String::new(), by: None },
+        positions: vec![at("a", EPOCH, offset)],
     }
 }
 
@@ -52,7 +52,7 @@ impl Node {
     }
 
     fn hear(&mut self, event: Carried) {
-        let positions = event.places.as_ref().map(|places| places.positions.clone()).unwrap_or_default();
+        let positions = event.positions.clone();
         match self.mirror.turn("n", &positions) {
             Turn::Next => self.hand_out(positions[0].offset),
             Turn::Again => {}

@@ -199,12 +199,8 @@ impl Router {
             return;
         }
         match heard.word {
-            Word::Event(mut event) => match event.places.take() {
-                Some(places) => self.hear_kept(*event, &places),
-                None => {
-                    self.emit_here(*event);
-                }
-            },
+            Word::Event(event) if event.positions.is_empty() => drop(self.emit_here(*event)),
+            Word::Event(event) => self.hear_kept(*event),
             Word::Announce { leaves: false, .. } => {
                 if bridge.note(heard.origin, false, clock::now()) {
                     self.meet_again(heard.origin);
@@ -250,6 +246,7 @@ impl Router {
                     self.flush_at(due, event.namespace, event.target);
                 }
                 let delivered = fan_out.delivered;
+                self.count_awaited(&event.sent.event_id, delivered);
                 self.settle_heard(fan_out);
                 delivered
             }
@@ -390,7 +387,7 @@ fn emission<'a>(event: &'a Carried, settings: &'a NamespaceSettings) -> Emission
         namespace: &event.namespace,
         settings,
         target: &event.target,
-        sender: event.sender.map(|session| session.key),
+        sender: event.sent.by.map(|session| session.key),
         what: What::Frame(&event.frame),
         charged: true,
         now: clock::now(),

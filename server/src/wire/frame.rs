@@ -46,6 +46,15 @@ pub struct Frame {
     topic: u64,
 }
 
+/// Whose an event is.
+#[derive(Debug)]
+pub struct Sent {
+    /// Identity of the event.
+    pub event_id: String,
+    /// The session that has sent it, if one has.
+    pub by: Option<SessionId>,
+}
+
 /// Everything that a frame is, for another node.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -107,11 +116,12 @@ impl Frame {
         }
     }
 
-    /// One event in a namespace that another node has encoded, and the session that has sent it; `None` when it is anything else, so
-    /// that nothing but one event can get into what is sent.
-    pub fn heard(record: Bytes, class: Class, namespace: &str) -> Option<(Self, Option<SessionId>)> {
-        let response = v1::AttachResponse::decode(record.clone()).ok()?;
-        let [ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) }] = response.frames.as_slice() else {
+    /// One event in a namespace that another node has encoded, and whose it is; `None` when it is anything else, so that nothing but
+    /// one event can get into what is sent.
+    pub fn heard(record: Bytes, class: Class, namespace: &str) -> Option<(Self, Sent)> {
+        let mut response = v1::AttachResponse::decode(record.clone()).ok()?;
+        let [ServerFrame { r#ref: 0, frame: Some(Body::Event(event)) }] = response.frames.as_mut_slice()
+        else {
             return None;
         };
         let alone = record[0] == FRAMES_TAG && skip(record.clone(), 1).is_empty();
@@ -119,8 +129,9 @@ impl Frame {
             return None;
         }
         let kept = event.offset.is_some() || !event.positions.is_empty();
-        let (based, topic, sender) = (event.delta.is_some(), topic(event), sender(event));
-        Some((Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic }, sender))
+        let (based, topic) = (event.delta.is_some(), topic(event));
+        let sent = Sent { by: sender(event), event_id: std::mem::take(&mut event.event_id) };
+        Some((Self { record, count: 1, reference: 0, class, kept, based, notice: false, topic }, sent))
     }
 
     /// The event that it is, if it is one.

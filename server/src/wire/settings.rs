@@ -29,6 +29,7 @@ pub fn apply(
         history_bytes_max: change.history_bytes_max.unwrap_or(settings.history_bytes_max),
         history_age_max: age.transpose()?.unwrap_or(settings.history_age_max),
         state_keys_max: change.state_keys_max.unwrap_or(settings.state_keys_max),
+        keys_shared: change.keys_shared.unwrap_or(settings.keys_shared),
         nats_in: change.nats_in.unwrap_or(settings.nats_in),
         nats_out: change.nats_out.unwrap_or(settings.nats_out),
     };
@@ -52,6 +53,7 @@ pub fn shown(settings: &NamespaceSettings) -> v1::NamespaceSettings {
         history_bytes_max: Some(settings.history_bytes_max),
         history_age_max: prost_types::Duration::try_from(settings.history_age_max).ok(),
         state_keys_max: Some(settings.state_keys_max),
+        keys_shared: Some(settings.keys_shared),
         nats_in: Some(settings.nats_in),
         nats_out: Some(settings.nats_out),
     }

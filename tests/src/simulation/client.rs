@@ -82,9 +82,9 @@ pub(super) enum Greeting {
 
 /// One client.
 pub(super) struct Client {
-    pub(super) index: usize,
     /// Whether there are several nodes.
     several: bool,
+    pub(super) index: usize,
     /// What it is called as a sender and receiver: another name with each session.
     pub(super) name: String,
     pub(super) sessions: u32,
@@ -118,8 +118,8 @@ impl Client {
     /// Client number `index`, who has not said anything.
     pub(super) fn new(index: usize, several: bool) -> Self {
         Self {
-            index,
             several,
+            index,
             name: String::new(),
             sessions: 0,
             proof: None,
@@ -217,9 +217,11 @@ impl Client {
         if self.proof.take().is_some() {
             recorder.seen(&self.name, Seen::Ended);
         }
-        for (_, Pending { what, .. }) in std::mem::take(&mut self.pending) {
-            // With several nodes it may still be on its way between them, and come after what is said again.
-            self.unknown(if self.several { what.not_again() } else { what }, recorder);
+        let mut rooms = BTreeSet::new();
+        for (_, Pending { what, .. }) in std::mem::take(&mut self.pending).into_iter().rev() {
+            let newest = !matches!(&what, What::Emit { room, .. } if !rooms.insert(*room));
+            // With several nodes what is older may have been refused, and what is newer taken.
+            self.unknown(if self.several && !newest { what.not_again() } else { what }, recorder);
         }
         self.members.clear();
         self.asked.clear();

@@ -100,8 +100,13 @@ impl Notes {
         found.unwrap_or_else(|| panic!("there is no room {namespace}/{name}"))
     }
 
-    /// Whether an idempotency key of this room says nothing: what no room keeps has one on each node.
+    /// Whether an idempotency key of this room says nothing to other nodes.
     pub(super) fn is_keyless(&self, room: usize) -> bool {
+        self.is_carried(room) && &*self.rooms[room].namespace != "loose"
+    }
+
+    /// Whether what is said in this room goes to other nodes without being kept.
+    pub(super) fn is_carried(&self, room: usize) -> bool {
         self.several && !self.is_kept(room)
     }
 

@@ -216,7 +216,7 @@ impl Client {
         content.headers.insert("padding".to_owned(), padding);
         let mut target =
             Target { rooms: vec![at.name.to_string()], include_sender: again, ..Target::default() };
-        if notes.is_keyless(room) && message.n.is_multiple_of(3) {
+        if notes.is_carried(room) && message.n.is_multiple_of(3) {
             // Nobody else, but it goes to other nodes by two ways.
             target.users = vec!["nobody".to_owned()];
         }

@@ -121,6 +121,7 @@ fn namespaces(chance: &mut Chance, forgets: bool) -> Vec<NamespaceConfig> {
         let settings = &mut namespace.settings;
         (settings.history, settings.falling_behind) = (history, falling_behind);
         settings.room_emits_per_second = 0;
+        settings.keys_shared = name == "loose";
         if forgets {
             settings.history_events_max = 40;
         }

@@ -185,6 +185,8 @@ pub struct NamespaceSettings {
     pub history_age_max: Duration,
     /// Keys that the state of one room may have.
     pub state_keys_max: u32,
+    /// Whether idempotency keys of events that no room keeps hold on all nodes.
+    pub keys_shared: bool,
     /// Whether programs that speak NATS and not Rialto may publish into rooms.
     pub nats_in: bool,
     /// Whether such programs may hear what is said in rooms.
@@ -205,6 +207,7 @@ impl Default for NamespaceSettings {
             history_bytes_max: 4 << 20,
             history_age_max: Duration::from_secs(7 * 24 * 3600),
             state_keys_max: 1_000,
+            keys_shared: false,
             nats_in: false,
             nats_out: false,
         }
