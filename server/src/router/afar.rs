@@ -16,7 +16,8 @@ use super::{
     Router,
     asked_wire::{checked, wire, wire_answer},
     asking::{Answer, Answered, Ask, Asked, At, Place, Turned},
-    keep::{Done, Keeping, Taken, storage_failed},
+    keep::storage_failed,
+    keeping::{Done, Keeping, Taken},
     others::unreachable_part,
     part::{Owner, Part},
 };

@@ -8,7 +8,7 @@ use rialto_proto::v1::Accepted;
 
 use super::{
     Router,
-    keep::{Done, Keeping, Taken},
+    keeping::{Done, Keeping, Taken},
 };
 use crate::{
     base::{ids::RoomName, refusal::Refusal},

@@ -6,7 +6,8 @@ use rialto_proto::node::{self, request, response};
 use super::{
     Router,
     asking::{Answer, Ask},
-    keep::{Keeping, storage_failed},
+    keep::storage_failed,
+    keeping::Keeping,
 };
 use crate::{
     base::{ids::NamespaceName, refusal::Refusal},

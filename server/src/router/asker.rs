@@ -2,7 +2,7 @@
 //! that there will be no more. Called by `reply`, which tells under the lock of the table of waits, so that the end
 //! never overtakes a reply.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::Mutex;
 use rialto_proto::{
@@ -11,10 +11,10 @@ use rialto_proto::{
 };
 use tokio::sync::oneshot;
 
-use super::moving::wire;
+use super::{Router, moving::wire};
 
 use crate::{
-    base::ids::EventId,
+    base::ids::{EventId, NodeId},
     bridge::Bridge,
     session::{Session, moving::Stage, outbox::Put},
     wire::Frame,
@@ -107,6 +107,29 @@ impl Question {
             bridge.relay(node, Relay { session, frame, done });
         }
     }
+}
+
+/// Gives up a wait when the one who asked has gone.
+pub(super) struct GiveUp<'a> {
+    pub(super) router: &'a Router,
+    pub(super) id: EventId,
+}
+
+impl Drop for GiveUp<'_> {
+    fn drop(&mut self) {
+        self.router.give_up_wait(self.id);
+    }
+}
+
+/// Who is asked: sessions here, and whoever it is for on other nodes.
+pub(super) struct Asked<'a> {
+    pub(super) receivers: &'a [Arc<Session>],
+    pub(super) nodes: BTreeSet<NodeId>,
+}
+
+/// Whether nobody was asked.
+pub(super) fn nobody(summary: &RepliesDone) -> bool {
+    !summary.timed_out && summary.missing_count == 0 && summary.nodes_missing.is_empty()
 }
 
 impl Asker {

@@ -19,7 +19,7 @@ use rialto_proto::{
 
 use super::{
     Router,
-    keep::{Keeping, Taken},
+    keeping::{Keeping, Taken},
 };
 use crate::{
     base::{clock::Instant, ids::NodeId, refusal::Refusal},

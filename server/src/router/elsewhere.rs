@@ -10,10 +10,9 @@ use rialto_proto::{
 
 use super::{
     Router,
-    asker::{Asker, Heard, Question},
+    asker::{Asked, Asker, GiveUp, Heard, Question, nobody},
     directory,
     emit::{Origin, accepted, encode},
-    reply::{Asked, GiveUp},
 };
 use crate::{
     base::{
@@ -130,9 +129,4 @@ impl Router {
         self.ask_nodes(&[node].into(), (&namespace, &target, &frame), id, timeout);
         Ok(GiveUp { router: self, id })
     }
-}
-
-/// Whether nobody was asked.
-pub(super) fn nobody(summary: &RepliesDone) -> bool {
-    !summary.timed_out && summary.missing_count == 0 && summary.nodes_missing.is_empty()
 }

@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::{
     Router,
-    asker::Asker,
+    asker::{Asked, Asker},
     dispatch::forbidden,
-    keep::{Keeping, Taken, storage_failed},
-    reply::Asked,
+    keep::storage_failed,
+    keeping::{Keeping, Taken},
 };
 use crate::{
     auth::{Identity, Right},

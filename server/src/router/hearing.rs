@@ -12,7 +12,7 @@ use tokio::time::{interval, timeout};
 use super::{
     Router,
     asking::{Answer, Answered, Ask},
-    keep::Keeping,
+    keeping::Keeping,
     mirror::{Change, Hole, Missing, Turn, Wait},
     others::unreachable_part,
     owed::missed,

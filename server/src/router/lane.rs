@@ -10,23 +10,16 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Notify, watch},
-    task::coop,
-};
+use tokio::sync::Notify;
 
-use super::{Router, part::Part};
+use super::Router;
 use crate::log::{LogError, Position, Progress};
 
 /// Deeds that may wait before nobody is read from any more.
 const DEEDS_MAX: usize = 4_096;
-
-/// How often it is looked whether anybody has a part that is not here any more.
-const UNUSED_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 /// What is done when its time has come; told whether what it waited for is durable.
 pub(super) type Deed = Box<dyn FnOnce(&Arc<Router>, Result<(), LogError>) + Send>;
@@ -36,7 +29,8 @@ pub(super) type Deed = Box<dyn FnOnce(&Arc<Router>, Result<(), LogError>) + Send
 pub(super) struct Lane {
     waiting: Mutex<Waiting>,
     count: AtomicUsize,
-    changed: Notify,
+    /// Something was put in that waits for nothing but those before it.
+    pub(super) changed: Notify,
     drained: Notify,
 }
 
@@ -85,7 +79,7 @@ impl Lane {
     }
 
     /// The next deed, when what it waits for is durable or will never be.
-    fn next(&self, progress: &Progress) -> Option<(Deed, Result<(), LogError>)> {
+    pub(super) fn next(&self, progress: &Progress) -> Option<(Deed, Result<(), LogError>)> {
         let mut waiting = self.waiting.lock();
         let (position, _) = waiting.deeds.front()?;
         let outcome = match (position, &progress.failed) {
@@ -97,7 +91,8 @@ impl Lane {
         waiting.deeds.pop_front().map(|(_, deed)| (deed, outcome))
     }
 
-    fn done(&self) {
+    /// A deed was done.
+    pub(super) fn done(&self) {
         let before = self.count.fetch_sub(1, Ordering::Relaxed);
         if before <= DEEDS_MAX {
             self.drained.notify_waiters();
@@ -122,55 +117,5 @@ impl Lane {
             }
             drained.await;
         }
-    }
-}
-
-impl Router {
-    /// Does what has waited for the log that is this node's own.
-    pub async fn run_own_lane(self: Arc<Self>, progress: watch::Receiver<Progress>) {
-        let own = Arc::clone(self.parts.own());
-        self.run_lane(own, progress).await;
-    }
-
-    /// Does what has waited for the log of a part, until the log ends or the node does.
-    pub(super) async fn run_lane(self: Arc<Self>, part: Arc<Part>, mut progress: watch::Receiver<Progress>) {
-        loop {
-            let reached = progress.borrow_and_update().clone();
-            while let Some((deed, outcome)) = part.lane.next(&reached) {
-                deed(&self, outcome);
-                part.lane.done();
-                coop::consume_budget().await;
-            }
-            tokio::select! {
-                biased;
-                () = self.tasks.stopping().cancelled() => return,
-                () = unused(&part) => return,
-                changed = progress.changed() => if changed.is_err() { return },
-                () = part.lane.changed.notified() => {}
-            }
-        }
-    }
-
-    /// Waits until the logs take more.
-    pub async fn writable(&self) {
-        for part in self.parts.all_here() {
-            part.lane.writable().await;
-        }
-    }
-
-    /// Waits until everything that was taken is durable and handed out.
-    pub async fn settled(&self) {
-        for part in self.parts.all_here() {
-            part.lane.drained().await;
-        }
-        self.nothing_asked().await;
-    }
-}
-
-/// Waits until a part is not here any more and nobody can put something in its lane.
-async fn unused(part: &Arc<Part>) {
-    part.closed.cancelled().await;
-    while Arc::strong_count(part) > 1 {
-        tokio::time::sleep(UNUSED_LOOKED_EVERY).await;
     }
 }

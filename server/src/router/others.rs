@@ -9,7 +9,10 @@ use tokio::{
     time::{MissedTickBehavior, interval_at, sleep},
 };
 
-use super::{Router, asker::Asker, reply::Asked};
+use super::{
+    Router,
+    asker::{Asked, Asker},
+};
 use crate::{
     base::{
         clock,

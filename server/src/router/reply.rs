@@ -11,8 +11,7 @@ use tokio::sync::oneshot::error::RecvError;
 
 use super::{
     Router,
-    asker::{Asker, Heard, Question},
-    elsewhere::nobody,
+    asker::{Asked, Asker, GiveUp, Heard, Question, nobody},
     emit::{Origin, accepted},
 };
 use crate::{
@@ -35,24 +34,6 @@ use crate::{
         content,
     },
 };
-
-/// Gives up a wait when the one who asked has gone.
-pub(super) struct GiveUp<'a> {
-    pub(super) router: &'a Router,
-    pub(super) id: EventId,
-}
-
-impl Drop for GiveUp<'_> {
-    fn drop(&mut self) {
-        self.router.give_up_wait(self.id);
-    }
-}
-
-/// Who is asked: sessions here, and whoever it is for on other nodes.
-pub(super) struct Asked<'a> {
-    pub(super) receivers: &'a [Arc<Session>],
-    pub(super) nodes: BTreeSet<NodeId>,
-}
 
 impl Router {
     /// Emits for a session that wants replies.
@@ -212,7 +193,7 @@ impl Router {
     }
 
     /// Gives up a wait: nobody listens any more.
-    fn give_up_wait(&self, token: EventId) {
+    pub(super) fn give_up_wait(&self, token: EventId) {
         let mut replies = self.replies.lock();
         let nodes = replies.forget(token);
         self.count_waits(&replies);
