@@ -281,7 +281,7 @@ impl Router {
             return respond(wire_answer(Err(Refusal::invalid("part", "does not exist"))));
         }
         let place = Place { turn, number: place };
-        let turned = self.turns.lock().turn((from, part), place, here.is_some());
+        let turned = self.turns.lock().turn((from, part), place, here.is_some(), clock::now());
         let here = match (turned, here) {
             (Turned::Take, Some(here)) => here,
             (Turned::Refuse(refused), _) => return respond(response::What::NotTaken(refused)),

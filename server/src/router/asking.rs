@@ -300,11 +300,12 @@ pub(super) struct Turns {
     newest: HashMap<(NodeId, u32), Turn>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Turn {
     turn: u64,
     taken: u64,
     over: bool,
+    used: Instant,
 }
 
 /// What to do with a request.
@@ -320,11 +321,13 @@ pub(super) enum Turned {
 
 impl Turns {
     /// What to do with something that a node asks of a part.
-    pub(super) fn turn(&mut self, asker: (NodeId, u32), place: Place, is_here: bool) -> Turned {
-        let newest = self.newest.entry(asker).or_default();
+    pub(super) fn turn(&mut self, asker: (NodeId, u32), place: Place, is_here: bool, now: Instant) -> Turned {
+        let fresh = |turn| Turn { turn, taken: 0, over: false, used: now };
+        let newest = self.newest.entry(asker).or_insert_with(|| fresh(0));
         if place.turn > newest.turn {
-            *newest = Turn { turn: place.turn, taken: 0, over: false };
+            *newest = fresh(place.turn);
         }
+        newest.used = now;
         if place <= (Place { turn: newest.turn, number: newest.taken }) {
             return Turned::PassOver;
         }
@@ -336,9 +339,10 @@ impl Turns {
         Turned::Take
     }
 
-    /// A node is gone.
-    pub(super) fn lose(&mut self, node: NodeId) {
-        self.newest.retain(|(from, _), _| *from != node);
+    /// Forgets turns of which nobody waits for anything any more. Not at once those of a node that seems to be gone: it may only not
+    /// have been heard, and would have everything done again of which it has missed the answers.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.newest.retain(|_, turn| now.saturating_duration_since(turn.used) <= ASKED_MAX);
     }
 }
 

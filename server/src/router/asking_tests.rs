@@ -41,7 +41,7 @@ fn event(id: u64, idempotency_key: &str, history: HistoryKind) -> Asked {
             namespace: "n".into(),
             settings,
             target: Target::of(Who::Everyone),
-            rooms: Vec::new(),
+            rooms: vec!["a".parse().unwrap()],
             sender: None,
             user: "u".into(),
             event: v1::Event::default(),
@@ -151,7 +151,8 @@ fn what_an_owner_has_missed_is_asked_again_with_all_that_came_after_it() {
 #[test]
 fn a_turn_is_carried_out_place_by_place_until_something_is_missing() {
     let (mut turns, node, other) = (Turns::default(), NodeId::random(), NodeId::random());
-    let mut turn = |asker, at: (u64, u64), is_here| turns.turn(asker, place(at.0, at.1), is_here);
+    let now = clock::now();
+    let mut turn = |asker, at: (u64, u64), is_here| turns.turn(asker, place(at.0, at.1), is_here, now);
     assert_eq!(turn((node, 1), (1, 1), true), Turned::Take);
     assert_eq!(turn((node, 1), (1, 1), true), Turned::PassOver, "it has come twice");
     assert_eq!(turn((node, 1), (1, 3), true), Turned::Refuse(not_taken(1, 1, true)));
@@ -163,8 +164,17 @@ fn a_turn_is_carried_out_place_by_place_until_something_is_missing() {
     assert_eq!(turn((node, 1), (2, 2), false), Turned::Refuse(not_taken(2, 1, false)));
     assert_eq!(turn((node, 1), (2, 2), true), Turned::Refuse(not_taken(2, 1, true)), "it was refused");
     assert_eq!(turn((node, 1), (4, 2), true), Turned::Refuse(not_taken(4, 0, true)), "4.1 is missing");
-    turns.lose(node);
-    assert_eq!(turns.newest.len(), 1);
+}
+
+/// A node that was not heard for a while goes on in its turn, and what it has not heard the answer of is not done again.
+#[test]
+fn a_turn_is_known_as_long_as_somebody_may_wait_for_an_answer() {
+    let (mut turns, node, now) = (Turns::default(), NodeId::random(), clock::now());
+    assert_eq!(turns.turn((node, 1), place(1, 1), true, now), Turned::Take);
+    turns.forget(now + ASKED_MAX);
+    assert_eq!(turns.turn((node, 1), place(1, 3), true, now), Turned::Refuse(not_taken(1, 1, true)));
+    turns.forget(now + ASKED_MAX + Duration::from_millis(1));
+    assert!(turns.newest.is_empty());
 }
 
 proptest! {
@@ -197,7 +207,7 @@ proptest! {
                 }
                 2 => {
                     if let Some((id, place)) = there.pop_front() {
-                        let turned = turns.turn((node, 0), place, is_here);
+                        let turned = turns.turn((node, 0), place, is_here, now);
                         done.extend((turned == Turned::Take).then_some(id).filter(|id| *id <= count));
                         back.push_back((id, turned));
                     }

@@ -328,7 +328,7 @@ impl Router {
         self.count_nodes(bridge);
         self.node_gone(node);
         self.lose_owner(bridge, node);
-        self.turns.lock().lose(node);
+        self.turns.lock().forget(clock::now());
         self.lose_errands(node);
         self.lose_moved(node);
         self.beyond.lock().lose(node);
