@@ -43,8 +43,8 @@ rust-tests: tools
 # holds over nodes; what is skipped is about the folder, the memory and the address of one node, how many answers it waits for, and the
 # order of two senders where nothing is kept.
 NODES_TESTS := admission away behind behind_kept bounds calls client client_offline client_resume cli cli_rooms compression delta directory \
-	expiry grpcurl halves history input malformed membership namespaces order presence pressure recovery replies resume \
-	resume_refused resumes revocation rights rooms state watch window wire
+	edge_connections edge_http1 edge_http2 edge_requests edge_web expiry grpcurl halves history input malformed membership namespaces \
+	order presence pressure recovery replies resume resume_refused resumes revocation rights rooms state watch window wire
 nodes-tests: tools
 	set -e; for nodes in 2 3; do RIALTO_TEST_NODES=$$nodes cargo test --locked -p rialto-tests \
 		$(addprefix --test ,$(NODES_TESTS)) -- --skip a_second_node_on_the_same_folder_does_not_start \
