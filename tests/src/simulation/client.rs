@@ -217,11 +217,17 @@ impl Client {
         if self.proof.take().is_some() {
             recorder.seen(&self.name, Seen::Ended);
         }
-        let mut rooms = BTreeSet::new();
+        let mut rooms: BTreeMap<_, usize> = BTreeMap::new();
+        for Pending { what, .. } in self.pending.values() {
+            if let What::Emit { room, .. } = what {
+                *rooms.entry(*room).or_default() += 1;
+            }
+        }
         for (_, Pending { what, .. }) in std::mem::take(&mut self.pending).into_iter().rev() {
-            let newest = !matches!(&what, What::Emit { room, .. } if !rooms.insert(*room));
-            // With several nodes what is older may have been refused, and what is newer taken.
-            self.unknown(if self.several && !newest { what.not_again() } else { what }, recorder);
+            let alone = !matches!(&what, What::Emit { room, .. } if rooms.get(room) != Some(&1));
+            // With several nodes, of two in one room the older may have been refused and the newer taken, or be on its way
+            // still when the newer is said again.
+            self.unknown(if self.several && !alone { what.not_again() } else { what }, recorder);
         }
         self.members.clear();
         self.asked.clear();
