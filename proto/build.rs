@@ -5,11 +5,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "rialto/v1/messaging.proto",
     "rialto/v1/directory.proto",
     "rialto/v1/room_service.proto",
     "rialto/v1/admin.proto",
+    "rialto/v1/job_service.proto",
+    "rialto/v1/worker_service.proto",
 ];
 
 const NODE_FILE: &str = "rialto/node/v1/envelope.proto";

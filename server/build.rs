@@ -3,11 +3,13 @@
 
 use std::error::Error;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "rialto/v1/messaging.proto",
     "rialto/v1/directory.proto",
     "rialto/v1/room_service.proto",
     "rialto/v1/admin.proto",
+    "rialto/v1/job_service.proto",
+    "rialto/v1/worker_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -8,7 +8,7 @@
 //! | 6 | [`node`] | the node put together, and its stages of stopping |
 //! | 5 | [`grpc`] | the edge: connections, HTTP, gRPC services, status codes |
 //! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
-//! | 3 | [`hub`], [`history`], [`bridge`], [`owners`] | who is where on this node, local fan-out; what rooms keep; the other nodes; which of them keeps what |
+//! | 3 | [`hub`], [`history`], [`jobs`], [`bridge`], [`owners`] | who is where on this node, local fan-out; what rooms keep; job queues; the other nodes; which of them keeps what |
 //! | 2 | [`session`] | one client's side, with or without a stream: identity, memberships, outbox, replies |
 //! | 1 | [`wire`], [`auth`], [`log`] | bytes ⇄ meaning, encoded once; who may do what; records that survive |
 //! | 0 | [`base`] | words and bounds: names, limits, time, refusals, configuration, metrics, tasks |
@@ -32,6 +32,7 @@ pub mod cli;
 pub mod grpc;
 pub mod history;
 pub mod hub;
+pub mod jobs;
 pub mod log;
 pub mod node;
 pub mod owners;

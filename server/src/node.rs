@@ -85,7 +85,8 @@ impl Node {
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
         let authenticates = authenticator.required();
-        let Stored { namespaces, histories, log, revocations } = storage::open(&config, &metrics).await?;
+        let Stored { namespaces, histories, log, revocations, jobs } =
+            storage::open(&config, &metrics).await?;
         let cluster = cluster::open(&config, &namespaces, &tasks).await?;
         let parts = if cluster.is_some() { config.cluster.parts } else { 0 };
         let namespace_register = cluster.as_ref().map(|cluster| cluster.namespace_register.clone());
@@ -95,7 +96,7 @@ impl Node {
         };
         let (bridge, others) =
             cluster.map(|cluster| (cluster.bridge, (cluster.ends, cluster.estate))).unzip();
-        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, bridge };
+        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, jobs, bridge };
         let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {
@@ -117,6 +118,7 @@ impl Node {
         };
         tasks.spawn("timers", Arc::clone(&router).run_timers());
         tasks.spawn("lane", Arc::clone(&router).run_own_lane(log.progress()));
+        tasks.spawn("jobs", Arc::clone(&router).run_jobs());
         tasks.spawn("upkeep", Arc::clone(&router).run_upkeep());
         join(&router, others, &tasks).await?;
         let served = tasks.spawn("edge", edge.serve(listener, app));
@@ -145,7 +147,8 @@ impl Node {
         tasks.draining().cancel();
         let told = router.announce_drain(&stop);
         tracing::info!(sessions = told, within = ?stop.drain, "draining");
-        let gone = timeout(stop.drain, router.emptied()).await.is_ok();
+        let all_gone = async { tokio::join!(router.emptied(), router.workers_gone()) };
+        let gone = timeout(stop.drain, all_gone).await.is_ok();
 
         let handed_over = timeout(stop.flush, router.hand_over()).await.is_ok();
 

@@ -79,6 +79,7 @@ impl CrowdNode {
             parts: config.cluster.parts,
             namespace_register: None,
             revocations: Keeper::default(),
+            jobs: None,
             bridge: Some(bridge),
         };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());

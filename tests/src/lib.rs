@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod deltas;
 pub mod histories;
 pub mod inspect;
+pub mod jobs;
 pub mod lan;
 pub mod nats;
 pub mod node;

@@ -2,7 +2,7 @@
 //! concerns a session is told to the client in `Welcome`. The sources of the defaults are in `docs/operating.md`.
 //! This file holds numbers only; those who enforce a bound read it from here.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,68 @@ pub const LOG_CLEAN_STEP_BYTES: u64 = 16 << 20;
 pub const LOG_CLEAN_WRITE_BYTES: u64 = 1 << 20;
 /// Bytes that are appended to the log of histories from one snapshot of its index to the next.
 pub const LOG_SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
+/// Jobs of one `EnqueueRequest`, items of one `SettleRequest` or `ExtendRequest`.
+pub const JOBS_PER_REQUEST_MAX: usize = 1_000;
+/// Bytes of a job's payload.
+pub const JOB_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a job's result.
+pub const JOB_RESULT_BYTES_MAX: usize = 64 << 10;
+/// Bytes of what an attempt leaves for the next one.
+pub const JOB_CHECKPOINT_BYTES_MAX: usize = 64 << 10;
+/// Bytes of what is said about an error of a job.
+pub const JOB_ERROR_BYTES_MAX: usize = 4 << 10;
+/// Bytes of what is said about the progress of a job.
+pub const JOB_PROGRESS_BYTES_MAX: usize = 1 << 10;
+/// Priorities of jobs.
+pub const JOB_PRIORITIES: RangeInclusive<i32> = -16..=15;
+/// The largest weight of a fairness key.
+pub const JOB_WEIGHT_MAX: u32 = 1_000;
+/// Rooms that are told about one job.
+pub const JOB_NOTIFY_MAX: usize = 4;
+/// How far ahead a job may be put in, and how long anything of it may be kept: ten years.
+pub const JOB_DELAY_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+/// The most attempts that a job may have.
+pub const JOB_ATTEMPTS_MAX: u32 = 1_000;
+/// The longest wait before an attempt that a policy may set.
+pub const JOB_RETRY_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The shortest lease.
+pub const LEASE_MIN: Duration = Duration::from_secs(1);
+/// How long a lease lasts when the worker does not say.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
+/// The longest lease.
+pub const LEASE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long the leases of a worker outlive its stream.
+pub const WORKER_RESUME_WINDOW: Duration = Duration::from_secs(10);
+/// Queues from which one worker takes jobs.
+pub const SUBSCRIPTIONS_MAX: usize = 64;
+/// Jobs that a worker may have at once.
+pub const WORKER_JOBS_MAX: u32 = 10_000;
+/// Jobs of one `Lease`.
+pub const LEASES_PER_CALL_MAX: u32 = 256;
+/// How long `Lease` waits at most.
+pub const LEASE_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long `WaitJob` waits when it does not say.
+pub const JOB_WAIT_DEFAULT: Duration = Duration::from_secs(30);
+/// How long `WaitJob` waits at most.
+pub const JOB_WAIT_MAX: Duration = Duration::from_secs(5 * 60);
+/// Jobs of one watch.
+pub const JOBS_PER_WATCH_MAX: usize = 64;
+/// Bytes that the log of jobs may have beyond twice what is live in it, before it is cleaned.
+pub const JOBS_CLEAN_FLOOR_BYTES: u64 = 64 << 20;
+/// Jobs of one queue that are kept at once, unless the queue says otherwise.
+pub const QUEUE_JOBS_MAX: u32 = 1_000_000;
+/// How often a job is tried, unless it or its queue says otherwise: Sidekiq and Faktory have 25, Oban has 20.
+pub const RETRY_ATTEMPTS: u32 = 20;
+/// The longest wait before the second attempt; it doubles with each.
+pub const RETRY_BASE: Duration = Duration::from_secs(1);
+/// The longest wait before any attempt.
+pub const RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long a job is kept that has ended and is not dead.
+pub const ENDED_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How many such jobs a queue keeps.
+pub const ENDED_MAX: u32 = 10_000;
+/// How long a dead job is kept.
+pub const DEAD_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Bytes of one file of a log. A record is never longer.
 pub const LOG_SEGMENT_BYTES: usize = 16 << 20;
 /// Bytes that may wait to be written to a log.
@@ -268,6 +330,10 @@ pub struct NodeLimits {
     pub watches_max: u32,
     /// Revocations that are kept at once.
     pub revocations_max: u32,
+    /// Queues of jobs.
+    pub queues_max: u32,
+    /// Bytes of all jobs together: they are held in memory.
+    pub jobs_bytes_max: u64,
 }
 
 impl Default for NodeLimits {
@@ -281,6 +347,8 @@ impl Default for NodeLimits {
             rooms_created_per_minute: 10,
             watches_max: 64,
             revocations_max: 100_000,
+            queues_max: 10_000,
+            jobs_bytes_max: 1 << 30,
         }
     }
 }

@@ -100,14 +100,14 @@ fn peer<T>(router: &Router, request: &Request<T>, ping_interval: Duration) -> (P
     (Peer { address, bearer: bearer(request.metadata()), ping_interval, cut }, line)
 }
 
-fn bearer(metadata: &MetadataMap) -> Option<String> {
+pub(super) fn bearer(metadata: &MetadataMap) -> Option<String> {
     let text = metadata.get("authorization")?.to_str().ok()?;
     let (scheme, token) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 /// What `grpc-timeout` allows; the edge has refused a malformed one.
-fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+pub(super) fn deadline(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let count: u64 = digits.parse().ok()?;

@@ -4,6 +4,7 @@
 //! * [`web`]: the same session in two halves
 //! * [`unary`]: publishing and calling without a session
 //! * [`rooms`]: what rooms keep
+//! * [`jobs`]: handing work over; [`workers`]: doing it
 //! * [`directory`]: looking inside; [`admin`]: who may come in
 //! * [`conversation`]: what `attach` and `web` share: commands in, bursts out
 //! * [`mod@line`]: the connection under a session
@@ -14,12 +15,14 @@ pub mod attach;
 pub mod conversation;
 pub mod directory;
 pub mod edge;
+pub mod jobs;
 pub mod line;
 pub mod messaging;
 pub mod rooms;
 pub mod status;
 pub mod unary;
 pub mod web;
+pub mod workers;
 
 /// Service traits of `rialto.v1`, generated at build time; response messages of streams are bursts of encoded frames.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines, clippy::wildcard_imports)]
@@ -38,7 +41,8 @@ use tonic::{
 use crate::{base::limits::REQUEST_BYTES_MAX, router::Router};
 use services::{
     admin_service_server::AdminServiceServer, directory_service_server::DirectoryServiceServer,
-    messaging_service_server::MessagingServiceServer, room_service_server::RoomServiceServer,
+    job_service_server::JobServiceServer, messaging_service_server::MessagingServiceServer,
+    room_service_server::RoomServiceServer, worker_service_server::WorkerServiceServer,
 };
 
 /// The services of Rialto, without health and reflection; the directory and what is for operators only when `inspection` is
@@ -58,7 +62,22 @@ pub fn routes(router: &Arc<Router>, inspection: bool) -> Routes {
         .accept_compressed(zstd)
         .send_compressed(gzip)
         .send_compressed(zstd);
-    let mut routes = Routes::new(InterceptedService::new(messaging, compressed_on_demand)).add_service(rooms);
+    let jobs = JobServiceServer::new(jobs::Jobs::new(Arc::clone(router)))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .accept_compressed(gzip)
+        .accept_compressed(zstd)
+        .send_compressed(gzip)
+        .send_compressed(zstd);
+    let workers = WorkerServiceServer::new(workers::Workers::new(Arc::clone(router)))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .accept_compressed(gzip)
+        .accept_compressed(zstd)
+        .send_compressed(gzip)
+        .send_compressed(zstd);
+    let mut routes = Routes::new(InterceptedService::new(messaging, compressed_on_demand))
+        .add_service(rooms)
+        .add_service(jobs)
+        .add_service(InterceptedService::new(workers, compressed_on_demand));
     if inspection {
         let directory = DirectoryServiceServer::new(directory::Directory::new(Arc::clone(router)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)

@@ -62,18 +62,13 @@ use crate::{
             LOG_CLEAN_FLOOR_BYTES, LOG_CLEAN_STEP_BYTES, LOG_SNAPSHOT_EVERY_BYTES, STATE_BYTES_MAX,
             STATE_FORGET_AFTER, STATE_TOMBSTONES_MAX,
         },
-        refusal::{Refusal, Retry},
+        refusal::Refusal,
     },
-    log::{Log, LogError, Position},
+    log::{Log, LogError, Position, refused},
 };
 
 /// Tells what holds in a namespace, or would hold in it.
 pub type SettingsOf = Arc<dyn Fn(&str) -> Option<Arc<NamespaceSettings>> + Send + Sync>;
-
-/// When a log that has too much waiting may be asked again.
-const BUSY_AFTER: Duration = Duration::from_millis(20);
-/// When a full disk may be asked again.
-const FULL_AFTER: Duration = Duration::from_secs(5);
 
 /// Why what is stored cannot be taken up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -243,25 +238,6 @@ impl Histories {
     /// How sure it is that what is durable survives.
     fn durability(&self) -> Durability {
         self.log.as_deref().map_or(Durability::Memory, Log::durability)
-    }
-}
-
-/// What is answered when the log does not take something.
-pub fn refused(error: LogError) -> Refusal {
-    match error {
-        LogError::Full => {
-            let refusal =
-                Refusal::new(RefusalCode::StorageFull, "there is no space left for what is durable");
-            Refusal { retry: Retry::After(FULL_AFTER), ..refusal }
-        }
-        LogError::Busy => Refusal::rate("log", BUSY_AFTER),
-        LogError::TooLong(bytes) => {
-            Refusal::new(RefusalCode::PayloadTooLarge, format!("a record of {bytes} bytes is too long"))
-        }
-        LogError::Failed(_) | LogError::Gone(_) | LogError::Damaged { .. } => {
-            let refusal = Refusal::new(RefusalCode::StorageFailed, "the log has failed");
-            Refusal { retry: Retry::AfterChange, ..refusal }
-        }
     }
 }
 

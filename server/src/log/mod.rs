@@ -14,8 +14,11 @@ pub mod jetstream;
 pub mod local;
 pub mod map;
 pub mod memory;
+mod refused;
 #[cfg(feature = "simulation")]
 pub mod simulated;
+
+pub use self::refused::refused;
 
 use std::{fmt, sync::Arc};
 

@@ -5,9 +5,15 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::task::JoinError;
 
 use crate::{
-    base::{clock, config::Config, metrics::Metrics},
+    base::{
+        clock,
+        config::Config,
+        limits::{JOBS_CLEAN_FLOOR_BYTES, WORKER_RESUME_WINDOW},
+        metrics::Metrics,
+    },
     history::{self, Histories, SettingsOf, Tuning},
     hub::Namespaces,
+    jobs::{self, EngineLimits, Shard},
     log::{
         Log, LogError,
         local::{self, LocalOptions},
@@ -21,6 +27,8 @@ const HISTORY: &str = "history";
 
 /// The folder of the log of revocations, beside it.
 const REVOCATIONS: &str = "revocations";
+/// The folder of the log of jobs.
+const JOBS: &str = "jobs";
 /// They are few and short.
 const REVOCATIONS_SEGMENT_BYTES: u64 = 1 << 20;
 
@@ -31,6 +39,8 @@ pub(super) struct Stored {
     pub(super) histories: Arc<Histories>,
     pub(super) log: Arc<dyn Log>,
     pub(super) revocations: LogMap,
+    /// Jobs, unless other nodes would have to know of them.
+    pub(super) jobs: Option<Arc<Shard>>,
 }
 
 /// Why what is stored was not taken up.
@@ -50,6 +60,9 @@ pub enum StorageError {
     /// The histories in it cannot be taken up.
     #[error("cannot take up the histories: {0}")]
     History(#[from] history::OpenError),
+    /// The jobs cannot be taken up.
+    #[error("cannot take up the jobs: {0}")]
+    Jobs(#[from] jobs::engine::OpenError),
     /// The node was told to end meanwhile.
     #[error("the node ended before it had begun")]
     Ended(#[from] JoinError),
@@ -64,17 +77,30 @@ pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<Stored, S
     let alone = config.cluster.nats.is_empty();
     let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.clone());
     let of = Arc::clone(&namespaces);
+    let limits = EngineLimits {
+        bytes_max: config.limits.node.jobs_bytes_max,
+        queues_max: config.limits.node.queues_max,
+        resume_window: WORKER_RESUME_WINDOW,
+        clean_floor_bytes: JOBS_CLEAN_FLOOR_BYTES,
+    };
     // The disk has to be waited for.
     let opened = tokio::task::spawn_blocking(move || {
         let log = open_log(folder.as_ref().map(|data| data.join(HISTORY)), &LocalOptions::default())?;
         let settings: SettingsOf = Arc::new(move |name| of.settings(name));
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), Tuning::default())?;
         let options = LocalOptions { segment_bytes: REVOCATIONS_SEGMENT_BYTES, ..LocalOptions::default() };
-        let revocations = LogMap::open(open_log(folder.map(|data| data.join(REVOCATIONS)), &options)?)?;
-        Ok::<_, StorageError>((Arc::new(histories), log, revocations))
+        let revocations =
+            LogMap::open(open_log(folder.as_ref().map(|data| data.join(REVOCATIONS)), &options)?)?;
+        let jobs = alone.then(|| open_jobs(folder, limits)).transpose()?.map(Arc::new);
+        Ok::<_, StorageError>((Arc::new(histories), log, revocations, jobs))
     });
-    let (histories, log, revocations) = opened.await??;
-    Ok(Stored { namespaces, histories, log, revocations })
+    let (histories, log, revocations, jobs) = opened.await??;
+    Ok(Stored { namespaces, histories, log, revocations, jobs })
+}
+
+fn open_jobs(folder: Option<PathBuf>, limits: EngineLimits) -> Result<Shard, StorageError> {
+    let log = open_log(folder.map(|data| data.join(JOBS)), &LocalOptions::default())?;
+    Ok(Shard::open(0, log, limits)?)
 }
 
 fn open_log(folder: Option<PathBuf>, options: &LocalOptions) -> Result<Arc<dyn Log>, StorageError> {

@@ -55,6 +55,7 @@ fn nothing_kept(config: &Config) -> Kept {
         parts: 0,
         namespace_register: None,
         revocations: super::super::revoking::Keeper::default(),
+        jobs: None,
         bridge: None,
     }
 }

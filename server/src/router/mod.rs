@@ -13,6 +13,7 @@
 //! * `asker`: who waits for answers; `elsewhere`: any one member on another node
 //! * [`life`]: greeting, closing, ending of sessions; `users`: how many a user has; `resume`: being away and coming back; `moving`: going from one node to another
 //! * [`directory`]: what operators and backends ask for; [`everywhere`]: of all nodes; [`agreed`]: namespaces of all nodes; `errand`: of one other node
+//! * [`jobs`]: jobs, for those who hand them over, do them and look after them
 //! * [`push`]: commands that come by themselves, from whatever node
 //! * [`revoking`]: whose word is not taken any more
 //! * [`timers`]: what ends by the clock; `probe`: whether what leads to other nodes works
@@ -30,6 +31,7 @@ pub mod emit;
 mod errand;
 pub mod everywhere;
 mod hearing;
+pub mod jobs;
 mod keep;
 mod keeping;
 mod lane;
@@ -59,11 +61,12 @@ pub mod watching;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Weak, atomic::AtomicU64},
+    time::Duration,
 };
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, SetOnce};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authenticator,
@@ -80,6 +83,7 @@ use crate::{
     bridge::Bridge,
     history::Histories,
     hub::{Due, Hub, Namespaces, Outward},
+    jobs::Shard,
     owners::SharedMap,
     session::{Session, replies::Replies},
 };
@@ -136,6 +140,12 @@ pub struct Router {
     leaving: CancellationToken,
     /// Set when it has: whether everything that was done is answered.
     left: SetOnce<bool>,
+    /// Jobs, where they are kept.
+    jobs: Option<Arc<Shard>>,
+    /// Streams of workers. Closed when the node stops.
+    workers: TaskTracker,
+    /// The time that sessions and workers have when the node stops.
+    stop_drain: Duration,
     /// The way to the other nodes, where there are any.
     bridge: Option<Arc<Bridge>>,
     this: Weak<Self>,
@@ -165,6 +175,8 @@ pub struct Kept {
     pub namespace_register: Option<SharedMap>,
     /// What is revoked.
     pub revocations: Keeper,
+    /// Jobs, where they are kept.
+    pub jobs: Option<Arc<Shard>>,
     /// The way to the other nodes, where there are any.
     pub bridge: Option<Bridge>,
 }
@@ -215,6 +227,9 @@ impl Router {
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),
             left: SetOnce::new(),
+            jobs: kept.jobs,
+            workers: TaskTracker::new(),
+            stop_drain: config.stop.drain,
             bridge,
             authenticator,
             replies: Mutex::default(),

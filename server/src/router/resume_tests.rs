@@ -34,6 +34,7 @@ fn router(change: impl FnOnce(&mut Config)) -> Arc<Router> {
         parts: 0,
         namespace_register: None,
         revocations: super::super::revoking::Keeper::default(),
+        jobs: None,
         bridge: None,
     };
     let metrics = Arc::new(Metrics::default());

@@ -4,12 +4,14 @@
 //! * [`codec`]: how encoded frames become one gRPC message
 //! * [`delta`]: a payload as the difference to an earlier one
 //! * [`command`]: what comes from clients, checked once at the edge; [`state`], [`target`], [`content`]: its parts
+//! * [`job`]: the same of jobs
 
 pub mod codec;
 pub mod command;
 pub mod content;
 pub mod delta;
 pub mod frame;
+pub mod job;
 pub mod settings;
 pub mod state;
 pub mod target;

@@ -71,7 +71,7 @@ impl SimulatedNode {
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), tuning)
             .map_err(|error| error.to_string())?;
         let histories = Arc::new(histories);
-        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, bridge };
+        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, jobs: None, bridge };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());
         let mut jobs = vec![
             tasks.spawn("timers", Arc::clone(&router).run_timers()),

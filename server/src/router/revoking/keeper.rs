@@ -9,8 +9,10 @@ use super::wire;
 use crate::{
     auth::revoked::{Revocation, Revoked},
     base::refusal::Refusal,
-    history,
-    log::map::{LogMap, MapError},
+    log::{
+        self,
+        map::{LogMap, MapError},
+    },
     owners::{RegisterError, SharedMap},
     router::{keep::storage_failed, others::unreachable_part},
 };
@@ -107,7 +109,7 @@ fn unreached(error: RegisterError) -> Refusal {
 
 fn not_kept(error: MapError) -> Refusal {
     match error {
-        MapError::Log(error) => history::refused(error),
+        MapError::Log(error) => log::refused(error),
         MapError::Ended(_) => storage_failed(),
     }
 }

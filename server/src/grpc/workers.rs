@@ -1,0 +1,260 @@
+//! `WorkerService`: one conversation a worker, and the same in single calls.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use rialto_proto::v1::{
+    ExtendRequest, ExtendResponse, LeaseRequest, LeaseResponse, Leases, RefusalCode, SettleRequest,
+    SettleResponse, WorkRequest, WorkResponse, WorkerCancel, WorkerDrain, WorkerHello, WorkerWelcome,
+    work_request, work_response::Frame,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+
+use super::{
+    messaging::{bearer, deadline, identity},
+    services::worker_service_server::WorkerService,
+    status,
+};
+use crate::{
+    auth::Identity,
+    base::refusal::Refusal,
+    router::{Router, jobs::work::Working},
+};
+
+/// Frames that wait for a worker to read them.
+const FRAMES_WAITING: usize = 16;
+/// Settlements and extensions of one worker that wait for the log: beyond, nothing more is read of it.
+const ANSWERS_MAX: usize = 64;
+
+/// The service.
+#[derive(Debug)]
+pub struct Workers {
+    router: Arc<Router>,
+}
+
+impl Workers {
+    /// The service over a router.
+    pub fn new(router: Arc<Router>) -> Self {
+        Self { router }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Status {
+        status::refused(&self.router.count_refusal(refusal))
+    }
+
+    /// Who settles: also while the node stops, so that what was done is not done again.
+    fn settler(&self, metadata: &MetadataMap) -> Result<Identity, Status> {
+        let identity = self.router.identify(bearer(metadata).as_deref(), None);
+        identity.map_err(|refusal| self.refused(refusal))
+    }
+}
+
+#[tonic::async_trait]
+impl WorkerService for Workers {
+    type WorkStream = ReceiverStream<Result<WorkResponse, Status>>;
+
+    async fn work(
+        &self,
+        request: Request<Streaming<WorkRequest>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
+        let router = Arc::clone(&self.router);
+        self.router.spawn_worker(async move {
+            let said = Said { router, identity, frames };
+            if let Err(status) = said.converse(request.into_inner()).await {
+                // Whoever is gone does not want to know.
+                said.frames.send(Err(status)).await.ok();
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(waiting)))
+    }
+
+    async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let deadline = deadline(request.metadata());
+        let leases = self.router.lease(&identity, request.into_inner(), deadline).await;
+        leases.map(|leases| Response::new(LeaseResponse { leases })).map_err(|refusal| self.refused(refusal))
+    }
+
+    async fn settle(&self, request: Request<SettleRequest>) -> Result<Response<SettleResponse>, Status> {
+        let identity = self.settler(request.metadata())?;
+        let settling = self.router.settle(&identity, request.into_inner());
+        Ok(Response::new(settling.map_err(|refusal| self.refused(refusal))?.outcome().await))
+    }
+
+    async fn extend(&self, request: Request<ExtendRequest>) -> Result<Response<ExtendResponse>, Status> {
+        let identity = self.settler(request.metadata())?;
+        let extending = self.router.extend(&identity, request.into_inner());
+        Ok(Response::new(extending.map_err(|refusal| self.refused(refusal))?.outcome().await))
+    }
+}
+
+/// One worker's conversation.
+struct Said {
+    router: Arc<Router>,
+    identity: Identity,
+    frames: mpsc::Sender<Result<WorkResponse, Status>>,
+}
+
+/// What becomes of what a worker has said, when it is durable.
+enum Answer {
+    Settled(Vec<String>, SettleResponse),
+    Extended(Vec<String>, ExtendResponse),
+}
+
+type Answers = FuturesUnordered<BoxFuture<'static, Answer>>;
+
+/// The conversation is over.
+struct Over;
+
+impl Said {
+    async fn converse(&self, mut inbound: Streaming<WorkRequest>) -> Result<(), Status> {
+        let hello = self.greeting(&mut inbound).await?;
+        let begun = self.router.begin_work(&self.identity, hello);
+        let (mut working, welcome, leases) = begun.map_err(|refusal| self.refused(refusal))?;
+        let lapsed = Arc::clone(&self.router).lapsed(self.identity.clone());
+        let stream = Arc::clone(working.stream());
+        let stopping = self.router.tasks.stopping().clone();
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => Err(self.refused(Refusal::draining())),
+            refusal = lapsed => Err(self.refused(refusal)),
+            () = stream.replaced.cancelled() => {
+                let reason = "another stream of the same session has taken over";
+                Err(self.refused(Refusal::new(RefusalCode::OutOfOrder, reason)))
+            }
+            () = self.frames.closed() => Ok(()),
+            worked = self.work(&mut working, welcome, leases, &mut inbound) => worked,
+        }
+    }
+
+    /// The first frame, within the time that a session has for it.
+    async fn greeting(&self, inbound: &mut Streaming<WorkRequest>) -> Result<WorkerHello, Status> {
+        let within = self.router.limits.session.hello_timeout;
+        let late = || Refusal::new(RefusalCode::Deadline, "no hello within the time for it");
+        let first = tokio::time::timeout(within, inbound.message()).await;
+        match first.map_err(|_| self.refused(late()))?? {
+            Some(WorkRequest { frame: Some(work_request::Frame::Hello(hello)) }) => Ok(hello),
+            _ => Err(self.refused(Refusal::new(RefusalCode::OutOfOrder, "the first frame is not hello"))),
+        }
+    }
+
+    async fn work(
+        &self,
+        working: &mut Working,
+        welcome: WorkerWelcome,
+        leases: Vec<rialto_proto::v1::Lease>,
+        inbound: &mut Streaming<WorkRequest>,
+    ) -> Result<(), Status> {
+        if self.say(Frame::Welcome(welcome)).await.is_err() {
+            return Ok(());
+        }
+        if !leases.is_empty() && self.say(Frame::Leases(Leases { leases })).await.is_err() {
+            return Ok(());
+        }
+        let mut answers = Answers::new();
+        let draining = self.router.tasks.draining().clone();
+        let mut told = false;
+        while !working.is_done() || !answers.is_empty() {
+            let taken = working.take();
+            let is_dry = taken.as_ref().is_ok_and(Vec::is_empty);
+            if let Err(refusal) = &taken {
+                // The log takes nothing at present: the worker is asked for again by whatever comes next.
+                tracing::debug!(%refusal, "no jobs are given out");
+            }
+            if let Some(leases) = taken.ok().filter(|leases| !leases.is_empty())
+                && self.say(Frame::Leases(Leases { leases })).await.is_err()
+            {
+                return Ok(());
+            }
+            let stream = Arc::clone(working.stream());
+            tokio::select! {
+                biased;
+                () = draining.cancelled(), if !told => {
+                    told = true;
+                    working.drain();
+                    let within = prost_types::Duration::try_from(self.router.stop_drain()).ok();
+                    if self.say(Frame::Drain(WorkerDrain { within })).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(answer) = answers.next(), if !answers.is_empty() => {
+                    if self.answer(working, answer).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                tokens = stream.cancelling() => {
+                    if self.say(Frame::Cancel(WorkerCancel { tokens })).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                message = inbound.message(), if answers.len() < ANSWERS_MAX => match message {
+                    Ok(Some(request)) => self.hear(working, request, &answers)?,
+                    // It settles no more by this stream.
+                    Ok(None) => break,
+                    Err(_) => return Ok(()),
+                },
+                () = working.rung(), if is_dry => {}
+                () = std::future::ready(()), if !is_dry => tokio::task::yield_now().await,
+            }
+        }
+        while let Some(answer) = answers.next().await {
+            if self.answer(working, answer).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&self, working: &mut Working, request: WorkRequest, answers: &Answers) -> Result<(), Status> {
+        match request.frame {
+            Some(work_request::Frame::Credit(credit)) => {
+                working.set_credit(Some(credit)).map_err(|refusal| self.refused(refusal))?;
+            }
+            Some(work_request::Frame::Settle(settle)) => {
+                let tokens: Vec<String> = settle.items.iter().map(|item| item.token.clone()).collect();
+                let settling =
+                    self.router.settle(&self.identity, settle).map_err(|refusal| self.refused(refusal))?;
+                answers.push(Box::pin(async move { Answer::Settled(tokens, settling.outcome().await) }));
+            }
+            Some(work_request::Frame::Extend(extend)) => {
+                let tokens: Vec<String> = extend.items.iter().map(|item| item.token.clone()).collect();
+                let extending =
+                    self.router.extend(&self.identity, extend).map_err(|refusal| self.refused(refusal))?;
+                answers.push(Box::pin(async move { Answer::Extended(tokens, extending.outcome().await) }));
+            }
+            Some(work_request::Frame::Drain(_)) => working.drain(),
+            Some(work_request::Frame::Hello(_)) => {
+                let refusal = Refusal::new(RefusalCode::OutOfOrder, "a second hello");
+                return Err(self.refused(refusal));
+            }
+            // A frame of a later version says nothing to this one.
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, working: &mut Working, answer: Answer) -> Result<(), Over> {
+        match answer {
+            Answer::Settled(tokens, answer) => {
+                working.settled(&tokens, &answer);
+                self.say(Frame::Settled(answer)).await
+            }
+            Answer::Extended(tokens, answer) => {
+                working.lost(&tokens, &answer);
+                self.say(Frame::Extended(answer)).await
+            }
+        }
+    }
+
+    async fn say(&self, frame: Frame) -> Result<(), Over> {
+        self.frames.send(Ok(WorkResponse { frame: Some(frame) })).await.map_err(|_| Over)
+    }
+
+    fn refused(&self, refusal: Refusal) -> Status {
+        status::refused(&self.router.count_refusal(refusal))
+    }
+}

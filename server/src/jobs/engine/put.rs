@@ -1,0 +1,120 @@
+//! Taking jobs into a queue: each once under its name, and once while another one has its unique key.
+
+use bytes::Bytes;
+use prost::Message;
+use rialto_proto::v1::{JobState, NewJob, RefusalCode, new_job::Start};
+
+use super::{
+    Engine, Now, QueueIndex, Seq,
+    job::digest,
+    record::{JobRecord, Kind, MovedRecord},
+    settings::ms,
+};
+use crate::{
+    base::{refusal::Refusal, text::write_base32},
+    log::{Position, refused},
+};
+
+/// A job is in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Its name.
+    pub job_id: String,
+    /// It, or another one with its unique key, was there before.
+    pub duplicate: bool,
+    /// True once this is durable; the caller is not to be told before.
+    pub position: Position,
+}
+
+impl Engine {
+    /// Takes a job that was checked into a queue, which is made if it is the first one.
+    ///
+    /// # Errors
+    /// Nothing was taken.
+    pub fn put(&mut self, now: &Now<'_>, namespace: &str, queue: &str, job: NewJob) -> Result<Put, Refusal> {
+        let index = self.find_queue(namespace, queue);
+        let job = named(job, now);
+        let spec = job.encode_to_vec();
+        if let Some(index) = index
+            && let Some(before) = self.put_before(index, &job, &spec)?
+        {
+            return Ok(before);
+        }
+        self.fits(index, spec.len())?;
+        let seq = self.next_seq;
+        let record = JobRecord {
+            seq,
+            namespace: namespace.to_owned(),
+            queue: queue.to_owned(),
+            spec: Bytes::from(spec),
+            enqueued_ms: now.ms,
+            place: Some(first_place(seq, now.ms, &job)),
+            ..JobRecord::default()
+        };
+        let position = self.write(now, Kind::Job(Box::new(record))).map_err(refused)?;
+        self.note(position, Seq(seq));
+        Ok(Put { job_id: job.job_id, duplicate: false, position })
+    }
+
+    /// What is answered when the job, or one with its unique key, is there.
+    fn put_before(&self, index: QueueIndex, job: &NewJob, spec: &[u8]) -> Result<Option<Put>, Refusal> {
+        let named = self.find(index, &job.job_id).and_then(|seq| self.jobs.get(&seq));
+        if let Some(known) = named {
+            if known.digest() != digest(spec) {
+                let reason = "another job of that name is in the queue";
+                return Err(Refusal { field: "job_id", ..Refusal::new(RefusalCode::AlreadyExists, reason) });
+            }
+            let job_id = job.job_id.clone();
+            return Ok(Some(Put { job_id, duplicate: true, position: known.position }));
+        }
+        let unique = self.queue(index).and_then(|queue| queue.unique.get(job.unique_key.as_str()));
+        let known = unique.and_then(|seq| self.jobs.get(seq));
+        let known = known.filter(|_| !job.unique_key.is_empty());
+        Ok(known.map(|known| Put {
+            job_id: known.id().to_owned(),
+            duplicate: true,
+            position: known.position,
+        }))
+    }
+
+    fn fits(&self, index: Option<QueueIndex>, bytes: usize) -> Result<(), Refusal> {
+        match index.and_then(|index| self.queue(index)) {
+            Some(queue) if queue.counts.kept() >= queue.settings.jobs_max => {
+                return Err(Refusal::limit("jobs_max", queue.settings.jobs_max));
+            }
+            None if self.queue_count() >= self.limits.queues_max as usize => {
+                return Err(Refusal::limit("queues_max", self.limits.queues_max));
+            }
+            _ => {}
+        }
+        if self.bytes + bytes as u64 > self.limits.bytes_max {
+            return Err(Refusal::limit("jobs_bytes_max", self.limits.bytes_max));
+        }
+        Ok(())
+    }
+}
+
+/// The job, with a name: one that was made sorts by time.
+fn named(mut job: NewJob, now: &Now<'_>) -> NewJob {
+    if job.job_id.is_empty() {
+        let id = u128::from(now.ms) << 64 | u128::from((now.chance)());
+        // Writing to a string does not fail.
+        write_base32(&mut job.job_id, id, 26).ok();
+    }
+    job
+}
+
+fn first_place(seq: u64, now_ms: u64, job: &NewJob) -> MovedRecord {
+    let due_ms = match &job.start {
+        Some(Start::Delay(delay)) => now_ms.saturating_add(ms(Some(delay)).unwrap_or_default()),
+        Some(Start::RunAt(at)) => {
+            let since = prost_types::Duration { seconds: at.seconds, nanos: at.nanos };
+            ms(Some(&since)).unwrap_or_default()
+        }
+        None => now_ms,
+    };
+    let (state, until_ms) =
+        if due_ms > now_ms { (JobState::Delayed, due_ms) } else { (JobState::Waiting, 0) };
+    let expires_ms = ms(job.ttl.as_ref()).map_or(0, |ttl| due_ms.max(now_ms).saturating_add(ttl));
+    MovedRecord { seq, state: state.into(), at_ms: now_ms, until_ms, expires_ms, ..MovedRecord::default() }
+}

@@ -1,0 +1,148 @@
+//! One queue: what holds in it, which jobs it has, who waits, and whether another one may begin. Soft state for the most part: all
+//! but its settings and whether it is paused is made from its jobs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::BuildHasher,
+    sync::Arc,
+    time::Duration,
+};
+
+use hashbrown::HashTable;
+use rialto_proto::v1;
+
+use super::{Seq, keys::Keys, lines::Lines, ready::Ready, settings::Settings};
+use crate::{
+    base::{
+        clock::Instant,
+        hash::{HashMap, Hashing},
+        rate::{Bucket, Rate},
+    },
+    log::Position,
+};
+
+/// A queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) namespace: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) settings: Settings,
+    pub(super) paused: bool,
+    /// Where the record of its settings is, if they were ever set.
+    pub(super) position: Option<Position>,
+    /// All jobs that are kept.
+    pub(super) jobs: BTreeSet<Seq>,
+    /// The same by the hash of their names.
+    pub(super) names: HashTable<Seq>,
+    pub(super) hashing: Hashing,
+    /// Live jobs by their unique keys.
+    pub(super) unique: HashMap<Box<str>, Seq>,
+    pub(super) lines: Lines,
+    pub(super) keys: Keys,
+    pub(super) ready: Ready,
+    pub(super) counts: Counts,
+    /// Jobs that have ended and are not dead, by when.
+    pub(super) ended: BTreeSet<(u64, Seq)>,
+    pub(super) bucket: Bucket,
+    /// It is among those whose waiting workers are to be told.
+    pub(super) told: bool,
+}
+
+/// How many jobs there are in each state.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Counts {
+    by_state: BTreeMap<v1::JobState, u32>,
+}
+
+impl Counts {
+    pub(super) fn of(&self, state: v1::JobState) -> u32 {
+        self.by_state.get(&state).copied().unwrap_or_default()
+    }
+
+    pub(super) fn add(&mut self, state: v1::JobState) {
+        *self.by_state.entry(state).or_default() += 1;
+    }
+
+    pub(super) fn take(&mut self, state: v1::JobState) {
+        if let Some(count) = self.by_state.get_mut(&state) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Jobs that are kept whatever becomes of the queue: those that have not ended, and dead ones.
+    pub(super) fn kept(&self) -> u32 {
+        [v1::JobState::Delayed, v1::JobState::Waiting, v1::JobState::Running, v1::JobState::Dead]
+            .into_iter()
+            .fold(0, |sum, state| sum.saturating_add(self.of(state)))
+    }
+}
+
+impl Queue {
+    pub(super) fn new(namespace: &str, name: &str, now: Instant) -> Self {
+        let settings = Settings::default();
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            bucket: Bucket::full(settings.rate(), now),
+            settings,
+            paused: false,
+            position: None,
+            jobs: BTreeSet::new(),
+            names: HashTable::new(),
+            hashing: Hashing::default(),
+            unique: HashMap::default(),
+            lines: Lines::default(),
+            keys: Keys::default(),
+            ready: Ready::default(),
+            counts: Counts::default(),
+            ended: BTreeSet::new(),
+            told: false,
+        }
+    }
+
+    /// The hash of a job's name.
+    pub(super) fn hash(&self, id: &str) -> u64 {
+        hash(&self.hashing, id)
+    }
+
+    /// Whether nothing would be lost if it were forgotten.
+    pub(super) fn is_unused(&self) -> bool {
+        self.jobs.is_empty() && self.position.is_none()
+    }
+
+    /// Whether another job may begin beside those that run and `more`; otherwise when that is to be asked again, unless something else
+    /// has to happen first.
+    pub(super) fn admits(&mut self, more: u32, now: Instant) -> Result<(), Option<Duration>> {
+        let concurrency_max = self.settings.concurrency_max;
+        let running = self.counts.of(v1::JobState::Running).saturating_add(more);
+        if self.paused || concurrency_max > 0 && running >= concurrency_max {
+            return Err(None);
+        }
+        self.bucket.ready(self.settings.rate(), 1, now).map_err(Some)
+    }
+
+    /// Whether somebody might get a job of it now.
+    pub(super) fn is_open(&mut self, now: Instant) -> bool {
+        self.ready.is_open() && self.admits(0, now).is_ok()
+    }
+
+    /// What holds from now on.
+    pub(super) fn set(&mut self, settings: Settings, now: Instant) {
+        self.settings = settings;
+        self.bucket = Bucket::full(self.settings.rate(), now);
+        self.keys.refill(self.settings.key_rate(), now);
+        for key in self.keys.all() {
+            self.ready.let_go(key);
+        }
+    }
+}
+
+/// The hash of a job's name.
+pub(super) fn hash(hashing: &Hashing, id: &str) -> u64 {
+    hashing.hash_one(id)
+}
+
+/// So many a second, and as many at once.
+pub(super) fn rate(per_second: u32) -> Rate {
+    Rate::per_second(per_second, per_second)
+}

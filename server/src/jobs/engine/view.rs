@@ -1,0 +1,196 @@
+//! Jobs and queues as they are shown.
+
+use std::collections::BTreeMap;
+
+use rialto_proto::v1::{self, JobState, RefusalCode};
+
+use super::{
+    Engine, Seq, Token,
+    job::{Job, is_live},
+    queue::Queue,
+    settings::timestamp,
+};
+use crate::base::refusal::Refusal;
+
+/// Which jobs are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In these states; empty: in all.
+    pub states: Vec<JobState>,
+    /// Of this type; empty: of any.
+    pub kind: String,
+    /// With all of these attributes.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Jobs that are looked at for one page: beyond, it ends, and says where to go on.
+const LOOKED_MAX: usize = 20_000;
+
+impl Engine {
+    /// A job.
+    pub fn job(&self, namespace: &str, queue: &str, id: &str) -> Result<v1::Job, Refusal> {
+        let seq = self.named(namespace, queue, id)?;
+        let shown = self.jobs.get(&seq).map(|job| self.show(job, true));
+        shown.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such job in the queue"))
+    }
+
+    /// The number of a job.
+    pub fn seq(&self, namespace: &str, queue: &str, id: &str) -> Result<Seq, Refusal> {
+        self.named(namespace, queue, id)
+    }
+
+    /// A job by its number, without its body; `None` when it is not kept any more.
+    pub fn job_by_seq(&self, seq: Seq) -> Option<v1::Job> {
+        self.jobs.get(&seq).map(|job| self.show(job, false))
+    }
+
+    /// The queue of a job.
+    pub fn queue_of(&self, seq: Seq) -> Option<(&str, &str)> {
+        let queue = self.queue(self.jobs.get(&seq)?.queue)?;
+        Some((&queue.namespace, &queue.name))
+    }
+
+    /// Who has the job, and the token of the lease, while it runs.
+    pub fn running(&self, seq: Seq) -> Option<(u64, Token)> {
+        let job = self.jobs.get(&seq).filter(|job| job.state == JobState::Running)?;
+        let run = job.run()?;
+        Some((run.worker, Token { shard: self.number, seq, nonce: run.nonce }))
+    }
+
+    /// Whether somebody wants a running job cancelled.
+    pub fn is_cancelling(&self, seq: Seq) -> bool {
+        self.jobs.get(&seq).is_some_and(|job| job.cancelling)
+    }
+
+    /// Jobs of a queue before `before`, the last one put in first; and where to go on when there may be more.
+    pub fn list(
+        &self,
+        (namespace, queue): (&str, &str),
+        filter: &Filter,
+        before: Seq,
+        count_max: usize,
+    ) -> (Vec<v1::Job>, Option<Seq>) {
+        let mut jobs = Vec::new();
+        let Some(queue) = self.find_queue(namespace, queue).and_then(|index| self.queue(index)) else {
+            return (jobs, None);
+        };
+        for (looked, seq) in queue.jobs.range(..before).rev().enumerate() {
+            if jobs.len() == count_max || looked == LOOKED_MAX {
+                return (jobs, Some(Seq(seq.0 + 1)));
+            }
+            if let Some(job) = self.jobs.get(seq).filter(|job| filter.matches(job)) {
+                jobs.push(self.show(job, false));
+            }
+        }
+        (jobs, None)
+    }
+
+    /// A queue.
+    pub fn show_queue(&self, namespace: &str, queue: &str) -> Result<v1::Queue, Refusal> {
+        let found = self.find_queue(namespace, queue).and_then(|index| self.queue(index));
+        let unknown = || Refusal::new(RefusalCode::NotFound, "there is no such queue");
+        found.map(|queue| self.told_queue(queue)).ok_or_else(unknown)
+    }
+
+    /// The queues of a namespace, by name.
+    pub fn queues(&self, namespace: &str) -> Vec<v1::Queue> {
+        let indices = self.queue_names.get(namespace).into_iter().flat_map(|names| names.values());
+        let mut queues: Vec<_> =
+            indices.filter_map(|index| self.queue(*index)).map(|queue| self.told_queue(queue)).collect();
+        queues.sort_by(|a, b| a.queue.cmp(&b.queue));
+        queues
+    }
+
+    /// A lease that was given, as the worker gets it.
+    pub(super) fn lease(&self, seq: Seq) -> Option<v1::Lease> {
+        let job = self.jobs.get(&seq)?;
+        let queue = self.queue(job.queue)?;
+        let run = job.run()?;
+        let spec = job.spec();
+        let rest = job.rest();
+        Some(v1::Lease {
+            token: Token { shard: self.number, seq, nonce: run.nonce }.to_string(),
+            namespace: queue.namespace.as_ref().to_owned(),
+            queue: queue.name.as_ref().to_owned(),
+            job_id: spec.job_id,
+            r#type: spec.r#type,
+            body: spec.body,
+            attributes: spec.attributes,
+            attempt: job.attempts + 1,
+            attempts_max: queue.settings.retry.with(spec.retry.as_ref()).attempts_max,
+            enqueue_time: timestamp(job.enqueued_ms),
+            end_time: timestamp(job.until_ms),
+            ordering_key: spec.ordering_key,
+            last_error: rest.and_then(|rest| rest.error.clone()),
+            checkpoint: rest.map(|rest| rest.checkpoint.clone()).unwrap_or_default(),
+            progress: rest.and_then(|rest| rest.progress.clone()),
+        })
+    }
+
+    fn show(&self, job: &Job, with_body: bool) -> v1::Job {
+        let spec = job.spec();
+        let queue = self.queue(job.queue);
+        let rest = job.rest();
+        let running = job.state == JobState::Running;
+        let ended = !is_live(job.state);
+        v1::Job {
+            namespace: queue.map_or_else(String::new, |queue| queue.namespace.as_ref().to_owned()),
+            queue: queue.map_or_else(String::new, |queue| queue.name.as_ref().to_owned()),
+            job_id: spec.job_id,
+            r#type: spec.r#type,
+            state: job.state.into(),
+            body: spec.body.filter(|_| with_body),
+            attributes: spec.attributes,
+            priority: job.priority.into(),
+            fairness_key: spec.fairness_key,
+            ordering_key: spec.ordering_key,
+            unique_key: spec.unique_key,
+            enqueue_time: timestamp(job.enqueued_ms),
+            due_time: timestamp(job.until_ms).filter(|_| job.state == JobState::Delayed),
+            start_time: timestamp(job.run().map_or(0, |run| run.began_ms)),
+            end_time: timestamp(job.at_ms).filter(|_| ended),
+            attempt: job.attempts + u32::from(running),
+            attempts_max: queue
+                .map_or(0, |queue| queue.settings.retry.with(spec.retry.as_ref()).attempts_max),
+            deliveries: job.deliveries,
+            worker_id: job.run().map_or_else(String::new, |run| run.worker_name.as_ref().to_owned()),
+            lease_end_time: timestamp(job.until_ms).filter(|_| running),
+            progress: rest.and_then(|rest| rest.progress.clone()),
+            result: rest.and_then(|rest| rest.result.clone()),
+            error: rest.and_then(|rest| rest.error.clone()),
+            cancelling: job.cancelling,
+            forget_time: timestamp(job.timer_ms).filter(|_| ended),
+        }
+    }
+
+    fn told_queue(&self, queue: &Queue) -> v1::Queue {
+        let of = |state| queue.counts.of(state);
+        let live = queue.jobs.iter().filter_map(|seq| self.jobs.get(seq)).find(|job| is_live(job.state));
+        v1::Queue {
+            namespace: queue.namespace.as_ref().to_owned(),
+            queue: queue.name.as_ref().to_owned(),
+            settings: Some(queue.settings.told()),
+            paused: queue.paused,
+            delayed_count: of(JobState::Delayed),
+            waiting_count: of(JobState::Waiting),
+            running_count: of(JobState::Running),
+            dead_count: of(JobState::Dead),
+            ended_count: u32::try_from(queue.ended.len()).unwrap_or(u32::MAX),
+            oldest_enqueue_time: live.and_then(|job| timestamp(job.enqueued_ms)),
+        }
+    }
+}
+
+impl Filter {
+    fn matches(&self, job: &Job) -> bool {
+        if !self.states.is_empty() && !self.states.contains(&job.state) {
+            return false;
+        }
+        if self.kind.is_empty() && self.attributes.is_empty() {
+            return true;
+        }
+        let spec = job.spec();
+        let has = |(name, value): (&String, &String)| spec.attributes.get(name) == Some(value);
+        (self.kind.is_empty() || self.kind == spec.r#type) && self.attributes.iter().all(has)
+    }
+}

@@ -1,0 +1,17 @@
+//! Floor 3: job queues. [`engine`] says what there is and what follows from what; [`shard`] keeps one engine together with its log,
+//! and wakes whoever waits for either: workers by their [`bells`], those who look by their [`watches`]. [`worker`] is one worker's
+//! side: what it can have and what it has. Knows no stream and no rights.
+
+pub mod bells;
+pub mod engine;
+pub mod shard;
+pub mod watches;
+pub mod worker;
+
+pub use self::{
+    bells::{Bell, QueueName},
+    engine::{Engine, EngineLimits, Filter, Now, Order, Put, Seq, Token},
+    shard::{Shard, Stream},
+    watches::Watch,
+    worker::{Credit, Go, Subscription, Worker},
+};

@@ -1,0 +1,294 @@
+//! One shard: an engine with its log. Each question is asked under one lock, with what is due done first; answers that must be
+//! durable wait for the log in its order; workers and watchers are woken when there is something for them.
+
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::sleep_until,
+};
+use tokio_util::sync::CancellationToken;
+
+use rialto_proto::v1::Durability;
+
+use super::{
+    bells::{Bell, Bells, QueueName},
+    engine::{Engine, EngineLimits, News, Now, OpenError, Seq},
+    watches::{Watch, Watches},
+};
+use crate::{
+    base::{
+        clock::{self, Instant},
+        hash::HashMap,
+        refusal::Refusal,
+        tasks,
+    },
+    log::{Log, LogError, Position, Progress, refused},
+};
+
+/// An engine with its log.
+pub struct Shard {
+    engine: Mutex<Engine>,
+    log: Arc<dyn Log>,
+    waiting: Mutex<Waiting>,
+    bells: Bells,
+    watches: Mutex<Watches>,
+    /// Workers that are here, by their sessions.
+    streams: Mutex<HashMap<u64, Arc<Stream>>>,
+    /// What is due next may be due earlier, or the log may be worth cleaning.
+    changed: Notify,
+    /// The same moment twice. Time goes on from there whatever becomes of the clock.
+    origin: (Instant, u64),
+}
+
+/// What waits for the log.
+#[derive(Default)]
+struct Waiting {
+    answers: VecDeque<(Position, oneshot::Sender<Result<(), LogError>>)>,
+    news: VecDeque<News>,
+}
+
+/// A worker's stream: whom to tell that jobs are to be cancelled.
+#[derive(Debug, Default)]
+pub struct Stream {
+    cancelling: Mutex<Vec<String>>,
+    notify: Notify,
+    /// Another stream of the same session has taken over.
+    pub replaced: CancellationToken,
+}
+
+impl Stream {
+    /// Leases whose jobs are to be cancelled, as they come.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn cancelling(&self) -> Vec<String> {
+        loop {
+            let tokens = std::mem::take(&mut *self.cancelling.lock());
+            if !tokens.is_empty() {
+                return tokens;
+            }
+            self.notify.notified().await;
+        }
+    }
+}
+
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    /// Takes up the jobs of a log. Waits for the disk.
+    pub fn open(number: u32, log: Arc<dyn Log>, limits: EngineLimits) -> Result<Self, OpenError> {
+        let origin = (clock::now(), clock::unix_ms(clock::wall()));
+        let now = Now { ms: origin.1, log: &*log, chance: &clock::random_u64 };
+        let engine = Engine::open(number, limits, origin.0, &now)?;
+        Ok(Self {
+            engine: Mutex::new(engine),
+            log,
+            waiting: Mutex::default(),
+            bells: Bells::default(),
+            watches: Mutex::default(),
+            streams: Mutex::default(),
+            changed: Notify::new(),
+            origin,
+        })
+    }
+
+    /// How sure it is that what is durable survives.
+    pub fn durability(&self) -> Durability {
+        self.log.durability()
+    }
+
+    /// Asks the engine something.
+    pub fn ask<T>(&self, question: impl FnOnce(&mut Engine, &Now<'_>) -> T) -> T {
+        let now = Now { ms: self.now_ms(), log: &*self.log, chance: &clock::random_u64 };
+        let durable = self.log.progress().borrow().durable;
+        let mut engine = self.engine.lock();
+        let next_before = engine.next_ms();
+        engine.advance(durable);
+        if next_before.is_some_and(|due_ms| due_ms <= now.ms)
+            && let Err(error) = engine.tick(&now)
+        {
+            // It stays due; whoever asks for something that has to be written hears of it.
+            tracing::debug!(%error, "what is due cannot be written");
+        }
+        let answer = question(&mut engine, &now);
+        let (news, told, next) = (engine.take_news(), engine.take_told(), engine.next_ms());
+        if !news.is_empty() {
+            // Under the lock of the engine, so that they are in the order of the log.
+            self.waiting.lock().news.extend(news);
+        }
+        drop(engine);
+        for queue in &told {
+            self.bells.ring(queue);
+        }
+        if next.is_some_and(|next| next_before.is_none_or(|before| next < before)) {
+            self.changed.notify_one();
+        }
+        answer
+    }
+
+    fn now_ms(&self) -> u64 {
+        let passed = clock::now().saturating_duration_since(self.origin.0).as_millis();
+        self.origin.1.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
+    /// Waits until everything up to a position is durable.
+    pub async fn durable(&self, position: Option<Position>) -> Result<(), Refusal> {
+        let Some(position) = position else { return Ok(()) };
+        let waits = {
+            let mut waiting = self.waiting.lock();
+            let progress = self.log.progress().borrow().clone();
+            if position < progress.durable {
+                return Ok(());
+            }
+            if let Some(error) = progress.failed {
+                return Err(refused(error));
+            }
+            let (answer, waits) = oneshot::channel();
+            // Nearly always the last one.
+            let place = waiting.answers.partition_point(|(before, _)| *before <= position);
+            waiting.answers.insert(place, (position, answer));
+            waits
+        };
+        match waits.await {
+            Ok(durable) => durable.map_err(refused),
+            Err(_) => Err(Refusal::draining()),
+        }
+    }
+
+    /// Sees to what waits for the log and for time, until `stopped`.
+    pub async fn run(self: Arc<Self>, stopped: CancellationToken) {
+        let mut progress = self.log.progress();
+        loop {
+            let reached = progress.borrow_and_update().clone();
+            self.reached(&reached);
+            self.clean_if_worth().await;
+            let next = self.engine.lock().next_ms();
+            let due = next
+                .map(|ms| self.origin.0 + std::time::Duration::from_millis(ms.saturating_sub(self.origin.1)));
+            let due = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stopped.cancelled() => return,
+                changed = progress.changed() => if changed.is_err() { return },
+                () = self.changed.notified() => {}
+                () = due => self.ask(|_, _| ()),
+            }
+        }
+    }
+
+    /// The log has come so far.
+    fn reached(&self, progress: &Progress) {
+        self.ask(|_, _| ());
+        let (answers, news) = {
+            let mut waiting = self.waiting.lock();
+            let answered = waiting.answers.partition_point(|(position, _)| *position < progress.durable);
+            let all = progress.failed.is_some();
+            let answered = if all { waiting.answers.len() } else { answered };
+            let told = waiting.news.partition_point(|news| news.position < progress.durable);
+            let answers: Vec<_> = waiting.answers.drain(..answered).collect();
+            (answers, waiting.news.drain(..told).collect::<Vec<_>>())
+        };
+        for (position, answer) in answers {
+            let outcome = match &progress.failed {
+                Some(error) if position >= progress.durable => Err(error.clone()),
+                _ => Ok(()),
+            };
+            // Who does not wait any more need not be told.
+            answer.send(outcome).ok();
+        }
+        self.tell(&news);
+    }
+
+    /// Tells watchers and workers.
+    fn tell(&self, news: &[News]) {
+        if news.is_empty() {
+            return;
+        }
+        let engine = self.engine.lock();
+        let mut watches = self.watches.lock();
+        for News { seq, .. } in news {
+            if !watches.is_empty() {
+                watches.changed(*seq, engine.queue_of(*seq));
+            }
+            if engine.is_cancelling(*seq)
+                && let Some((worker, token)) = engine.running(*seq)
+            {
+                self.cancel_at(worker, token.to_string());
+            }
+        }
+    }
+
+    fn cancel_at(&self, worker: u64, token: String) {
+        if let Some(stream) = self.streams.lock().get(&worker) {
+            stream.cancelling.lock().push(token);
+            stream.notify.notify_one();
+        }
+    }
+
+    /// Writes what is needed of the oldest part of the log again and gives the part back, when most of the log is not needed.
+    async fn clean_if_worth(self: &Arc<Self>) {
+        if !self.engine.lock().is_worth_cleaning(self.log.bytes()) {
+            return;
+        }
+        let shard = Arc::clone(self);
+        // The disk has to be waited for.
+        let cleaned = tasks::blocking(move || {
+            let first = shard.ask(|engine, now| engine.clean(now))?;
+            shard.log.flush()?;
+            shard.log.truncate(first)
+        });
+        if let Ok(Err(error)) = cleaned.await {
+            tracing::error!(%error, "the log of jobs was not cleaned");
+        }
+    }
+
+    /// A worker waits for a queue. It asks once more after that.
+    pub fn wait_for(&self, queue: &QueueName, bell: &Arc<Bell>) {
+        self.bells.wait(queue, bell);
+    }
+
+    /// Who was woken for a queue cannot take anything: the next one is.
+    pub fn pass_on(&self, queue: &QueueName) {
+        self.ask(|engine, now| engine.ask_again(&queue.0, &queue.1, now.ms));
+    }
+
+    /// A worker's stream is here. One of the same session before ends.
+    pub fn stream(&self, worker: u64) -> Arc<Stream> {
+        let stream = Arc::new(Stream::default());
+        if let Some(before) = self.streams.lock().insert(worker, Arc::clone(&stream)) {
+            before.replaced.cancel();
+        }
+        self.ask(|engine, _| engine.worker_back(worker));
+        stream
+    }
+
+    /// A worker's stream is gone: its leases return when it does not come back in time.
+    pub fn stream_lost(&self, worker: u64, stream: &Arc<Stream>) {
+        let mut streams = self.streams.lock();
+        if streams.get(&worker).is_some_and(|present| Arc::ptr_eq(present, stream)) {
+            streams.remove(&worker);
+            drop(streams);
+            self.ask(|engine, now| engine.worker_away(now.ms, worker));
+        }
+    }
+
+    /// Watches some jobs.
+    pub fn watch_jobs(&self, seqs: &[Seq]) -> Arc<Watch> {
+        self.watches.lock().jobs(seqs)
+    }
+
+    /// Watches all jobs of a queue.
+    pub fn watch_queue(&self, queue: QueueName) -> Arc<Watch> {
+        self.watches.lock().queue(queue)
+    }
+}
