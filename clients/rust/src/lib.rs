@@ -43,9 +43,11 @@
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
 //! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
 //! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session.
+//! `jobs` hands work over; `worker` does it, as `working` knows of its jobs, and `assignment` is one of them.
 
 mod actor;
 mod admin;
+mod assignment;
 mod audience;
 mod backlog;
 mod backoff;
@@ -59,12 +61,14 @@ mod error;
 mod event;
 mod history;
 mod intake;
+mod jobs;
 mod kept;
 mod line;
 mod link;
 mod membership;
 mod mirror;
 mod namespace;
+mod new_job;
 mod outstanding;
 mod positions;
 mod presence;
@@ -77,8 +81,11 @@ mod status;
 mod step;
 mod target;
 mod token;
+mod worker;
+mod working;
 
 pub use admin::{Admin, Revoked};
+pub use assignment::{Assignment, NotDone};
 pub use backlog::{OfflineBuffer, Overflow};
 pub use client::{Call, Client, ClientBuilder, Publication};
 pub use content::{Body, Payload, Reply};
@@ -87,7 +94,9 @@ pub use emission::{Accepted, Answers, Emission, Missing, Question, Replies, Summ
 pub use error::{CloseCode, Closing, Error, Refusal, RefusalCode, Retry, Unsent};
 pub use event::{Event, Events, Position};
 pub use history::{History, HistoryPage, HistoryPages};
+pub use jobs::{Enqueued, JobFilter, JobPage, JobWatch, Jobs};
 pub use namespace::{Callee, Namespace};
+pub use new_job::NewJob;
 pub use presence::{
     Member, Presence, PresenceChange, PresenceChanges, PresenceCounts, PresencePage, PresentUser,
 };
@@ -98,6 +107,7 @@ pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, S
 pub use status::{Incident, Incidents, Missed, Status};
 pub use target::Target;
 pub use token::{Token, TokenError};
+pub use worker::Worker;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

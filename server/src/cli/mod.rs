@@ -9,6 +9,7 @@ mod data;
 mod emit;
 mod failure;
 mod history;
+mod jobs;
 mod listen;
 mod members;
 mod message;
@@ -58,6 +59,7 @@ enum Command {
     History(history::HistoryArgs),
     Presence(presence::PresenceArgs),
     State(state::StateArgs),
+    Jobs(jobs::JobsArgs),
     Access(access::AccessArgs),
     Token(token::TokenArgs),
     Data(data::DataArgs),
@@ -91,6 +93,9 @@ pub fn main() -> ExitCode {
         }
         Command::State(args) => {
             client(&args.connection().server.clone(), async |output| state::run(args, output).await)
+        }
+        Command::Jobs(args) => {
+            client(&args.connection().server.clone(), async |output| jobs::run(args, output).await)
         }
         Command::Access(args) => {
             client(&args.connection().server.clone(), async |output| access::run(args, output).await)
@@ -187,6 +192,19 @@ mod tests {
             "rialto state set r k --file - --if-absent",
             "rialto state remove r k --if-revision 7",
             "rialto state watch r k --count 2",
+            "rialto jobs enqueue --queue q --payload x --id i --type t --attribute a=b --priority -3 --delay 10m --ttl 1h --attempts 3 --notify r --wait 1m --json",
+            "rialto jobs enqueue --queue q --file -",
+            "rialto jobs work --queue q --concurrency 4 --lease 10s --name w --exec cat",
+            "rialto jobs status --queue q --json",
+            "rialto jobs status --queue q i",
+            "rialto jobs watch --queue q i j",
+            "rialto jobs list --queue q --state dead --state waiting --type t --attribute a=b --count 5",
+            "rialto jobs queues -n n",
+            "rialto jobs cancel --queue q i --reason x",
+            "rialto jobs redrive --queue q --all",
+            "rialto jobs pause --queue q",
+            "rialto jobs resume --queue q",
+            "rialto jobs purge --queue q",
             "rialto access revoke --user u --keep 1h --reason x",
             "rialto access revoke --token-id i",
             "rialto access list --json",
@@ -225,6 +243,11 @@ mod tests {
             "rialto state set r k v --file f",
             "rialto state set r k v --if-absent --if-revision 7",
             "rialto state remove r",
+            "rialto jobs enqueue --queue q",
+            "rialto jobs enqueue --payload x",
+            "rialto jobs work --queue q",
+            "rialto jobs redrive --queue q",
+            "rialto jobs list --queue q --state gone",
         ] {
             Arguments::try_parse_from(line.split(' ')).unwrap_err();
         }

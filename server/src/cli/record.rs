@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::output::{Output, Tone, counted, harmless};
 
 /// A payload under the key that says how it is written.
-fn written(fields: &mut Value, body: &Body) {
+pub(super) fn written(fields: &mut Value, body: &Body) {
     let (key, value) = match body {
         Body::Text(text) => ("text", text.clone()),
         Body::Binary(bytes) => ("base64", STANDARD.encode(bytes)),
@@ -32,7 +32,7 @@ fn written(fields: &mut Value, body: &Body) {
 }
 
 /// A payload in a line for people.
-fn shown(bytes: &[u8]) -> String {
+pub(super) fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => harmless(text).into_owned(),
         Err(_) => format!("({} bytes)", bytes.len()),
@@ -85,7 +85,7 @@ pub(super) fn event_line(event: &Event, output: &Output) -> String {
     )
 }
 
-fn durability(durability: v1::Durability) -> &'static str {
+pub(super) fn durability(durability: v1::Durability) -> &'static str {
     let name = durability.as_str_name();
     name.strip_prefix("DURABILITY_").unwrap_or(name)
 }

@@ -1,0 +1,208 @@
+//! A job that a worker has, as the program sees it: what is to be done, and what it can say while it does it.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rialto_proto::v1::{
+    self, JobCompleted, JobDiscarded, JobFailed, JobReleased, Lease, settlement::Outcome,
+};
+use tokio::sync::{Notify, watch};
+
+use crate::{content::Payload, error::carried, jobs::time};
+
+/// A job that is being worked on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    lease: Arc<Lease>,
+    payload: Arc<Payload>,
+    said: Arc<Said>,
+    cancelled: watch::Receiver<bool>,
+}
+
+/// What a program has said of a job and was not sent yet.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    news: Mutex<News>,
+    /// Wakes the worker when there is something to send.
+    pub(crate) changed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    progress: Option<v1::JobProgress>,
+    checkpoint: Option<Bytes>,
+}
+
+impl Said {
+    pub(crate) fn new(changed: Arc<Notify>) -> Self {
+        Self { news: Mutex::default(), changed }
+    }
+
+    /// Takes out what is to be sent.
+    pub(crate) fn take(&self) -> (Option<v1::JobProgress>, Option<Bytes>) {
+        let mut news = self.news.lock();
+        (news.progress.take(), news.checkpoint.take())
+    }
+
+    /// A checkpoint may not have arrived. A newer one counts.
+    pub(crate) fn put_back(&self, checkpoint: Bytes) {
+        self.news.lock().checkpoint.get_or_insert(checkpoint);
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        let news = self.news.lock();
+        news.progress.is_some() || news.checkpoint.is_some()
+    }
+}
+
+/// Why a job was not done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NotDone {
+    /// The attempt has failed.
+    #[error("{message}")]
+    Failed {
+        /// For programs, at most 64 bytes.
+        code: String,
+        /// For people, at most 4 KiB.
+        message: String,
+        /// It would fail again: the job is dead at once.
+        permanent: bool,
+        /// When to try again; `None`: as the retry policy says.
+        retry_after: Option<Duration>,
+    },
+    /// Given back: no attempt is counted, and it may begin after this long.
+    #[error("given back")]
+    Released(Duration),
+    /// It is not to be done.
+    #[error("{0}")]
+    Discarded(String),
+}
+
+impl NotDone {
+    /// The attempt has failed; another one may not.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Failed { code: String::new(), message: message.into(), permanent: false, retry_after: None }
+    }
+
+    /// It would fail again.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::Failed { code: String::new(), message: message.into(), permanent: true, retry_after: None }
+    }
+}
+
+impl From<Result<Payload, NotDone>> for Settled {
+    fn from(outcome: Result<Payload, NotDone>) -> Self {
+        Self(match outcome {
+            Ok(result) => Outcome::Completed(JobCompleted { result: Some(result.into_job()) }),
+            Err(NotDone::Failed { code, message, permanent, retry_after }) => {
+                let retry_after = retry_after.map(carried);
+                Outcome::Failed(JobFailed { code, message, permanent, retry_after })
+            }
+            Err(NotDone::Released(delay)) => Outcome::Released(JobReleased { delay: Some(carried(delay)) }),
+            Err(NotDone::Discarded(reason)) => Outcome::Discarded(JobDiscarded { reason }),
+        })
+    }
+}
+
+/// What became of a job, as it is sent.
+pub(crate) struct Settled(pub(crate) Outcome);
+
+impl Assignment {
+    pub(crate) fn new(mut lease: Lease, said: Arc<Said>, cancelled: watch::Receiver<bool>) -> Self {
+        let payload = Arc::new(lease.body.take().map(Payload::from).unwrap_or_default());
+        Self { lease: Arc::new(lease), payload, said, cancelled }
+    }
+
+    /// Its name in the queue.
+    pub fn id(&self) -> &str {
+        &self.lease.job_id
+    }
+
+    /// The namespace of its queue.
+    pub fn namespace(&self) -> &str {
+        &self.lease.namespace
+    }
+
+    /// Its queue.
+    pub fn queue(&self) -> &str {
+        &self.lease.queue
+    }
+
+    /// What kind of job it is.
+    pub fn kind(&self) -> &str {
+        &self.lease.r#type
+    }
+
+    /// What there is to know.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// That as text; `None` when it is not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        self.payload.text()
+    }
+
+    /// Key/value pairs of the job.
+    pub fn attributes(&self) -> &BTreeMap<String, String> {
+        &self.lease.attributes
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.lease.attempt
+    }
+
+    /// How many there may be.
+    pub fn attempts_max(&self) -> u32 {
+        self.lease.attempts_max
+    }
+
+    /// When the job was put in.
+    pub fn enqueued_at(&self) -> Option<SystemTime> {
+        time(self.lease.enqueue_time)
+    }
+
+    /// Why the attempt before failed.
+    pub fn last_error(&self) -> Option<&v1::JobError> {
+        self.lease.last_error.as_ref()
+    }
+
+    /// What the attempt before has left for this one; empty for nothing.
+    pub fn checkpoint(&self) -> &Bytes {
+        &self.lease.checkpoint
+    }
+
+    /// Says how far the work has come: `done` of `total`, 0 when that is not known. Sent a moment later; of several the newest.
+    pub fn progress(&self, done: u64, total: u64, message: impl Into<String>) {
+        self.said.news.lock().progress = Some(v1::JobProgress { done, total, message: message.into() });
+        self.said.changed.notify_one();
+    }
+
+    /// Leaves something for the next attempt, if this one fails. Sent a moment later; of several the newest. At most 64 KiB.
+    pub fn leave(&self, checkpoint: impl Into<Bytes>) {
+        self.said.news.lock().checkpoint = Some(checkpoint.into());
+        self.said.changed.notify_one();
+    }
+
+    /// Whether somebody wants the job cancelled, or its lease is lost: what is done from now on is for nothing.
+    pub fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
+    }
+
+    /// Waits until that is so.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn cancelled(&self) {
+        let mut cancelled = self.cancelled.clone();
+        // When nobody can say so any more, it never is.
+        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Handing work over, and looking what becomes of it: one queue of a server, without a session.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    time::{Duration, SystemTime},
+};
+
+use rand::RngExt;
+use rialto_proto::v1::{
+    self, Durability, JobState, enqueue_outcome::Outcome, job_service_client::JobServiceClient,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::{Streaming, transport::Channel};
+
+use crate::{
+    backoff::Backoff,
+    client::Client,
+    error::{Error, Refusal, carried},
+    new_job::NewJob,
+};
+
+/// How long one call waits for a job; longer waits are several.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// One queue of a server. Cheap to clone.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), rialto_client::Error> {
+/// use std::time::Duration;
+/// use rialto_client::{Client, NewJob};
+///
+/// let mail = Client::new("http://127.0.0.1:7400")?.jobs("default", "mail");
+/// let job = mail.enqueue(NewJob::new("to ann").of_type("welcome")).await?;
+/// let ended = mail.wait(&job.id, Duration::from_secs(60)).await?;
+/// assert!(ended.end_time.is_some());
+/// # Ok(()) }
+/// ```
+///
+/// *Errors*: `FORBIDDEN` without the right `enqueue` or `work`; `NOT_FOUND` for a job or a queue that is not there.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    client: Client,
+    namespace: String,
+    queue: String,
+}
+
+/// A job was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Its name in the queue.
+    pub id: String,
+    /// It, or another one with its unique key, was there before.
+    pub duplicate: bool,
+    /// How sure it is that it survives.
+    pub durability: Durability,
+}
+
+/// Which jobs are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// In these states; empty: in all.
+    pub states: Vec<JobState>,
+    /// Of this type; empty: of any.
+    pub kind: String,
+    /// With all of these attributes.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Some jobs of a queue, the last one put in first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<v1::Job>,
+    /// What to hand to the next call; empty when there are no more.
+    pub next: String,
+}
+
+/// Jobs as they change.
+#[derive(Debug)]
+pub struct JobWatch {
+    jobs: Streaming<v1::WatchJobsResponse>,
+}
+
+impl JobWatch {
+    /// The next job, at first or after a change; `None` when the server ends the watch.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn next(&mut self) -> Result<Option<v1::Job>, Error> {
+        let response = self.jobs.message().await.map_err(Error::of_stream)?;
+        Ok(response.and_then(|response| response.job))
+    }
+}
+
+/// Sends one request about the queue, with credentials and deadline.
+macro_rules! ask {
+    ($jobs:expr, $call:ident, $message:ident { $($field:ident: $value:expr),* }) => {{
+        let message = v1::$message {
+            namespace: $jobs.namespace.clone(),
+            queue: $jobs.queue.clone(),
+            $($field: $value),*
+        };
+        let request = $jobs.client.request(message, $jobs.client.deadline());
+        $jobs.service().$call(request).await?.into_inner()
+    }};
+}
+
+impl Client {
+    /// A queue of jobs.
+    pub fn jobs(&self, namespace: impl Into<String>, queue: impl Into<String>) -> Jobs {
+        Jobs { client: self.clone(), namespace: namespace.into(), queue: queue.into() }
+    }
+
+    /// Queues of a namespace in which the caller may enqueue or work, by name; and what to ask with for more, empty when these are all.
+    pub async fn queues(
+        &self,
+        namespace: impl Into<String>,
+        page_token: impl Into<String>,
+    ) -> Result<(Vec<v1::Queue>, String), Error> {
+        let request = v1::ListQueuesRequest {
+            namespace: namespace.into(),
+            page_size: 0,
+            page_token: page_token.into(),
+        };
+        let request = self.request(request, self.deadline());
+        let response = JobServiceClient::new(self.channel.clone()).list_queues(request).await?.into_inner();
+        Ok((response.queues, response.next_page_token))
+    }
+}
+
+impl Jobs {
+    fn service(&self) -> JobServiceClient<Channel> {
+        JobServiceClient::new(self.channel()).max_decoding_message_size(crate::settings::MESSAGE_BYTES_MAX)
+    }
+
+    fn channel(&self) -> Channel {
+        self.client.channel.clone()
+    }
+
+    /// Puts one job in. It is as durable as the answer says when this returns. Said again until the deadline when nobody answers:
+    /// the job has a name, so that has one effect.
+    pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, Error> {
+        let outcome = self.enqueue_all([job]).await?.into_iter().next();
+        outcome.ok_or_else(|| Error::unexpected("an enqueue"))?.map_err(Error::Refused)
+    }
+
+    /// Puts up to 1,000 jobs in, each by itself.
+    pub async fn enqueue_all(
+        &self,
+        jobs: impl IntoIterator<Item = NewJob>,
+    ) -> Result<Vec<Result<Enqueued, Refusal>>, Error> {
+        let jobs: Vec<v1::NewJob> = jobs.into_iter().map(|job| *job.raw).collect();
+        let named = jobs.iter().all(|job| !job.job_id.is_empty());
+        let response = self
+            .again(named, async || {
+                let jobs = jobs.clone();
+                Ok(ask!(self, enqueue, EnqueueRequest { jobs: jobs }))
+            })
+            .await?;
+        let durability = response.durability();
+        let outcome = |outcome: v1::EnqueueOutcome| match outcome.outcome {
+            Some(Outcome::Enqueued(v1::Enqueued { job_id, duplicate })) => {
+                Ok(Ok(Enqueued { id: job_id, duplicate, durability }))
+            }
+            Some(Outcome::Refused(refused)) => Ok(Err(refused.into())),
+            None => Err(Error::unexpected("an enqueue")),
+        };
+        response.outcomes.into_iter().map(outcome).collect()
+    }
+
+    /// Asks again until the deadline while the server is not reached.
+    async fn again<T, F>(&self, repeatable: bool, ask: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let deadline = Instant::now() + self.client.deadline();
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match ask().await {
+                Err(error @ (Error::Unavailable(_) | Error::UnknownOutcome)) if repeatable => error,
+                Err(Error::Refused(refusal)) if refusal.code == v1::RefusalCode::Draining => {
+                    Error::Refused(refusal)
+                }
+                outcome => return outcome,
+            };
+            let wait = backoff.next(rand::rng().random());
+            if Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// One job.
+    pub async fn get(&self, id: impl Into<String>) -> Result<v1::Job, Error> {
+        let response = ask!(self, get_job, GetJobRequest { job_id: id.into() });
+        response.job.ok_or_else(|| Error::unexpected("a lookup"))
+    }
+
+    /// One job once it has ended. Fails with [`Error::TimedOut`] when it does not within that time.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn wait(&self, id: impl Into<String>, within: Duration) -> Result<v1::Job, Error> {
+        let (id, deadline) = (id.into(), Instant::now() + within);
+        let late = || Error::TimedOut(format!("job {id} has not ended within {within:?}"));
+        let mut backoff = Backoff::default();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).min(WAIT);
+            let request = v1::WaitJobRequest {
+                namespace: self.namespace.clone(),
+                queue: self.queue.clone(),
+                job_id: id.clone(),
+                timeout: Some(carried(left)),
+            };
+            let request = self.client.request(request, left + self.client.deadline());
+            match timeout_at(deadline, self.service().wait_job(request))
+                .await
+                .map(|job| job.map_err(Error::from))
+            {
+                Ok(Ok(response)) => {
+                    let job = response.into_inner().job.ok_or_else(|| Error::unexpected("a wait"))?;
+                    if job.end_time.is_some() {
+                        return Ok(job);
+                    }
+                }
+                Ok(Err(Error::Unavailable(_) | Error::UnknownOutcome)) => {
+                    sleep(backoff.next(rand::rng().random())).await;
+                }
+                Ok(Err(Error::Refused(refusal))) if refusal.code == v1::RefusalCode::Draining => {
+                    sleep(backoff.next(rand::rng().random())).await;
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(late());
+            }
+        }
+    }
+
+    /// Watches these jobs as they are and then each change; without any, all that are put in or change from now on. Ends with the
+    /// connection.
+    pub async fn watch<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<JobWatch, Error> {
+        let request = tonic::Request::new(v1::WatchJobsRequest {
+            namespace: self.namespace.clone(),
+            queue: self.queue.clone(),
+            job_ids: ids.into_iter().map(Into::into).collect(),
+        });
+        let response = self.service().watch_jobs(self.client.sign(request)).await?;
+        Ok(JobWatch { jobs: response.into_inner() })
+    }
+
+    /// Some jobs, the last one put in first. `page_token` is empty for the first page.
+    pub async fn list(
+        &self,
+        filter: &JobFilter,
+        page_size: u32,
+        page_token: impl Into<String>,
+    ) -> Result<JobPage, Error> {
+        let response = ask!(
+            self,
+            list_jobs,
+            ListJobsRequest {
+                states: filter.states.iter().map(|state| (*state).into()).collect(),
+                r#type: filter.kind.clone(),
+                attributes: filter.attributes.clone(),
+                page_size: page_size,
+                page_token: page_token.into()
+            }
+        );
+        Ok(JobPage { jobs: response.jobs, next: response.next_page_token })
+    }
+
+    /// Ends a job that waits, and asks the worker of one that runs to end it.
+    pub async fn cancel(&self, id: impl Into<String>, reason: impl Into<String>) -> Result<v1::Job, Error> {
+        let response = ask!(self, cancel_job, CancelJobRequest { job_id: id.into(), reason: reason.into() });
+        response.job.ok_or_else(|| Error::unexpected("a cancel"))
+    }
+
+    /// Gives dead jobs all their attempts again, these or without any all of the queue. Returns how many.
+    pub async fn redrive<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<u32, Error> {
+        let job_ids = ids.into_iter().map(Into::into).collect();
+        Ok(ask!(self, redrive_jobs, RedriveJobsRequest { job_ids: job_ids }).redriven_count)
+    }
+
+    /// The queue as it is.
+    pub async fn queue(&self) -> Result<v1::Queue, Error> {
+        ask!(self, get_queue, GetQueueRequest {}).queue.ok_or_else(|| Error::unexpected("a lookup"))
+    }
+
+    /// What holds in the queue from now on; what is not set has its default.
+    pub async fn set(&self, settings: v1::QueueSettings) -> Result<v1::Queue, Error> {
+        let response = ask!(self, set_queue, SetQueueRequest { settings: Some(settings) });
+        response.queue.ok_or_else(|| Error::unexpected("a change"))
+    }
+
+    /// Begins no more jobs; what runs goes on.
+    pub async fn pause(&self) -> Result<v1::Queue, Error> {
+        ask!(self, pause_queue, PauseQueueRequest {}).queue.ok_or_else(|| Error::unexpected("a pause"))
+    }
+
+    /// Begins jobs again.
+    pub async fn resume(&self) -> Result<v1::Queue, Error> {
+        ask!(self, resume_queue, ResumeQueueRequest {}).queue.ok_or_else(|| Error::unexpected("a resume"))
+    }
+
+    /// Cancels all jobs that wait or are delayed. Returns how many.
+    pub async fn purge(&self) -> Result<u32, Error> {
+        Ok(ask!(self, purge_queue, PurgeQueueRequest {}).cancelled_count)
+    }
+}
+
+/// A time of the contract.
+pub(crate) fn time(at: Option<prost_types::Timestamp>) -> Option<SystemTime> {
+    at.and_then(|at| SystemTime::try_from(at).ok())
+}

@@ -1,0 +1,140 @@
+//! A job about to be put into a queue. A value; nothing is sent here.
+
+use std::time::{Duration, SystemTime};
+
+use rand::RngExt;
+use rialto_proto::v1::{self, job_body, new_job::Start};
+
+use crate::{
+    content::{Body, Payload},
+    error::carried,
+};
+
+/// A job to be put into a queue; a value that can be kept and put in again, which has one effect.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct NewJob {
+    pub(crate) raw: Box<v1::NewJob>,
+}
+
+impl NewJob {
+    /// A job that says `payload` to its worker, under a name by chance.
+    pub fn new(payload: impl Into<Payload>) -> Self {
+        let raw = v1::NewJob {
+            job_id: by_chance(),
+            body: Some(payload.into().into_job()),
+            ..v1::NewJob::default()
+        };
+        Self { raw: Box::new(raw) }
+    }
+
+    /// Its name in the queue, for ever. A job of the same name and content is the same job.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.raw.job_id = id.into();
+        self
+    }
+
+    /// What kind of job it is. At most 64 bytes.
+    pub fn of_type(mut self, kind: impl Into<String>) -> Self {
+        self.raw.r#type = kind.into();
+        self
+    }
+
+    /// Something by which it is found again. At most 16, together 1 KiB.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.raw.attributes.insert(key.into(), value.into());
+        self
+    }
+
+    /// Jobs of higher priority are served first. -16 to 15, default 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.raw.priority = priority;
+        self
+    }
+
+    /// On whose behalf, for example a tenant: keys are served in turns.
+    pub fn fairness_key(mut self, key: impl Into<String>) -> Self {
+        self.raw.fairness_key = key.into();
+        self
+    }
+
+    /// How many jobs of its key are served in a turn. 1 to 1,000, default 1.
+    pub fn fairness_weight(mut self, weight: u32) -> Self {
+        self.raw.fairness_weight = weight;
+        self
+    }
+
+    /// Jobs with the same key are worked on one after the other.
+    pub fn ordering_key(mut self, key: impl Into<String>) -> Self {
+        self.raw.ordering_key = key.into();
+        self
+    }
+
+    /// While a job with this key is neither finished nor dead, another one is not put in.
+    pub fn unique_key(mut self, key: impl Into<String>) -> Self {
+        self.raw.unique_key = key.into();
+        self
+    }
+
+    /// It may begin so long from now.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.raw.start = Some(Start::Delay(carried(delay)));
+        self
+    }
+
+    /// It may begin at this time.
+    pub fn run_at(mut self, at: SystemTime) -> Self {
+        self.raw.start = Some(Start::RunAt(at.into()));
+        self
+    }
+
+    /// It expires when it has not begun within this time.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.raw.ttl = Some(carried(ttl));
+        self
+    }
+
+    /// How often and when it is tried again.
+    pub fn retry(mut self, policy: v1::RetryPolicy) -> Self {
+        self.raw.retry = Some(policy);
+        self
+    }
+
+    /// At most so many attempts. Default 20.
+    pub fn attempts_max(mut self, attempts: u32) -> Self {
+        self.raw.retry.get_or_insert_default().attempts_max = attempts;
+        self
+    }
+
+    /// Has a room of the queue's namespace told when it has ended.
+    pub fn notify_room(mut self, room: impl Into<String>) -> Self {
+        self.raw.notify.push(v1::JobNotify { room: room.into(), ..v1::JobNotify::default() });
+        self
+    }
+}
+
+impl Payload {
+    pub(crate) fn into_job(self) -> v1::JobBody {
+        let body = match self.body {
+            Body::Text(text) => job_body::Body::Text(text),
+            Body::Binary(bytes) => job_body::Body::Binary(bytes),
+        };
+        v1::JobBody { body: Some(body), content_type: self.content_type }
+    }
+}
+
+impl From<v1::JobBody> for Payload {
+    fn from(body: v1::JobBody) -> Self {
+        let payload = match body.body {
+            Some(job_body::Body::Text(text)) => Self::from(text),
+            Some(job_body::Body::Binary(bytes)) => Self::from(bytes),
+            None => Self::default(),
+        };
+        payload.of_type(body.content_type)
+    }
+}
+
+/// A name that no other job has.
+fn by_chance() -> String {
+    format!("{:032x}", rand::rng().random::<u128>())
+}

@@ -1,0 +1,104 @@
+//! `rialto jobs`: work is handed over, done and looked after. One file for each side; `record` says how jobs look.
+
+mod control;
+mod enqueue;
+mod exec;
+mod record;
+mod watch;
+mod work;
+
+use clap::{Args, Subcommand};
+use rialto_client::Jobs;
+
+use super::{connection::ConnectionArgs, failure::Failure, output::Output};
+
+/// Hand work over, do it, and look after it.
+#[derive(Debug, Args)]
+pub(super) struct JobsArgs {
+    #[command(subcommand)]
+    command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum JobsCommand {
+    /// Put a job into a queue, and print its name when it is durable
+    Enqueue(Box<enqueue::EnqueueArgs>),
+    /// Take jobs from a queue and run a program for each
+    Work(work::WorkArgs),
+    /// Print a job, or the queue
+    Status(control::StatusArgs),
+    /// Follow jobs until they have ended, or all jobs of a queue
+    Watch(watch::WatchArgs),
+    /// List jobs of a queue, the last one put in first
+    List(control::ListArgs),
+    /// List queues
+    Queues(control::QueuesArgs),
+    /// Cancel a job; the worker of one that runs is asked to end it
+    Cancel(control::CancelArgs),
+    /// Give dead jobs all their attempts again
+    Redrive(control::RedriveArgs),
+    /// Begin no more jobs of a queue; what runs goes on
+    Pause(QueueArgs),
+    /// Begin jobs of a queue again
+    Resume(QueueArgs),
+    /// Cancel all jobs of a queue that have not begun
+    Purge(QueueArgs),
+}
+
+/// Which queue of which server.
+#[derive(Debug, Args)]
+pub(super) struct QueueArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    /// The queue
+    #[arg(long, short, value_name = "QUEUE")]
+    queue: String,
+}
+
+impl QueueArgs {
+    fn jobs(&self) -> Result<Jobs, Failure> {
+        Ok(self.connection.client()?.jobs(&self.connection.namespace, &self.queue))
+    }
+}
+
+impl JobsArgs {
+    /// Which server.
+    pub(super) fn connection(&self) -> &ConnectionArgs {
+        match &self.command {
+            JobsCommand::Enqueue(args) => args.connection(),
+            JobsCommand::Work(args) => args.connection(),
+            JobsCommand::Watch(args) => args.connection(),
+            JobsCommand::Status(args) => args.connection(),
+            JobsCommand::List(args) => args.connection(),
+            JobsCommand::Queues(args) => args.connection(),
+            JobsCommand::Cancel(args) => args.connection(),
+            JobsCommand::Redrive(args) => args.connection(),
+            JobsCommand::Pause(args) | JobsCommand::Resume(args) | JobsCommand::Purge(args) => {
+                &args.connection
+            }
+        }
+    }
+}
+
+/// Runs `rialto jobs` to its end.
+pub(super) async fn run(args: JobsArgs, output: &Output) -> Result<(), Failure> {
+    match args.command {
+        JobsCommand::Enqueue(args) => enqueue::run(*args, output).await,
+        JobsCommand::Work(args) => work::run(args, output).await,
+        JobsCommand::Watch(args) => watch::run(args, output).await,
+        JobsCommand::Status(args) => control::status(args, output).await,
+        JobsCommand::List(args) => control::list(args, output).await,
+        JobsCommand::Queues(args) => control::queues(args, output).await,
+        JobsCommand::Cancel(args) => control::cancel(args, output).await,
+        JobsCommand::Redrive(args) => control::redrive(args, output).await,
+        JobsCommand::Pause(args) => {
+            let queue = args.jobs()?.pause().await?;
+            control::print_queue(&args.connection, &queue, output)
+        }
+        JobsCommand::Resume(args) => {
+            let queue = args.jobs()?.resume().await?;
+            control::print_queue(&args.connection, &queue, output)
+        }
+        JobsCommand::Purge(args) => control::purge(&args, output).await,
+    }
+}
