@@ -27,7 +27,7 @@ pub(crate) fn run(folder: &Path, seconds: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn bare_syncs(folder: &Path) -> Result<String, Failure> {
+pub(crate) fn bare_syncs(folder: &Path) -> Result<String, Failure> {
     let path = folder.join("bare");
     let mut file = File::create(&path)?;
     file.write_all(&vec![0; 1 << 20])?;
@@ -86,7 +86,7 @@ fn appender(log: &LocalLog, end: Instant, window: usize) -> Result<Histogram<u64
     Ok(times)
 }
 
-fn percentiles(times: &Histogram<u64>) -> String {
+pub(crate) fn percentiles(times: &Histogram<u64>) -> String {
     let at = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
     format!("p50 {:.2} ms, p99 {:.2} ms", at(0.5), at(0.99))
 }

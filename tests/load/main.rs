@@ -2,7 +2,7 @@
 //! same load one after the other, each from a fresh process on loopback. What counts is the server's own CPU per
 //! delivery, because the load generator shares the machine. This file reads the arguments and walks the grid;
 //! `rialto-load log` measures the log alone, `rialto-load storm` how all sessions come back at once, `rialto-load cluster`
-//! what several nodes cost beside one, `rialto-load crowd` what a room with a million members on a hundred nodes does.
+//! what several nodes cost beside one, `rialto-load jobs` job queues, `rialto-load crowd` what a room with a million members on a hundred nodes does.
 
 mod cell;
 mod cluster;
@@ -12,6 +12,7 @@ mod crowd_node;
 mod dialect;
 mod grid;
 mod http2;
+mod jobs;
 mod layout;
 mod log;
 mod measure;
@@ -42,6 +43,10 @@ fn main() -> Result<(), Failure> {
     if let Some(("log", arguments)) = arguments.subcommand() {
         let folder = arguments.get_one::<PathBuf>("folder").cloned().unwrap_or_else(|| "target".into());
         return log::run(&folder, *arguments.get_one::<u64>("seconds").unwrap_or(&5));
+    }
+    if let Some(("jobs", arguments)) = arguments.subcommand() {
+        let folder = arguments.get_one::<PathBuf>("folder").cloned().unwrap_or_else(|| "target".into());
+        return jobs::run(&folder, *arguments.get_one::<usize>("jobs").unwrap_or(&200_000));
     }
     if let Some(("storm", arguments)) = arguments.subcommand() {
         let sessions = *arguments.get_one::<usize>("sessions").unwrap_or(&10_000);
@@ -118,6 +123,17 @@ fn arguments() -> Command {
         .subcommand(log_arguments())
         .subcommand(cluster_arguments())
         .subcommand(crowd_arguments())
+        .subcommand(
+            Command::new("jobs")
+                .about("Jobs through one durable queue: handed over, taken, settled, and there again after a restart")
+                .arg(
+                    Arg::new("folder")
+                        .long("folder")
+                        .value_parser(value_parser!(PathBuf))
+                        .help("Where to write, on the disk to measure [default: target]"),
+                )
+                .arg(number("jobs", "How many [default: 200000]").value_parser(value_parser!(usize))),
+        )
         .subcommand(
             Command::new("storm")
                 .about("All sessions lose their connections at once and come back at once")

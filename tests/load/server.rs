@@ -2,7 +2,13 @@
 //! refuse a load generator (many connections and a high rate from one address) are lifted; everything else is as
 //! shipped.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, process::Command, str::FromStr};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    str::FromStr,
+};
 
 use crate::{
     Failure,
@@ -99,6 +105,18 @@ impl Kind {
         }
         Process::start(command, address, folder)
     }
+}
+
+/// Rialto with its jobs in a folder that outlives it.
+pub(crate) fn keeping_jobs(data: &Path) -> Result<Process, Failure> {
+    let address = free_address()?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("rialto.toml");
+    std::fs::write(&file, configuration(Kind::Rialto(0)))?;
+    let mut command = Command::new(program("rialto")?);
+    command.arg("serve").arg("--config").arg(file).arg("--data").arg(data);
+    command.args(["--listen", &address.to_string()]);
+    Process::start(command, address, folder)
 }
 
 /// Rialto's configuration for a load generator.

@@ -3,6 +3,7 @@
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
+use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
@@ -10,22 +11,27 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use rialto_proto::v1::Durability;
+use rialto_proto::v1::{Durability, JobState};
 
 use super::{
     bells::{Bell, Bells, QueueName},
-    engine::{Engine, EngineLimits, News, Now, OpenError, Seq},
+    engine::{Engine, EngineLimits, News, Notice, Now, OpenError, Seq},
     watches::{Watch, Watches},
 };
 use crate::{
     base::{
         clock::{self, Instant},
-        hash::HashMap,
+        hash::{HashMap, Hashing},
         refusal::Refusal,
         tasks,
     },
     log::{Log, LogError, Position, Progress, refused},
 };
+
+/// Jobs of which rooms are told in one go.
+const NOTICES_MAX: usize = 64;
+/// Jobs on their way of which rooms are still to be told.
+const NOTICED_MAX: usize = 4_096;
 
 /// An engine with its log.
 pub struct Shard {
@@ -34,6 +40,10 @@ pub struct Shard {
     waiting: Mutex<Waiting>,
     bells: Bells,
     watches: Mutex<Watches>,
+    /// Jobs on their way of which rooms are to be told, as they were last.
+    noticed: Mutex<IndexMap<Seq, JobState, Hashing>>,
+    /// There may be something to tell rooms.
+    to_notify: Notify,
     /// Workers that are here, by their sessions.
     streams: Mutex<HashMap<u64, Arc<Stream>>>,
     /// What is due next may be due earlier, or the log may be worth cleaning.
@@ -91,6 +101,8 @@ impl Shard {
             waiting: Mutex::default(),
             bells: Bells::default(),
             watches: Mutex::default(),
+            noticed: Mutex::default(),
+            to_notify: Notify::new(),
             streams: Mutex::default(),
             changed: Notify::new(),
             origin,
@@ -216,7 +228,14 @@ impl Shard {
         }
         let engine = self.engine.lock();
         let mut watches = self.watches.lock();
-        for News { seq, .. } in news {
+        for News { seq, state, .. } in news {
+            if engine.is_noticed(*seq) {
+                let mut noticed = self.noticed.lock();
+                // Of so many that wait only how they end is told.
+                if noticed.len() < NOTICED_MAX {
+                    noticed.insert(*seq, *state);
+                }
+            }
             if !watches.is_empty() {
                 watches.changed(*seq, engine.queue_of(*seq));
             }
@@ -225,6 +244,26 @@ impl Shard {
             {
                 self.cancel_at(worker, token.to_string());
             }
+        }
+        self.to_notify.notify_one();
+    }
+
+    /// Jobs of which rooms are to be told: those that have ended until that is noted by [`Engine::notified`], others once.
+    ///
+    /// *Cancel safety*: none; what was taken out is not told.
+    pub async fn notices(&self) -> Vec<Notice> {
+        loop {
+            let ended = self.ask(|engine, _| engine.notices(NOTICES_MAX));
+            let passing = std::mem::take(&mut *self.noticed.lock());
+            let passing = passing.into_iter().filter_map(|(seq, state)| {
+                let notice = self.ask(|engine, _| engine.notice(seq))?;
+                (notice.job.state() == state).then_some(notice)
+            });
+            let notices: Vec<Notice> = passing.chain(ended).collect();
+            if !notices.is_empty() {
+                return notices;
+            }
+            self.to_notify.notified().await;
         }
     }
 

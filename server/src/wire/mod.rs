@@ -4,7 +4,7 @@
 //! * [`codec`]: how encoded frames become one gRPC message
 //! * [`delta`]: a payload as the difference to an earlier one
 //! * [`command`]: what comes from clients, checked once at the edge; [`state`], [`target`], [`content`]: its parts
-//! * [`job`]: the same of jobs
+//! * [`job`]: the same of jobs; [`job_json`]: what rooms are told of them
 
 pub mod codec;
 pub mod command;
@@ -12,6 +12,7 @@ pub mod content;
 pub mod delta;
 pub mod frame;
 pub mod job;
+pub mod job_json;
 pub mod settings;
 pub mod state;
 pub mod target;

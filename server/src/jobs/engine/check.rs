@@ -27,6 +27,10 @@ impl Engine {
                 assert!(self.workers.leases(run.worker).contains(seq), "the worker of {job:?} has it not");
             }
         }
+        let untold = |job: &super::job::Job| job.has_notify && !job.is_live && !job.is_notified;
+        let unnotified: BTreeSet<Seq> =
+            self.jobs.iter().filter(|(_, job)| untold(job)).map(|(seq, _)| *seq).collect();
+        assert_eq!(unnotified, self.unnotified);
         assert_eq!(timers, self.timers);
         assert_eq!(bytes, self.bytes);
         let running = self.jobs.values().filter(|job| job.state == JobState::Running).count();

@@ -30,6 +30,10 @@ pub(super) struct Job {
     /// It is not durable yet, and nobody is given it.
     pub(super) is_staged: bool,
     pub(super) cancelling: bool,
+    /// Rooms are to be told of it.
+    pub(super) has_notify: bool,
+    /// They were told how it has ended.
+    pub(super) is_notified: bool,
     /// Attempts that count.
     pub(super) attempts: u32,
     pub(super) deliveries: u32,
@@ -88,6 +92,8 @@ impl Job {
             is_live: false,
             is_staged: false,
             cancelling: record.cancelling,
+            has_notify: !spec.notify.is_empty(),
+            is_notified: record.notified,
             attempts: 0,
             deliveries: 0,
             enqueued_ms: record.enqueued_ms,
@@ -189,6 +195,7 @@ impl Job {
             checkpoint: rest.map(|rest| rest.checkpoint.clone()).unwrap_or_default(),
             cancelling: self.cancelling,
             digest: rest.map_or(0, |rest| rest.digest),
+            notified: self.is_notified,
         }
     }
 

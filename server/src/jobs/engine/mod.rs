@@ -20,6 +20,7 @@ mod ending;
 mod job;
 mod keys;
 mod lines;
+mod notices;
 mod place;
 mod put;
 mod queue;
@@ -45,6 +46,7 @@ use rialto_proto::v1::JobState;
 
 use self::{job::Job, queue::Queue, record::Kind, workers::Workers};
 pub use self::{
+    notices::Notice,
     put::Put,
     settle::{Extended, Settled},
     take::Order,
@@ -142,6 +144,8 @@ pub struct Engine {
     /// When it is to be asked again whether a queue may go on.
     wakes: BTreeSet<(u64, QueueIndex)>,
     workers: Workers,
+    /// Jobs that have ended, and rooms are to be told.
+    unnotified: BTreeSet<Seq>,
     /// Jobs that are not durable yet.
     staged: VecDeque<(Position, Seq)>,
     /// Everything before this is durable.
@@ -174,6 +178,7 @@ impl Engine {
             timers: BTreeSet::new(),
             wakes: BTreeSet::new(),
             workers: Workers::default(),
+            unnotified: BTreeSet::new(),
             staged: VecDeque::new(),
             durable: Position(0),
             last: Position(0),

@@ -1,14 +1,17 @@
 //! The engine against all that may be asked of it, in any order, with crashes at every record: after each step everything hangs
 //! together, and what was promised is kept.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseError};
 use rialto_proto::v1::{
-    Extension, JobCompleted, JobDiscarded, JobFailed, JobReleased, JobState, Lease, LeaseOutcome, NewJob,
-    QueueSettings, RetryPolicy, Settlement, new_job::Start, settlement::Outcome,
+    Extension, JobCompleted, JobDiscarded, JobFailed, JobNotify, JobReleased, JobState, Lease, LeaseOutcome,
+    NewJob, QueueSettings, RetryPolicy, Settlement, new_job::Start, settlement::Outcome,
 };
 
+use self::steps::{Step, steps};
 use super::{
     Engine, EngineLimits, Filter, Now, Order, Seq, Token, job::is_live, late_log::LateLog, settings::duration,
 };
@@ -20,111 +23,6 @@ use crate::{
 const QUEUES: [&str; 2] = ["mail", "import"];
 const NAMESPACE: &str = "default";
 const RESUME_WINDOW_MS: u64 = 10_000;
-
-#[derive(Debug, Clone)]
-enum Step {
-    Put {
-        queue: usize,
-        id: u8,
-        priority: i32,
-        fairness: u8,
-        ordering: u8,
-        unique: u8,
-        delay_ms: u64,
-        ttl_ms: u64,
-    },
-    Take {
-        queue: usize,
-        worker: u64,
-        jobs_max: usize,
-    },
-    Settle {
-        lease: Index,
-        outcome: u8,
-        wait_ms: u64,
-    },
-    SettleStale {
-        lease: Index,
-        outcome: u8,
-    },
-    Extend {
-        lease: Index,
-    },
-    Pass {
-        ms: u64,
-    },
-    Away {
-        worker: u64,
-    },
-    Back {
-        worker: u64,
-    },
-    Cancel {
-        job: Index,
-    },
-    Redrive {
-        job: Index,
-    },
-    Purge {
-        queue: usize,
-    },
-    Set {
-        queue: usize,
-        concurrency_max: u32,
-        key_concurrency_max: u32,
-        key_rate: u32,
-        paused: bool,
-    },
-    Clean,
-    Sync,
-    Full {
-        full: bool,
-    },
-    Crash {
-        at: Index,
-    },
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let queue = 0..QUEUES.len();
-    let put = (0..QUEUES.len(), 0..14_u8, -1..2_i32, 0..3_u8, 0..3_u8, 0..4_u8, 0..4_u64, 0..5_u64).prop_map(
-        |(queue, id, priority, fairness, ordering, unique, delay, ttl)| Step::Put {
-            queue,
-            id,
-            priority,
-            fairness,
-            ordering,
-            unique,
-            delay_ms: delay.saturating_sub(2) * 700,
-            ttl_ms: ttl.saturating_sub(3) * 1_500,
-        },
-    );
-    let step = prop_oneof![
-        10 => put,
-        8 => (queue.clone(), 0..3_u64, 1..4_usize)
-            .prop_map(|(queue, worker, jobs_max)| Step::Take { queue, worker, jobs_max }),
-        8 => (any::<Index>(), 0..5_u8, 0..2_u64)
-            .prop_map(|(lease, outcome, wait)| Step::Settle { lease, outcome, wait_ms: wait * 900 }),
-        3 => (any::<Index>(), 0..5_u8).prop_map(|(lease, outcome)| Step::SettleStale { lease, outcome }),
-        2 => any::<Index>().prop_map(|lease| Step::Extend { lease }),
-        4 => (0..9_u64).prop_map(|ms| Step::Pass { ms: ms * 500 }),
-        1 => (0..3_u64).prop_map(|worker| Step::Away { worker }),
-        1 => (0..3_u64).prop_map(|worker| Step::Back { worker }),
-        1 => any::<Index>().prop_map(|job| Step::Cancel { job }),
-        1 => any::<Index>().prop_map(|job| Step::Redrive { job }),
-        1 => queue.clone().prop_map(|queue| Step::Purge { queue }),
-        1 => (queue, 0..3_u32, 0..3_u32, 0..3_u32, proptest::bool::weighted(0.3)).prop_map(
-            |(queue, concurrency_max, key_concurrency_max, key_rate, paused)| Step::Set {
-                queue, concurrency_max, key_concurrency_max, key_rate, paused
-            }
-        ),
-        1 => Just(Step::Clean),
-        4 => Just(Step::Sync),
-        1 => any::<bool>().prop_map(|full| Step::Full { full }),
-        1 => any::<Index>().prop_map(|at| Step::Crash { at }),
-    ];
-    proptest::collection::vec(step, 1..90)
-}
 
 /// An engine, its log, and what was promised.
 struct Bench {
@@ -221,6 +119,12 @@ impl Bench {
                 let queue = (NAMESPACE, QUEUES[queue]);
                 now!(self, |engine, now| engine.set_queue(&now, queue, Some(settings), Some(paused))).ok();
             }
+            Step::Notify => {
+                for notice in self.engine.notices(3) {
+                    prop_assert!(!is_live(notice.job.state()));
+                    now!(self, |engine, now| engine.notified(&now, notice.seq)).ok();
+                }
+            }
             Step::Clean => {
                 if let Ok(first) = now!(self, |engine, now| engine.clean(&now)) {
                     self.log.sync();
@@ -244,6 +148,10 @@ impl Bench {
             priority: *priority,
             fairness_key: named("tenant", fairness),
             ordering_key: named("line", ordering),
+            notify: (*fairness == 1)
+                .then(|| JobNotify { room: "r".to_owned(), ..JobNotify::default() })
+                .into_iter()
+                .collect(),
             unique_key: named("unique", unique),
             start: (*delay_ms > 0).then(|| Start::Delay(duration(*delay_ms))),
             ttl: (*ttl_ms > 0).then(|| duration(*ttl_ms)),

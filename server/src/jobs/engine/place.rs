@@ -24,7 +24,11 @@ impl Engine {
             Kind::Extended(record) => self.apply_extended(position, record),
             Kind::Moved(record) => {
                 let seq = Seq(record.seq);
-                self.change(seq, |job| job.place(record));
+                self.change(seq, |job| {
+                    job.place(record);
+                    // Redriven, it ends once more.
+                    job.is_notified &= !is_live(job.state);
+                });
                 self.note(position, seq);
                 if let Some(index) = self.jobs.get(&seq).map(|job| job.queue) {
                     self.forget_beyond(index);
@@ -40,6 +44,7 @@ impl Engine {
                 self.note(position, seq);
             }
             Kind::Queue(record) => self.apply_queue(ms, position, record),
+            Kind::Notified(record) => self.change(Seq(record.seq), |job| job.is_notified = true),
         }
     }
 
@@ -160,6 +165,7 @@ impl Engine {
         let Some(queue) = self.queues.get_mut(job.queue.0 as usize).and_then(Option::as_mut) else { return };
         queue.counts.take(job.state);
         self.timers.remove(&(job.timer_ms, seq));
+        self.unnotified.remove(&seq);
         job.timer_ms = 0;
         match job.state {
             JobState::Waiting => {
@@ -195,6 +201,9 @@ impl Engine {
         };
         if job.timer_ms > 0 {
             self.timers.insert((job.timer_ms, seq));
+        }
+        if job.has_notify && !job.is_live && !job.is_notified {
+            self.unnotified.insert(seq);
         }
         match job.state {
             JobState::Running => {

@@ -12,7 +12,7 @@ use crate::log::Position;
 /// One record of the log.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub(super) kind: Option<Kind>,
 }
 
@@ -37,6 +37,9 @@ pub(super) enum Kind {
     /// What holds in a queue.
     #[prost(message, tag = "6")]
     Queue(QueueRecord),
+    /// Rooms were told how a job has ended.
+    #[prost(message, tag = "7")]
+    Notified(NotifiedRecord),
 }
 
 /// A job with everything that is known of it.
@@ -66,6 +69,8 @@ pub(super) struct JobRecord {
     /// A digest of what was put in first: the body is not kept for ever.
     #[prost(fixed64, tag = "11")]
     pub(super) digest: u64,
+    #[prost(bool, tag = "12")]
+    pub(super) notified: bool,
 }
 
 /// An attempt, running or the last one.
@@ -155,6 +160,13 @@ pub(super) struct CancellingRecord {
     pub(super) seq: u64,
     #[prost(string, tag = "2")]
     pub(super) reason: String,
+}
+
+/// Rooms know how a job has ended.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct NotifiedRecord {
+    #[prost(uint64, tag = "1")]
+    pub(super) seq: u64,
 }
 
 /// A queue.

@@ -1,8 +1,9 @@
 //! Jobs, for those who may: who asks, in which queue, and what follows. [`control`] is for who looks after them; [`work`] for
-//! workers; [`looking`] for who waits and watches.
+//! workers; [`looking`] for who waits and watches; `notices` tells rooms.
 
 pub mod control;
 pub mod looking;
+mod notices;
 pub mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -103,7 +104,8 @@ impl Router {
     /// Sees to what waits for the log of jobs and for time.
     pub async fn run_jobs(self: Arc<Self>) {
         if let Some(shard) = &self.jobs {
-            Arc::clone(shard).run(self.tasks.stopping().clone()).await;
+            let run = Arc::clone(shard).run(self.tasks.stopping().clone());
+            tokio::join!(run, self.run_notices(shard));
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Rooms that are told what has become of a job. That it was told is written down, so that after a crash it is told again rather
+//! than not at all; whoever publishes it gives it a name by which it is known again. What is told while a job is on its way is not
+//! written down.
+
+use rialto_proto::v1::{Job, JobNotify, JobState};
+
+use super::{
+    Engine, Now, Seq,
+    job::is_live,
+    record::{Kind, NotifiedRecord},
+};
+use crate::log::LogError;
+
+/// Rooms are to be told of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notice {
+    /// Which.
+    pub seq: Seq,
+    /// As it is now.
+    pub job: Job,
+    /// Who is told.
+    pub notify: Vec<JobNotify>,
+}
+
+impl Engine {
+    /// Ended jobs of which rooms were not told, the first of them.
+    pub fn notices(&self, count_max: usize) -> Vec<Notice> {
+        self.unnotified.iter().take(count_max).filter_map(|seq| self.notice(*seq)).collect()
+    }
+
+    /// What is to be told of a job as it is now.
+    pub fn notice(&self, seq: Seq) -> Option<Notice> {
+        let job = self.job_by_seq(seq)?;
+        let state = job.state();
+        let mut notify = self.jobs.get(&seq)?.spec().notify;
+        notify.retain(|notify| wants(notify, state));
+        Some(Notice { seq, job, notify })
+    }
+
+    /// Whether somebody is to be told of a job that is on its way.
+    pub fn is_noticed(&self, seq: Seq) -> bool {
+        self.jobs.get(&seq).is_some_and(|job| job.has_notify && is_live(job.state))
+    }
+
+    /// Rooms were told how a job has ended, or it is known that they cannot be.
+    pub fn notified(&mut self, now: &Now<'_>, seq: Seq) -> Result<(), LogError> {
+        if self.unnotified.contains(&seq) {
+            self.write(now, Kind::Notified(NotifiedRecord { seq: seq.0 }))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether somebody is told of a state.
+fn wants(notify: &JobNotify, state: JobState) -> bool {
+    if notify.states.is_empty() { !is_live(state) } else { notify.states().any(|wanted| wanted == state) }
+}

@@ -1,0 +1,91 @@
+//! Telling rooms what becomes of jobs.
+
+use std::{sync::Arc, time::Duration};
+
+use rialto_proto::v1::{Content, JobNotify, PublishRequest, RefusalCode, Target, content::Body};
+use tokio::time::sleep;
+
+use crate::{
+    auth::Identity,
+    base::refusal::{Refusal, Retry},
+    jobs::{Notice, Shard},
+    router::Router,
+    wire::{command::Emit, job_json::job_json},
+};
+
+/// The wait before what was not taken is told again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Router {
+    /// Tells rooms what becomes of jobs, until the node stops.
+    pub(super) async fn run_notices(&self, shard: &Arc<Shard>) {
+        loop {
+            let notices = tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                notices = shard.notices() => notices,
+            };
+            let mut all = true;
+            for notice in notices {
+                all &= self.tell_of_job(shard, notice).await;
+            }
+            if !all {
+                tokio::select! {
+                    () = self.tasks.stopping().cancelled() => return,
+                    () = sleep(AGAIN_AFTER) => {}
+                }
+            }
+        }
+    }
+
+    /// Tells of one job. Whether that is done with.
+    async fn tell_of_job(&self, shard: &Arc<Shard>, notice: Notice) -> bool {
+        for notify in &notice.notify {
+            match self.tell_room(&notice, notify).await {
+                Ok(()) => {}
+                Err(refusal)
+                    if refusal.retry != Retry::Never && refusal.code != RefusalCode::NamespaceUnknown =>
+                {
+                    return false;
+                }
+                Err(refusal) => {
+                    tracing::warn!(job = notice.job.job_id, room = notify.room, %refusal, "a room is not told of a job");
+                }
+            }
+        }
+        let noted = shard.ask(|engine, now| engine.notified(now, notice.seq));
+        noted.is_ok()
+    }
+
+    async fn tell_room(&self, notice: &Notice, notify: &JobNotify) -> Result<(), Refusal> {
+        match self.publish_notice(notice, notify, job_json(&notice.job)).await {
+            Err(refusal) if refusal.code == RefusalCode::PayloadTooLarge => {
+                let mut job = notice.job.clone();
+                job.result = None;
+                self.publish_notice(notice, notify, job_json(&job)).await
+            }
+            told => told,
+        }
+    }
+
+    async fn publish_notice(&self, notice: &Notice, notify: &JobNotify, text: String) -> Result<(), Refusal> {
+        let state = notice.job.state().as_str_name().trim_start_matches("JOB_STATE_").to_lowercase();
+        let namespace = if notify.namespace.is_empty() { &notice.job.namespace } else { &notify.namespace };
+        let content = Content {
+            event: format!("job.{state}"),
+            body: Some(Body::Text(text)),
+            content_type: "application/json".to_owned(),
+            ..Content::default()
+        };
+        let request = PublishRequest {
+            namespace: namespace.clone(),
+            target: Some(Target { rooms: vec![notify.room.clone()], ..Target::default() }),
+            content: Some(content),
+            // Told again after a crash it is the same event; a job that was redriven ends anew.
+            idempotency_key: format!("job-{}-{}-{state}", notice.seq.0, notice.job.deliveries),
+            ..PublishRequest::default()
+        };
+        let emit = Emit::publish(request, &self.limits.session)?;
+        // Whoever put the job in was allowed to.
+        self.publish(&Identity::open(None), emit)?.outcome().await.map(drop)
+    }
+}
