@@ -6,9 +6,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 use rialto_proto::v1::{
-    EnqueueRequest, JobBody, JobCompleted, Lease, LeaseOutcome, NewJob, SettleRequest, Settlement,
-    WorkRequest, WorkerCredit, WorkerHello, WorkerSubscription, enqueue_outcome::Outcome, job_body::Body,
-    job_service_client::JobServiceClient, settlement, work_request, work_response,
+    EnqueueRequest, GetQueueRequest, JobBody, JobCompleted, Lease, LeaseOutcome, NewJob, SettleRequest,
+    Settlement, WorkRequest, WorkerCredit, WorkerHello, WorkerSubscription, enqueue_outcome::Outcome,
+    job_body::Body, job_service_client::JobServiceClient, settlement, work_request, work_response,
     worker_service_client::WorkerServiceClient,
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
@@ -44,8 +44,11 @@ pub(crate) fn run(folder: &Path, jobs: usize) -> Result<(), Failure> {
     drop(bench);
     let begin = Instant::now();
     let again = Bench::start(data)?;
+    let there = runtime.block_on(again.waiting())?;
     let (took, after) = (begin.elapsed().as_secs_f64(), again.process.memory()?.rss / 1024);
-    say(&format!("1,000,000 waiting: {waiting} MiB; started again after {took:.2} s, {after} MiB"))
+    say(&format!(
+        "1,000,000 waiting: {waiting} MiB; {there} of them there again after {took:.2} s, {after} MiB"
+    ))
 }
 
 struct Bench {
@@ -62,6 +65,15 @@ impl Bench {
 
     async fn channel(&self) -> Result<Channel, Failure> {
         Ok(Endpoint::from_shared(self.url.clone())?.connect().await?)
+    }
+
+    /// How many jobs wait, once it answers.
+    async fn waiting(&self) -> Result<u32, Failure> {
+        let (namespace, queue) = ("bench".to_owned(), "bench".to_owned());
+        let asked = JobServiceClient::new(self.channel().await?)
+            .get_queue(GetQueueRequest { namespace, queue })
+            .await?;
+        Ok(asked.into_inner().queue.unwrap_or_default().waiting_count)
     }
 
     /// Jobs a second, and the server's CPU for each.
@@ -179,7 +191,7 @@ async fn caller_of(
 fn request(jobs: usize) -> EnqueueRequest {
     let body = JobBody { body: Some(Body::Text("x".repeat(PAYLOAD_BYTES))), ..JobBody::default() };
     let job = NewJob { body: Some(body), ..NewJob::default() };
-    EnqueueRequest { namespace: "default".to_owned(), queue: "bench".to_owned(), jobs: vec![job; jobs] }
+    EnqueueRequest { namespace: "bench".to_owned(), queue: "bench".to_owned(), jobs: vec![job; jobs] }
 }
 
 /// Takes and settles for ever; says how many are settled.
@@ -206,7 +218,7 @@ impl Stream {
     async fn open(mut service: WorkerServiceClient<Channel>) -> Result<Self, Failure> {
         let (frames, waiting) = mpsc::channel(64);
         let subscription = WorkerSubscription {
-            namespace: "default".to_owned(),
+            namespace: "bench".to_owned(),
             queue: "bench".to_owned(),
             ..WorkerSubscription::default()
         };

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use rand::RngExt;
+
 /// The bound of the first wait.
 pub(crate) const FLOOR: Duration = Duration::from_millis(250);
 /// The bound of the longest wait.
@@ -22,6 +24,11 @@ impl Backoff {
         let bound = FLOOR.saturating_mul(2_u32.saturating_pow(self.attempts)).min(CEILING);
         self.attempts = self.attempts.saturating_add(1);
         bound.mul_f64(chance.clamp(0.0, 1.0))
+    }
+
+    /// The wait before the next attempt, by chance.
+    pub(crate) fn draw(&mut self) -> Duration {
+        self.next(rand::rng().random())
     }
 
     /// Takes note that a session has ended that was attached for `attached`.

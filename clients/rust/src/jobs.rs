@@ -6,7 +6,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rand::RngExt;
 use rialto_proto::v1::{
     self, Durability, JobState, enqueue_outcome::Outcome, job_service_client::JobServiceClient,
 };
@@ -183,7 +182,7 @@ impl Jobs {
                 }
                 outcome => return outcome,
             };
-            let wait = backoff.next(rand::rng().random());
+            let wait = backoff.draw();
             if Instant::now() + wait >= deadline {
                 return Err(error);
             }
@@ -224,10 +223,10 @@ impl Jobs {
                     }
                 }
                 Ok(Err(Error::Unavailable(_) | Error::UnknownOutcome)) => {
-                    sleep(backoff.next(rand::rng().random())).await;
+                    sleep(backoff.draw()).await;
                 }
                 Ok(Err(Error::Refused(refusal))) if refusal.code == v1::RefusalCode::Draining => {
-                    sleep(backoff.next(rand::rng().random())).await;
+                    sleep(backoff.draw()).await;
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {}

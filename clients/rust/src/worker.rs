@@ -4,7 +4,6 @@
 use std::{collections::VecDeque, future::Future, panic::AssertUnwindSafe, pin::Pin, time::Duration};
 
 use futures_util::FutureExt;
-use rand::RngExt;
 use rialto_proto::v1::{
     self, WorkRequest, WorkResponse, WorkerCredit, WorkerHello, WorkerSubscription, work_request,
     work_response, worker_service_client::WorkerServiceClient,
@@ -142,7 +141,7 @@ impl Worker {
                 Err(error) if is_final(&error) => return Err(error),
                 Err(error) => tracing::debug!(%error, "the worker is not connected"),
             }
-            running.disconnected(backoff.next(rand::rng().random()), stop.as_mut()).await;
+            running.disconnected(backoff.draw(), stop.as_mut()).await;
             if running.stopping && running.working.is_done() {
                 return Ok(());
             }

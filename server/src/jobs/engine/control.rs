@@ -67,7 +67,7 @@ impl Engine {
 
     /// The names of some dead jobs of a queue, the oldest first.
     pub fn dead(&self, namespace: &str, queue: &str, count_max: usize) -> Vec<String> {
-        self.of_state(namespace, queue, |state| state == JobState::Dead, count_max)
+        self.of_state((namespace, queue), true, |state| state == JobState::Dead, count_max)
     }
 
     /// Cancels some jobs of a queue that wait or are delayed, and says how many.
@@ -78,7 +78,7 @@ impl Engine {
         count_max: usize,
     ) -> Result<(usize, Option<Position>), Refusal> {
         let waits = |state| matches!(state, JobState::Waiting | JobState::Delayed);
-        let ids = self.of_state(namespace, queue, waits, count_max);
+        let ids = self.of_state((namespace, queue), false, waits, count_max);
         let mut position = None;
         for id in &ids {
             position = self.cancel(now, (namespace, queue, id), "the queue was purged")?.max(position);
@@ -86,17 +86,19 @@ impl Engine {
         Ok((ids.len(), position))
     }
 
+    /// Jobs in some states, all of which have ended or all of which have not; the oldest first.
     fn of_state(
         &self,
-        namespace: &str,
-        queue: &str,
+        (namespace, queue): (&str, &str),
+        over: bool,
         holds: impl Fn(JobState) -> bool,
         count_max: usize,
     ) -> Vec<String> {
         let Some(queue) = self.find_queue(namespace, queue).and_then(|index| self.queue(index)) else {
             return Vec::new();
         };
-        let jobs = queue.jobs.iter().filter_map(|seq| self.jobs.get(seq)).filter(|job| holds(job.state));
+        let seqs = if over { &queue.over } else { &queue.live };
+        let jobs = seqs.iter().filter_map(|seq| self.jobs.get(seq)).filter(|job| holds(job.state));
         jobs.take(count_max).map(|job| job.id().to_owned()).collect()
     }
 

@@ -85,7 +85,8 @@ impl Engine {
                 |seq: &Seq| jobs.get(seq).map_or(0, |job| super::queue::hash(&queue.hashing, job.id()));
             let own = super::queue::hash(&queue.hashing, &spec.job_id);
             queue.names.insert_unique(own, seq, hash);
-            queue.jobs.insert(seq);
+            // Until it is known to live.
+            queue.over.insert(seq);
         }
         self.attach(seq);
     }
@@ -241,11 +242,15 @@ impl Engine {
         let Some(queue) = self.queues.get_mut(job.queue.0 as usize).and_then(Option::as_mut) else { return };
         let rate = queue.settings.key_rate();
         if live {
+            queue.over.remove(&seq);
+            queue.live.insert(seq);
             job.key = queue.keys.enter(&spec.fairness_key, spec.fairness_weight, rate, at);
             if !spec.unique_key.is_empty() {
                 queue.unique.insert(spec.unique_key.into(), seq);
             }
         } else {
+            queue.live.remove(&seq);
+            queue.over.insert(seq);
             queue.keys.leave(job.key, rate, at);
             if queue.unique.get(spec.unique_key.as_str()) == Some(&seq) {
                 queue.unique.remove(spec.unique_key.as_str());
@@ -304,6 +309,6 @@ impl Engine {
         if let Ok(found) = queue.names.find_entry(queue.hash(job.id()), |named| *named == seq) {
             found.remove();
         }
-        queue.jobs.remove(&seq);
+        queue.over.remove(&seq);
     }
 }

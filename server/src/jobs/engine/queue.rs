@@ -30,9 +30,11 @@ pub(super) struct Queue {
     pub(super) paused: bool,
     /// Where the record of its settings is, if they were ever set.
     pub(super) position: Option<Position>,
-    /// All jobs that are kept.
-    pub(super) jobs: BTreeSet<Seq>,
-    /// The same by the hash of their names.
+    /// Jobs that have not ended.
+    pub(super) live: BTreeSet<Seq>,
+    /// Jobs that have ended and are kept, dead ones among them.
+    pub(super) over: BTreeSet<Seq>,
+    /// All of them by the hash of their names.
     pub(super) names: HashTable<Seq>,
     pub(super) hashing: Hashing,
     /// Live jobs by their unique keys.
@@ -87,7 +89,8 @@ impl Queue {
             settings,
             paused: false,
             position: None,
-            jobs: BTreeSet::new(),
+            live: BTreeSet::new(),
+            over: BTreeSet::new(),
             names: HashTable::new(),
             hashing: Hashing::default(),
             unique: HashMap::default(),
@@ -107,7 +110,20 @@ impl Queue {
 
     /// Whether nothing would be lost if it were forgotten.
     pub(super) fn is_unused(&self) -> bool {
-        self.jobs.is_empty() && self.position.is_none()
+        self.names.is_empty() && self.position.is_none()
+    }
+
+    /// All jobs before one, the last one put in first.
+    pub(super) fn jobs_before(&self, before: Seq) -> impl Iterator<Item = Seq> {
+        let mut live = self.live.range(..before).rev().peekable();
+        let mut over = self.over.range(..before).rev().peekable();
+        std::iter::from_fn(move || {
+            let is_live = match (live.peek(), over.peek()) {
+                (Some(live), Some(over)) => live > over,
+                (live, _) => live.is_some(),
+            };
+            if is_live { live.next() } else { over.next() }.copied()
+        })
     }
 
     /// Whether another job may begin beside those that run and `more`; otherwise when that is to be asked again, unless something else

@@ -74,11 +74,11 @@ impl Engine {
         let Some(queue) = self.find_queue(namespace, queue).and_then(|index| self.queue(index)) else {
             return (jobs, None);
         };
-        for (looked, seq) in queue.jobs.range(..before).rev().enumerate() {
+        for (looked, seq) in queue.jobs_before(before).enumerate() {
             if jobs.len() == count_max || looked == LOOKED_MAX {
                 return (jobs, Some(Seq(seq.0 + 1)));
             }
-            if let Some(job) = self.jobs.get(seq).filter(|job| filter.matches(job)) {
+            if let Some(job) = self.jobs.get(&seq).filter(|job| filter.matches(job)) {
                 jobs.push(self.show(job, false));
             }
         }
@@ -165,7 +165,7 @@ impl Engine {
 
     fn told_queue(&self, queue: &Queue) -> v1::Queue {
         let of = |state| queue.counts.of(state);
-        let live = queue.jobs.iter().filter_map(|seq| self.jobs.get(seq)).find(|job| is_live(job.state));
+        let oldest = queue.live.first().and_then(|seq| self.jobs.get(seq));
         v1::Queue {
             namespace: queue.namespace.as_ref().to_owned(),
             queue: queue.name.as_ref().to_owned(),
@@ -176,7 +176,7 @@ impl Engine {
             running_count: of(JobState::Running),
             dead_count: of(JobState::Dead),
             ended_count: u32::try_from(queue.ended.len()).unwrap_or(u32::MAX),
-            oldest_enqueue_time: live.and_then(|job| timestamp(job.enqueued_ms)),
+            oldest_enqueue_time: oldest.and_then(|job| timestamp(job.enqueued_ms)),
         }
     }
 }

@@ -1,0 +1,210 @@
+//! Nodes and workers that are killed while jobs go through a queue: every job that was acknowledged is done, and one that was seen
+//! to be done is not begun again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rialto_client::{Client, JobFilter, Jobs, NewJob, NotDone, Payload, v1::JobState};
+use rialto_tests::{eventually, histories::folder, node::TestNode, program::Running, within};
+use tokio::{task::JoinSet, time::timeout};
+
+const QUEUE: &str = "mail";
+/// Longer than any node is away.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What is known of the jobs, from outside.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// How often each was begun.
+    begun: Mutex<BTreeMap<String, usize>>,
+    /// Jobs that were acknowledged.
+    acknowledged: Mutex<Vec<String>>,
+    /// How often a job had been begun when it was seen to be done.
+    seen_done: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Ledger {
+    fn begin(&self, id: &str) -> usize {
+        let mut begun = self.begun.lock();
+        let count = begun.entry(id.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn times_begun(&self, id: &str) -> usize {
+        self.begun.lock().get(id).copied().unwrap_or_default()
+    }
+
+    /// Nothing is lost, and what was seen to be done was not begun again.
+    fn check(&self) {
+        for id in self.acknowledged.lock().iter() {
+            assert!(self.times_begun(id) > 0, "job {id} is done, and nobody has begun it");
+        }
+        let seen = self.seen_done.lock();
+        assert!(seen.len() > 50, "only {} jobs were seen to be done", seen.len());
+        for (id, times) in seen.iter() {
+            assert_eq!(self.times_begun(id), *times, "job {id} was begun again after it was done");
+        }
+    }
+}
+
+fn client(url: String) -> Client {
+    Client::builder(url).deadline(DEADLINE).build().expect("a URL")
+}
+
+fn queue(client: &Client) -> Jobs {
+    client.jobs("default", QUEUE)
+}
+
+/// Works for ever; one job in ten fails at first.
+async fn work(client: Client, ledger: Arc<Ledger>, concurrency: u32) {
+    let worker = client.worker("w").queue("default", QUEUE).concurrency(concurrency);
+    let ended = worker
+        .run(move |job| {
+            let times = ledger.begin(job.id());
+            let fails = times == 1 && job.id().ends_with('7');
+            async move { if fails { Err(NotDone::failed("at first")) } else { Ok(Payload::default()) } }
+        })
+        .await;
+    panic!("a worker has ended: {ended:?}");
+}
+
+/// Hands over until it is told to stop.
+async fn produce(jobs: Jobs, name: usize, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
+    let mut n = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let id = format!("{name}-{n}");
+        let enqueued = jobs.enqueue(NewJob::new("x").id(&id)).await.expect("it is taken in time");
+        assert_eq!(enqueued.id, id);
+        ledger.acknowledged.lock().push(id);
+        n += 1;
+    }
+}
+
+/// Looks at jobs that were acknowledged, and notes those that are done.
+async fn look(jobs: Jobs, seed: u64, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
+    let mut chance = StdRng::seed_from_u64(seed);
+    while !stop.load(Ordering::Relaxed) {
+        let some = {
+            let acknowledged = ledger.acknowledged.lock();
+            (!acknowledged.is_empty())
+                .then(|| acknowledged[chance.random_range(0..acknowledged.len())].clone())
+        };
+        let Some(id) = some else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        // A node that is away says nothing.
+        if let Ok(job) = jobs.get(&id).await
+            && job.state() == JobState::Completed
+        {
+            let times = ledger.times_begun(&id);
+            ledger.seen_done.lock().entry(id).or_insert(times);
+        }
+    }
+}
+
+async fn start(folder: &Path, listen: &str) -> (Running, std::net::SocketAddr) {
+    let configuration = folder.join("rialto.toml");
+    std::fs::write(&configuration, "[log]\nlevel = \"error\"\n").expect("a file");
+    let (file, data) = (configuration.display().to_string(), folder.join("data").display().to_string());
+    let arguments = ["--config", &file, "--data", &data, "--listen", listen];
+    within("the node", Running::serve(&arguments)).await.expect("it starts")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_kills_of_a_node_lose_no_job() {
+    const KILLS: usize = 20;
+    let folder = folder();
+    let (mut node, address) = start(folder.path(), "127.0.0.1:0").await;
+    let (ledger, stop) = (Arc::new(Ledger::default()), Arc::new(AtomicBool::new(false)));
+    let client = client(format!("http://{address}"));
+    let (mut workers, mut others) = (JoinSet::new(), JoinSet::new());
+    for _ in 0..2 {
+        workers.spawn(work(client.clone(), Arc::clone(&ledger), 8));
+    }
+    for name in 0..3 {
+        others.spawn(produce(queue(&client), name, Arc::clone(&ledger), Arc::clone(&stop)));
+    }
+    others.spawn(look(queue(&client), 1, Arc::clone(&ledger), Arc::clone(&stop)));
+    for _ in 0..KILLS {
+        let before = ledger.acknowledged.lock().len();
+        eventually("jobs go through", async || ledger.acknowledged.lock().len() > before + 60).await;
+        node.kill().await;
+        (node, _) = start(folder.path(), &address.to_string()).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = others.join_next().await {
+        ended.expect("nobody has panicked");
+    }
+    let jobs = queue(&client);
+    let acknowledged = ledger.acknowledged.lock().clone();
+    assert!(acknowledged.len() > KILLS * 60);
+    for id in &acknowledged {
+        let ended = jobs.wait(id, DEADLINE).await.expect("it ends");
+        assert_eq!(ended.state(), JobState::Completed, "{ended:?}");
+    }
+    ledger.check();
+    let waiting = JobFilter { states: vec![JobState::Waiting, JobState::Dead], ..JobFilter::default() };
+    assert_eq!(jobs.list(&waiting, 10, "").await.expect("a list").jobs, []);
+    workers.abort_all();
+    drop(node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_killed_workers_lose_none_of_a_hundred_thousand_jobs() {
+    const JOBS: usize = 100_000;
+    const BATCH: usize = 500;
+    const KILLS: usize = 100;
+    let node = TestNode::start().await;
+    let ledger = Arc::new(Ledger::default());
+    let client = client(node.url());
+    let jobs = queue(&client);
+    // All of them are kept until they were counted.
+    let settings = rialto_client::v1::QueueSettings { ended_max: u32::MAX, ..Default::default() };
+    jobs.set(settings).await.expect("it may");
+    let (mut workers, mut alive) = (JoinSet::new(), VecDeque::new());
+    for _ in 0..4 {
+        alive.push_back(workers.spawn(work(client.clone(), Arc::clone(&ledger), 64)));
+    }
+    let produce = async {
+        for batch in 0..JOBS / BATCH {
+            let batch = (0..BATCH).map(|n| NewJob::new("x").id((batch * BATCH + n).to_string()));
+            let outcomes = jobs.enqueue_all(batch).await.expect("they are taken");
+            assert!(outcomes.iter().all(Result::is_ok));
+        }
+    };
+    let kill = async {
+        for kill in 0..KILLS {
+            let so_far = kill * JOBS / KILLS / 2;
+            eventually("jobs are begun", async || ledger.begun.lock().len() > so_far).await;
+            alive.push_back(workers.spawn(work(client.clone(), Arc::clone(&ledger), 64)));
+            // The one that has been there longest is gone, with all that it has.
+            alive.pop_front().expect("there are workers").abort();
+        }
+    };
+    tokio::join!(produce, kill);
+    let ended = async {
+        loop {
+            let queue = jobs.queue().await.expect("there is the queue");
+            if queue.ended_count as usize + queue.dead_count as usize == JOBS {
+                return queue;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let queue = timeout(DEADLINE, ended).await.expect("all jobs end");
+    assert_eq!((queue.ended_count as usize, queue.dead_count), (JOBS, 0));
+    assert_eq!((queue.waiting_count, queue.running_count, queue.delayed_count), (0, 0, 0));
+    assert_eq!(ledger.begun.lock().len(), JOBS);
+    workers.abort_all();
+}
