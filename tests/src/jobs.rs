@@ -282,16 +282,21 @@ impl TestWorker {
 
     /// Settles a job, and hears what became of that.
     pub async fn settle(&mut self, token: &str, outcome: settlement::Outcome) -> LeaseOutcome {
-        self.request_id += 1;
-        let items = vec![Settlement { token: token.to_owned(), outcome: Some(outcome) }];
-        let request = v1::SettleRequest { request_id: self.request_id, items };
-        say(&self.frames, work_request::Frame::Settle(request)).await;
+        self.say_settled(token, outcome).await;
         while self.settled.is_empty() {
             self.hear("an answer").await.expect("the stream goes on");
         }
         let answer = self.settled.remove(0);
         assert_eq!(answer.request_id, self.request_id);
         answer.outcomes().next().expect("an outcome")
+    }
+
+    /// Settles a job, and does not wait for what becomes of that.
+    pub async fn say_settled(&mut self, token: &str, outcome: settlement::Outcome) {
+        self.request_id += 1;
+        let items = vec![Settlement { token: token.to_owned(), outcome: Some(outcome) }];
+        let request = v1::SettleRequest { request_id: self.request_id, items };
+        say(&self.frames, work_request::Frame::Settle(request)).await;
     }
 
     /// Extends a lease, and hears what became of that.

@@ -97,6 +97,8 @@ async fn a_worker_that_is_told_to_end_finishes_what_it_has() {
     jobs(&node, &["enqueue", "--payload", "", "--id", "two"]).await;
     eventually("it has begun", async || begun.exists()).await;
     worker.signal("-TERM").await;
+    let noticed = worker.complaint().await.expect("it says so");
+    assert!(noticed.contains("no more jobs"), "{noticed}");
     std::fs::write(&go, "").expect("a file");
     assert_eq!(worker.code().await, 0);
     let text = json(&node, &["status", "one"]).await["text"].as_str().map(str::to_owned);

@@ -210,3 +210,13 @@ async fn a_queue_takes_no_more_jobs_than_it_may_have() {
     producer.cancel("one").await;
     assert!(producer.try_enqueue(job("three", "")).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_message_that_is_too_large_ends_a_workers_stream_and_says_so() {
+    let (node, producer) = start().await;
+    producer.enqueue(job("one", "")).await;
+    let mut worker = TestWorker::start(&node, "mail", 1).await;
+    let lease = worker.next().await;
+    worker.say_settled(&lease.token, completed(&"x".repeat(2 << 20))).await;
+    assert_eq!(reason(&worker.end().await.unwrap_err()), "PAYLOAD_TOO_LARGE");
+}

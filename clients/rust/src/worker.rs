@@ -11,7 +11,7 @@ use rialto_proto::v1::{
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -21,12 +21,14 @@ use crate::{
     backoff::Backoff,
     client::Client,
     content::Payload,
-    error::{Error, carried},
+    error::{Error, Retry, carried},
     working::Working,
 };
 
 /// Frames that wait to be sent.
 const FRAMES_WAITING: usize = 16;
+/// The longest wait before the next attempt to connect: within the ten seconds for which the server keeps the leases.
+const AWAY_MAX: Duration = Duration::from_secs(5);
 /// How often news of progress are sent at most.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
@@ -141,7 +143,7 @@ impl Worker {
                 Err(error) if is_final(&error) => return Err(error),
                 Err(error) => tracing::debug!(%error, "the worker is not connected"),
             }
-            running.disconnected(backoff.draw(), stop.as_mut()).await;
+            running.disconnected(backoff.draw().min(AWAY_MAX), stop.as_mut()).await;
             if running.stopping && running.working.is_done() {
                 return Ok(());
             }
@@ -175,7 +177,8 @@ impl Worker {
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Refused(refusal) => {
-            !matches!(refusal.code, v1::RefusalCode::Draining | v1::RefusalCode::Internal)
+            let later = matches!(refusal.retry, Retry::After(_));
+            !later && refusal.code != v1::RefusalCode::Internal
         }
         Error::Unavailable(_) | Error::UnknownOutcome | Error::TimedOut(_) | Error::Failed { .. } => false,
         _ => true,
@@ -208,16 +211,20 @@ impl Running {
         let mut extends = ticks(worker.lease / 3);
         let mut progress = ticks(PROGRESS_EVERY);
         let changed = self.working.changed();
-        let mut news = false;
+        let (mut news, mut waits) = (false, None);
         self.told = false;
         loop {
             if self.stopping && !std::mem::replace(&mut self.told, true) {
                 outgoing.push_back(work_request::Frame::Drain(v1::WorkerDrain::default()));
             }
-            outgoing.extend(self.working.settlements().map(work_request::Frame::Settle));
-            if self.stopping && self.working.is_done() {
-                return Ok(Ended::Done);
+            while let Some((last, settle)) = self.working.settlements() {
+                outgoing.extend(last.map(work_request::Frame::Extend));
+                outgoing.push_back(work_request::Frame::Settle(settle));
             }
+            // The server ends the stream then: what it has given before it knew may still be on its way.
+            let done = self.stopping && outgoing.is_empty() && self.working.is_done();
+            let patience = *waits.get_or_insert_with(|| Instant::now() + worker.client.deadline());
+            waits = waits.filter(|_| done);
             tokio::select! {
                 biased;
                 room = frames.reserve(), if !outgoing.is_empty() => match (room, outgoing.pop_front()) {
@@ -227,6 +234,7 @@ impl Running {
                 message = inbound.message() => match message {
                     Ok(Some(WorkResponse { frame: Some(frame) })) => self.hear(frame, work),
                     Ok(Some(WorkResponse { frame: None })) => {}
+                    Ok(None) if done => return Ok(Ended::Done),
                     Ok(None) => return Ok(Ended::Lost),
                     Err(status) => {
                         let error = Error::of_stream(status);
@@ -234,13 +242,15 @@ impl Running {
                     }
                 },
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.done(done),
-                _ = extends.tick() => outgoing.extend(self.working.extensions(false).map(work_request::Frame::Extend)),
+                _ = extends.tick() => outgoing.extend(self.working.extensions(false).into_iter().map(work_request::Frame::Extend)),
                 () = changed.notified(), if !news => news = true,
                 _ = progress.tick(), if news => {
                     news = false;
-                    outgoing.extend(self.working.extensions(true).map(work_request::Frame::Extend));
+                    outgoing.extend(self.working.extensions(true).into_iter().map(work_request::Frame::Extend));
                 }
                 () = stop.as_mut(), if !self.stopping => self.stopping = true,
+                // A server that does not end it has nothing more to say.
+                () = sleep_until(patience), if done => return Ok(Ended::Done),
             }
         }
     }
@@ -256,6 +266,11 @@ impl Running {
             }
             work_response::Frame::Leases(leases) => {
                 for (token, assignment) in self.working.leased(leases.leases) {
+                    if self.stopping {
+                        let given_back = Err(NotDone::Released(Duration::ZERO));
+                        self.working.done(&token, Settled::from(given_back).0);
+                        continue;
+                    }
                     let work = AssertUnwindSafe(work(assignment)).catch_unwind();
                     self.tasks.spawn(async move { (token, work.await.unwrap_or_else(|_| Err(panicked()))) });
                 }

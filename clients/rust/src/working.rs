@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use prost::Message;
 use rialto_proto::v1::{
     ExtendRequest, ExtendResponse, Extension, JobFailed, Lease, LeaseOutcome, SettleRequest, SettleResponse,
     Settlement, settlement::Outcome,
@@ -17,6 +18,8 @@ use crate::assignment::{Assignment, Said};
 
 /// Items of one request.
 const ITEMS_MAX: usize = 1_000;
+/// Bytes of one request, about: the server takes no message of more than 1 MiB.
+const BYTES_MAX: usize = 512 << 10;
 
 /// The jobs of a worker.
 #[derive(Debug, Default)]
@@ -44,6 +47,8 @@ struct Held {
 struct Unsettled {
     outcome: Outcome,
     when: When,
+    /// What was left for the next attempt and is to be said before.
+    checkpoint: Option<Bytes>,
 }
 
 /// When something is to be sent.
@@ -82,24 +87,39 @@ impl Working {
     pub(crate) fn done(&mut self, token: &str, outcome: Outcome) {
         let Some(held) = self.held.remove(token) else { return };
         if !held.lost {
-            self.unsettled.insert(token.to_owned(), Unsettled { outcome, when: When::Now });
+            let completed = matches!(outcome, Outcome::Completed(_));
+            let (_, checkpoint) = held.said.take();
+            let checkpoint = checkpoint.filter(|_| !completed);
+            self.unsettled.insert(token.to_owned(), Unsettled { outcome, when: When::Now, checkpoint });
         }
     }
 
-    /// What is to be said of jobs that are done.
-    pub(crate) fn settlements(&mut self) -> Option<SettleRequest> {
-        let waiting = self.unsettled.iter_mut().filter(|(_, unsettled)| unsettled.when == When::Now);
-        let mut items = Vec::new();
-        for (token, unsettled) in waiting.take(ITEMS_MAX) {
+    /// What is to be said of some jobs that are done, and before that what they have left for their next attempts.
+    pub(crate) fn settlements(&mut self) -> Option<(Option<ExtendRequest>, SettleRequest)> {
+        let (mut items, mut last, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (token, unsettled) in &mut self.unsettled {
+            if items.len() == ITEMS_MAX || bytes >= BYTES_MAX {
+                break;
+            }
+            if unsettled.when != When::Now {
+                continue;
+            }
             unsettled.when = When::Sent;
-            items.push(Settlement { token: token.clone(), outcome: Some(unsettled.outcome.clone()) });
+            let item = Settlement { token: token.clone(), outcome: Some(unsettled.outcome.clone()) };
+            bytes += item.encoded_len() + unsettled.checkpoint.as_ref().map_or(0, Bytes::len);
+            items.push(item);
+            if let Some(checkpoint) = &unsettled.checkpoint {
+                let checkpoint = Some(checkpoint.clone());
+                last.push(Extension { token: token.clone(), checkpoint, ..Extension::default() });
+            }
         }
         if items.is_empty() {
             return None;
         }
+        let last = (!last.is_empty()).then(|| ExtendRequest { request_id: self.next_request(), items: last });
         let request_id = self.next_request();
         self.settling.insert(request_id, items.iter().map(|item| item.token.clone()).collect());
-        Some(SettleRequest { request_id, items })
+        Some((last, SettleRequest { request_id, items }))
     }
 
     /// What became of that.
@@ -132,40 +152,58 @@ impl Working {
         if unsettled.outcome == failed {
             self.unsettled.remove(token);
         } else {
-            *unsettled = Unsettled { outcome: failed, when: When::Now };
+            *unsettled = Unsettled { outcome: failed, when: When::Now, checkpoint: None };
         }
     }
 
     /// What is to be said of jobs that are being worked on: of all, so that their leases go on, or of those of which there is news.
-    pub(crate) fn extensions(&mut self, news: bool) -> Option<ExtendRequest> {
+    pub(crate) fn extensions(&mut self, news: bool) -> Vec<ExtendRequest> {
         if !news {
             let later = self.unsettled.values_mut().filter(|unsettled| unsettled.when == When::Later);
             later.for_each(|unsettled| unsettled.when = When::Now);
         }
-        let (mut items, mut sent) = (Vec::new(), Vec::new());
-        let wanted = self.held.iter().filter(|(_, held)| !held.lost && (!news || held.said.is_new()));
-        for (token, held) in wanted.take(ITEMS_MAX) {
+        let (mut requests, mut items, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (token, held) in self.held.iter().filter(|(_, held)| !held.lost && (!news || held.said.is_new()))
+        {
             let (progress, checkpoint) = held.said.take();
-            sent.push((token.clone(), checkpoint.clone()));
-            items.push(Extension { token: token.clone(), lease_duration: None, progress, checkpoint });
+            let item = Extension { token: token.clone(), lease_duration: None, progress, checkpoint };
+            bytes += item.encoded_len();
+            items.push(item);
+            if items.len() == ITEMS_MAX || bytes >= BYTES_MAX {
+                requests.push(std::mem::take(&mut items));
+                bytes = 0;
+            }
         }
-        if items.is_empty() {
-            return None;
-        }
+        requests.push(items);
+        requests.retain(|items| !items.is_empty());
+        requests.into_iter().map(|items| self.extend(items)).collect()
+    }
+
+    fn extend(&mut self, items: Vec<Extension>) -> ExtendRequest {
         let request_id = self.next_request();
+        let sent = items.iter().map(|item| (item.token.clone(), item.checkpoint.clone())).collect();
         self.extending.insert(request_id, sent);
-        Some(ExtendRequest { request_id, items })
+        ExtendRequest { request_id, items }
     }
 
     /// What became of that.
     pub(crate) fn extended(&mut self, response: &ExtendResponse) {
-        let Some(sent) = self.extending.remove(&response.request_id) else { return };
-        for ((token, _), outcome) in sent.iter().zip(response.outcomes()) {
-            if matches!(outcome, LeaseOutcome::LeaseLost | LeaseOutcome::NotFound) {
-                self.lose(token);
+        let sent = self.extending.remove(&response.request_id).unwrap_or_default();
+        for ((token, checkpoint), outcome) in sent.into_iter().zip(response.outcomes()) {
+            match outcome {
+                LeaseOutcome::LeaseLost | LeaseOutcome::NotFound => self.lose(&token),
+                LeaseOutcome::Temporary => self.put_back(&token, checkpoint),
+                LeaseOutcome::Ok | LeaseOutcome::Invalid | LeaseOutcome::Unspecified => {}
             }
         }
         response.cancelling.iter().for_each(|token| self.cancel(token));
+    }
+
+    /// A checkpoint was not taken, or nobody knows whether it was.
+    fn put_back(&self, token: &str, checkpoint: Option<Bytes>) {
+        if let (Some(held), Some(checkpoint)) = (self.held.get(token), checkpoint) {
+            held.said.put_back(checkpoint);
+        }
     }
 
     /// Somebody wants a job cancelled.
@@ -187,10 +225,8 @@ impl Working {
     pub(crate) fn disconnected(&mut self) {
         self.settling.clear();
         self.unsettled.values_mut().for_each(|unsettled| unsettled.when = When::Now);
-        for (token, checkpoint) in self.extending.drain().flat_map(|(_, sent)| sent) {
-            if let (Some(held), Some(checkpoint)) = (self.held.get(&token), checkpoint) {
-                held.said.put_back(checkpoint);
-            }
+        for (token, checkpoint) in std::mem::take(&mut self.extending).into_values().flatten() {
+            self.put_back(&token, checkpoint);
         }
     }
 
@@ -246,17 +282,17 @@ mod tests {
         let mut working = Working::default();
         working.leased(vec![lease("a")]);
         working.done("a", completed());
-        let first = working.settlements().unwrap();
+        let (_, first) = working.settlements().unwrap();
         assert_eq!(working.settlements(), None);
         working.disconnected();
-        let second = working.settlements().unwrap();
+        let (_, second) = working.settlements().unwrap();
         assert_eq!(first.items, second.items);
         working.settled(&answer(&first, LeaseOutcome::Ok));
         assert!(!working.is_done(), "that answer was for the stream before");
         working.settled(&answer(&second, LeaseOutcome::Temporary));
         assert_eq!(working.settlements(), None, "not at once");
         working.extensions(false);
-        let third = working.settlements().unwrap();
+        let (_, third) = working.settlements().unwrap();
         working.settled(&answer(&third, LeaseOutcome::Ok));
         assert!(working.is_done());
     }
@@ -266,9 +302,9 @@ mod tests {
         let mut working = Working::default();
         working.leased(vec![lease("a")]);
         working.done("a", completed());
-        let request = working.settlements().unwrap();
+        let (_, request) = working.settlements().unwrap();
         working.settled(&answer(&request, LeaseOutcome::Invalid));
-        let again = working.settlements().unwrap();
+        let (_, again) = working.settlements().unwrap();
         assert!(matches!(&again.items[0].outcome, Some(Outcome::Failed(failed)) if failed.permanent));
         working.settled(&answer(&again, LeaseOutcome::Invalid));
         assert!(working.is_done());
@@ -278,7 +314,7 @@ mod tests {
     fn a_job_whose_lease_is_lost_is_cancelled_and_nothing_is_said_of_it() {
         let mut working = Working::default();
         let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
-        let request = working.extensions(false).unwrap();
+        let request = working.extensions(false).remove(0);
         let outcomes = vec![LeaseOutcome::LeaseLost.into()];
         working.extended(&ExtendResponse {
             request_id: request.request_id,
@@ -298,12 +334,46 @@ mod tests {
         let mut working = Working::default();
         let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
         assignment.leave("1");
-        assert_eq!(working.extensions(true).unwrap().items[0].checkpoint.as_deref(), Some(&b"1"[..]));
-        assert_eq!(working.extensions(true), None);
+        assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"1"[..]));
+        assert_eq!(working.extensions(true), []);
         working.disconnected();
-        assert_eq!(working.extensions(true).unwrap().items[0].checkpoint.as_deref(), Some(&b"1"[..]));
+        assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"1"[..]));
         assignment.leave("2");
         working.disconnected();
-        assert_eq!(working.extensions(true).unwrap().items[0].checkpoint.as_deref(), Some(&b"2"[..]));
+        assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn what_a_failing_job_has_left_is_said_before_its_failure() {
+        let mut working = Working::default();
+        let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
+        assignment.leave("1");
+        working.done("a", Outcome::Failed(JobFailed::default()));
+        let (last, settle) = working.settlements().unwrap();
+        assert_eq!(last.unwrap().items[0].checkpoint.as_deref(), Some(&b"1"[..]));
+        assert_eq!(settle.items.len(), 1);
+    }
+
+    #[test]
+    fn no_request_is_larger_than_the_server_takes() {
+        let mut working = Working::default();
+        for n in 0..20 {
+            let token = n.to_string();
+            working.leased(vec![lease(&token)]);
+            let body = Some(rialto_proto::v1::job_body::Body::Binary(vec![0; 64 << 10].into()));
+            let result = Some(rialto_proto::v1::JobBody { body, ..Default::default() });
+            working.done(&token, Outcome::Completed(JobCompleted { result }));
+        }
+        let mut count = 0;
+        while let Some((_, settle)) = working.settlements() {
+            assert!(settle.encoded_len() < 1 << 20);
+            count += settle.items.len();
+        }
+        assert_eq!(count, 20);
+        for n in 100..1_200 {
+            working.leased(vec![lease(&n.to_string())]);
+        }
+        let extended: usize = working.extensions(false).iter().map(|request| request.items.len()).sum();
+        assert_eq!(extended, 1_100);
     }
 }

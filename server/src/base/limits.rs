@@ -98,6 +98,8 @@ pub const JOB_WAIT_DEFAULT: Duration = Duration::from_secs(30);
 pub const JOB_WAIT_MAX: Duration = Duration::from_secs(5 * 60);
 /// Jobs of one watch.
 pub const JOBS_PER_WATCH_MAX: usize = 64;
+/// Jobs of one watch that have changed and were not read: beyond, the watch ends.
+pub const WATCHED_CHANGED_MAX: usize = 16 << 10;
 /// Bytes that the log of jobs may have beyond twice what is live in it, before it is cleaned.
 pub const JOBS_CLEAN_FLOOR_BYTES: u64 = 64 << 20;
 /// Jobs of one queue that are kept at once, unless the queue says otherwise.

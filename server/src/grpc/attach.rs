@@ -114,7 +114,7 @@ fn broken(seat: &Seat, place: &Place, status: Status) -> Result<(), Status> {
 }
 
 /// Whether a status says that the stream broke off, and not that something in it was wrong.
-fn lost(status: &Status) -> bool {
+pub(super) fn lost(status: &Status) -> bool {
     let broke_off = matches!(status.code(), Code::Cancelled | Code::Unknown | Code::Unavailable);
     broke_off || (status.code() == Code::Internal && status.source().is_some())
 }

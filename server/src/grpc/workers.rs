@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
+    attach,
     messaging::{bearer, deadline, identity},
     services::worker_service_server::WorkerService,
     status,
@@ -195,7 +196,9 @@ impl Said {
                     Ok(Some(request)) => self.hear(working, request, &answers)?,
                     // It settles no more by this stream.
                     Ok(None) => break,
-                    Err(_) => return Ok(()),
+                    Err(status) if attach::lost(&status) => return Ok(()),
+                    // What cannot be read would not be the next time either.
+                    Err(status) => return Err(status),
                 },
                 () = working.rung(), if is_dry => {}
                 () = std::future::ready(()), if !is_dry => tokio::task::yield_now().await,

@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{bells::QueueName, engine::Seq};
-use crate::base::hash::{HashMap, Hashing};
-
-/// Jobs that have changed and were not looked at, at most: then the watch ends.
-const CHANGED_MAX: usize = 16 << 10;
+use crate::base::{
+    hash::{HashMap, Hashing},
+    limits::WATCHED_CHANGED_MAX,
+};
 
 /// Watches that are made at least before it is looked for those that nobody holds.
 const SWEEP_EVERY: usize = 64;
@@ -54,7 +54,7 @@ impl Watch {
 
     fn changed(&self, seq: Seq) {
         let mut state = self.state.lock();
-        if state.seqs.len() >= CHANGED_MAX {
+        if state.seqs.len() >= WATCHED_CHANGED_MAX {
             (state.behind, state.seqs) = (true, IndexSet::default());
         } else {
             state.seqs.insert(seq);
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(watch.next().now_or_never(), Some(Ok(Seq(1))));
         assert_eq!(watch.next().now_or_never(), Some(Ok(Seq(2))));
         assert_eq!(watch.next().now_or_never(), None);
-        for seq in 0..=CHANGED_MAX as u64 {
+        for seq in 0..=WATCHED_CHANGED_MAX as u64 {
             watches.changed(Seq(seq), Some(("default", "mail")));
         }
         assert_eq!(watch.next().now_or_never(), Some(Err(Behind)));

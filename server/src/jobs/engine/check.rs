@@ -24,7 +24,8 @@ impl Engine {
             let run = job.run().filter(|_| holds);
             assert_eq!(run.is_some(), holds, "a job runs with a lease");
             if let Some(run) = run {
-                assert!(self.workers.leases(run.worker).contains(seq), "the worker of {job:?} has it not");
+                let has = self.workers.leases(run.worker).contains(seq);
+                assert_eq!(has, run.worker != 0, "the worker of {job:?}");
             }
         }
         let untold = |job: &super::job::Job| job.has_notify && !job.is_live && !job.is_notified;
@@ -33,7 +34,10 @@ impl Engine {
         assert_eq!(unnotified, self.unnotified);
         assert_eq!(timers, self.timers);
         assert_eq!(bytes, self.bytes);
-        let running = self.jobs.values().filter(|job| job.state == JobState::Running).count();
+        let streamed = |job: &super::job::Job| {
+            job.state == JobState::Running && job.run().is_some_and(|run| run.worker != 0)
+        };
+        let running = self.jobs.values().filter(|job| streamed(job)).count();
         let leased: usize = self.workers.all().iter().map(|worker| self.workers.leases(*worker).len()).sum();
         assert_eq!(running, leased, "each job runs at one worker");
         for names in self.queue_names.values() {

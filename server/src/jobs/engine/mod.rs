@@ -320,3 +320,5 @@ mod check;
 mod late_log;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::{
     base::{
         clock::Instant,
         hash::{HashMap, Hashing},
-        rate::{Bucket, Rate},
+        rate::Bucket,
     },
     log::Position,
 };
@@ -156,9 +156,4 @@ impl Queue {
 /// The hash of a job's name.
 pub(super) fn hash(hashing: &Hashing, id: &str) -> u64 {
     hashing.hash_one(id)
-}
-
-/// So many a second, and as many at once.
-pub(super) fn rate(per_second: u32) -> Rate {
-    Rate::per_second(per_second, per_second)
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rialto_proto::v1;
 
-use super::queue::rate;
 use crate::base::{
     limits::{DEAD_KEPT, ENDED_KEPT, ENDED_MAX, QUEUE_JOBS_MAX, RETRY_ATTEMPTS, RETRY_BASE, RETRY_MAX},
     rate::Rate,
@@ -105,6 +104,11 @@ impl Retry {
         let bound = self.base_ms.saturating_mul(1 << doublings).min(self.max_ms);
         chance % (bound + 1)
     }
+}
+
+/// So many a second, and as many at once.
+fn rate(per_second: u32) -> Rate {
+    Rate::per_second(per_second, per_second)
 }
 
 const fn whole_ms(duration: Duration) -> u64 {

@@ -21,7 +21,7 @@ pub struct Order<'a> {
     pub namespace: &'a str,
     /// The queue.
     pub queue: &'a str,
-    /// The worker's session.
+    /// The worker's session; 0 for a worker without a stream, whose leases end by their time alone.
     pub worker: u64,
     /// What it calls itself.
     pub worker_name: &'a str,

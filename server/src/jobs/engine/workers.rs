@@ -15,7 +15,11 @@ pub(super) struct Workers {
 }
 
 impl Workers {
+    /// A worker has a lease. One without a stream is not known.
     pub(super) fn has(&mut self, worker: u64, seq: Seq) {
+        if worker == 0 {
+            return;
+        }
         self.leases.entry(worker).or_default().insert(seq);
     }
 

@@ -49,8 +49,10 @@ impl Router {
             text => Seq(text.parse().map_err(|_| Refusal::invalid("page_token", "is none"))?),
         };
         let filter = Filter { states, kind: request.r#type, attributes: request.attributes };
-        let (jobs, next) =
-            self.shard()?.ask(|engine, _| engine.list((&namespace, &queue), &filter, before, size));
+        let shard = self.shard()?;
+        let ((jobs, next), last) =
+            shard.ask(|engine, _| (engine.list((&namespace, &queue), &filter, before, size), engine.last()));
+        shard.durable(last).await?;
         let next_page_token = next.map(|next| next.0.to_string()).unwrap_or_default();
         Ok(v1::ListJobsResponse { jobs, next_page_token })
     }

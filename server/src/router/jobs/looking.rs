@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use rialto_proto::v1::{self, JobState, RefusalCode};
+use rialto_proto::v1::{self, JobState};
 use tokio::time::timeout;
 
 use super::control::LOOK;
 use crate::{
     auth::Identity,
     base::{
-        limits::{JOB_WAIT_DEFAULT, JOB_WAIT_MAX, JOBS_PER_WATCH_MAX},
+        limits::{JOB_WAIT_DEFAULT, JOB_WAIT_MAX, JOBS_PER_WATCH_MAX, WATCHED_CHANGED_MAX},
         refusal::Refusal,
     },
     jobs::{Seq, Shard, Watch},
@@ -29,15 +29,17 @@ pub struct JobWatch {
 impl JobWatch {
     /// The next job, at first or after a change. One that is not kept any more is passed over.
     ///
-    /// *Falling behind*: ends with `RATE_LIMITED`. *Cancel safety*: none; what was taken out is lost.
+    /// *Falling behind*: ends with `LIMIT_REACHED`. *Cancel safety*: none; what was taken out is lost.
     pub async fn next(&mut self) -> Result<v1::Job, Refusal> {
         if let Some(job) = self.first.next() {
             return Ok(job);
         }
         loop {
-            let behind = |_| Refusal::new(RefusalCode::LimitReached, "the watch was not read fast enough");
+            let behind = |_| Refusal::limit("watched_jobs_changed_max", WATCHED_CHANGED_MAX);
             let seq = self.watch.next().await.map_err(behind)?;
-            if let Some(job) = self.shard.ask(|engine, _| engine.job_by_seq(seq)) {
+            let (job, last) = self.shard.ask(|engine, _| (engine.job_by_seq(seq), engine.last()));
+            if let Some(job) = job {
+                self.shard.durable(last).await?;
                 return Ok(job);
             }
         }

@@ -22,7 +22,7 @@ use crate::{
     },
     jobs::{Bell, Credit, Engine, Order, QueueName, Shard, Stream, Subscription, Token, Worker},
     log::Position,
-    router::Router,
+    router::{Router, dispatch::forbidden},
     wire::job,
 };
 
@@ -96,8 +96,13 @@ impl Router {
         let shard = Arc::clone(self.shard()?);
         let asked = if hello.resume.is_empty() { None } else { Some(session(&hello.resume)?) };
         let leases = asked.map(|key| shard.ask(|engine, _| engine.leases_of(key))).unwrap_or_default();
-        let resumed = asked.filter(|_| !leases.is_empty());
-        let key = resumed.unwrap_or_else(clock::random_u64);
+        let may = |lease: &Lease| identity.may(Right::Work, &lease.namespace, Some(&lease.queue));
+        if !leases.iter().all(may) {
+            return Err(forbidden());
+        }
+        let resumed = !leases.is_empty();
+        // The same session also without leases: a welcome may be lost, and what follows it. 0 stands for no stream.
+        let key = asked.unwrap_or_else(|| clock::random_u64().max(1));
         let mut worker = Worker::new(key, &hello.worker_id, subscriptions, lease_ms, credit);
         worker.resumes(&leases);
         let stream = shard.stream(key);
@@ -106,7 +111,7 @@ impl Router {
         write_base32(&mut text, key.into(), SESSION_DIGITS).ok();
         let welcome = WorkerWelcome {
             session: text,
-            resumed: resumed.is_some(),
+            resumed,
             resume_window: prost_types::Duration::try_from(WORKER_RESUME_WINDOW).ok(),
             lease_duration: prost_types::Duration::try_from(Duration::from_millis(lease_ms)).ok(),
         };
@@ -209,7 +214,7 @@ impl Router {
         let order = Order {
             namespace: &queue.0,
             queue: &queue.1,
-            worker: clock::random_u64(),
+            worker: 0,
             worker_name: &request.worker_id,
             jobs_max: jobs_max as usize,
             bytes_max: u64::MAX,
@@ -343,7 +348,7 @@ fn credit(credit: Option<WorkerCredit>) -> Result<Credit, Refusal> {
 
 fn session(text: &str) -> Result<u64, Refusal> {
     let bits = Some(text).filter(|text| text.len() == SESSION_DIGITS as usize).and_then(read_base32);
-    let key = bits.and_then(|bits| u64::try_from(bits).ok());
+    let key = bits.and_then(|bits| u64::try_from(bits).ok()).filter(|key| *key != 0);
     key.ok_or_else(|| Refusal {
         field: "resume",
         ..Refusal::new(RefusalCode::Invalid, "resume is no session")
