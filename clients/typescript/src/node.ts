@@ -1,10 +1,11 @@
-// The client for Node: a session in one bidirectional stream over HTTP/2, in clear or over TLS. The transport's own
-// pings watch the connection.
+// The client for Node: a session in one bidirectional stream over HTTP/2, in clear or over TLS, and a client without one.
+// The transport's own pings watch the connection.
 
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { SecureClientSessionOptions } from "node:http2";
 import { inflateRawSync } from "node:zlib";
 import type { Carrier, Inflate } from "./core/carrier.js";
+import { Client, type ClientOptions } from "./core/client.js";
 import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
 import { openWhole } from "./core/whole.js";
@@ -19,10 +20,21 @@ export interface NodeOptions extends SessionOptions {
 
 const inflate: Inflate = (data, dictionary, bytesMax) => inflateRawSync(data, { dictionary, maxOutputLength: bytesMax });
 
+/** What a client in Node can be told. */
+export interface NodeClientOptions extends ClientOptions {
+  /** Certificates and other options of the connection. */
+  tls?: SecureClientSessionOptions;
+}
+
+/** Makes a client without a session, for jobs. It connects when it is first used, and again when that is lost. */
+export function createClient(url: string, options: NodeClientOptions = {}): Client {
+  const { manager, transport } = line(url, options.tls);
+  return new Client({ transport, streamsUp: true, close: () => manager.abort() }, options);
+}
+
 /** Opens a session and returns at once; its status says how it goes. */
 export function open(url: string, options: NodeOptions = {}): Session {
-  const manager = new Http2SessionManager(url, { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, options.tls);
-  const transport = createGrpcTransport({ baseUrl: url, sessionManager: manager });
+  const { manager, transport } = line(url, options.tls);
   const carrier: Carrier = {
     transport,
     open: (hello, signal) => openWhole(transport, hello, signal),
@@ -42,4 +54,9 @@ export async function connect(url: string, options: NodeOptions & { timeoutMs?: 
     await session.close();
     throw error;
   }
+}
+
+function line(url: string, tls: SecureClientSessionOptions | undefined) {
+  const manager = new Http2SessionManager(url, { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, tls);
+  return { manager, transport: createGrpcTransport({ baseUrl: url, sessionManager: manager }) };
 }

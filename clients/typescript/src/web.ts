@@ -8,6 +8,7 @@ import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
 
 export * from "./index.js";
+export { createClient, type WebClientOptions } from "./webclient.js";
 
 /** What a session in a browser can be told. */
 export interface WebOptions extends SessionOptions {

@@ -25,7 +25,11 @@ export type LocalCode =
   /** The server could not be reached, or what answered is not a Rialto server. */
   | "UNREACHABLE"
   /** The server answered something that the protocol does not allow. */
-  | "PROTOCOL";
+  | "PROTOCOL"
+  /** Somebody wants the job cancelled that is worked on. */
+  | "CANCELLED"
+  /** The lease of a job is over: somebody else has it, or it has ended. */
+  | "LEASE_LOST";
 
 /** Names of the server's refusals. */
 export type RefusalName = Exclude<keyof typeof RefusalCode, "UNSPECIFIED">;

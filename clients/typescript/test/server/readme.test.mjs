@@ -1,20 +1,31 @@
-// The example of the README runs as it stands there.
+// The examples of the README run as they stand there.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { url } from "./shapes.mjs";
 
-test("the example of the README runs", async () => {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const [, code] = /```js\n([^]*?)```/.exec(readme) ?? assert.fail("there is no example");
+const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const examples = [...readme.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => {
   assert.ok(code.includes("http://127.0.0.1:7400"));
-  const example = code.replace("http://127.0.0.1:7400", url);
-  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", example], {
-    cwd: new URL(".", import.meta.url),
-    timeout: 20_000,
-  });
-  assert.match(stdout, /^heard by \d+, \d+ here\n$/);
+  return ["--input-type=module", "-e", code.replace("http://127.0.0.1:7400", url)];
+});
+const options = { cwd: new URL(".", import.meta.url), timeout: 20_000 };
+const run = async (example) => (await promisify(execFile)(process.execPath, example, options)).stdout;
+
+test("the example of a session runs", async () => {
+  assert.match(await run(examples[0]), /^heard by \d+, \d+ here\n$/);
+});
+
+test("the examples of handing work over and of doing it run, and the worker stops when it is told to", async (t) => {
+  const [, producer, worker] = examples;
+  const working = spawn(process.execPath, worker, { ...options, stdio: ["ignore", "inherit", "inherit"] });
+  t.after(() => working.kill("SIGKILL"));
+  const ended = once(working, "exit");
+  assert.match(await run(producer), /^(waiting|running|completed) (.*\n)+completed: sent to ann\n$/);
+  working.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null]);
 });

@@ -1,0 +1,158 @@
+// Jobs as an application sees them. Owns the translation from the protocol's words: states, dates, contents, errors.
+// Pure: nothing here asks or waits.
+
+import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { JobState as WireState, type Job as WireJob, type JobBody, type JobError as WireError, type JobProgress as WireProgress } from "../gen/rialto/v1/job_pb.js";
+import { bodyBytes, bodyText } from "./event.js";
+
+/** Where a job is. In the last five it stays, unless a dead one is redriven. */
+export type JobState = "delayed" | "waiting" | "running" | "completed" | "dead" | "cancelled" | "expired" | "discarded";
+
+/** How far a worker has come. */
+export interface JobProgress {
+  /** So much is done. */
+  readonly done: number;
+  /** Of so much; 0: not known. */
+  readonly total: number;
+  /** For people. */
+  readonly message: string;
+}
+
+/** Why an attempt failed, or a job was discarded or cancelled. */
+export interface JobError {
+  /** For programs; `LEASE_EXPIRED`, `WORKER_LOST` and `DELIVERIES_EXHAUSTED` are the server's own. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+}
+
+/** What a job or its result says. */
+export class JobContent {
+  readonly #body: JobBody | undefined;
+
+  constructor(body: JobBody | undefined) {
+    this.#body = body;
+  }
+
+  /** The payload as it was given: text, bytes or nothing. */
+  get payload(): string | Uint8Array | undefined {
+    return this.#body?.body.value;
+  }
+  /** The payload as text. */
+  get text(): string {
+    return bodyText(this.#body?.body);
+  }
+  /** The payload as bytes. */
+  get bytes(): Uint8Array {
+    return bodyBytes(this.#body?.body);
+  }
+  /** Media type of the payload; empty for none. */
+  get contentType(): string {
+    return this.#body?.contentType ?? "";
+  }
+  /** The payload read as JSON; throws `SyntaxError` when it is none. */
+  json(): unknown {
+    return JSON.parse(this.text);
+  }
+}
+
+/** A job as it was when the server was asked. Its payload is known of one that was asked for by `get` and has not ended well. */
+export class Job extends JobContent {
+  readonly namespace: string;
+  readonly queue: string;
+  /** Its name in the queue. */
+  readonly id: string;
+  /** What kind of job it is; empty for none. */
+  readonly type: string;
+  readonly state: JobState;
+  /** By what it is found again. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly priority: number;
+  readonly fairnessKey: string;
+  readonly orderingKey: string;
+  readonly uniqueKey: string;
+  readonly enqueuedAt: Date;
+  /** When it may begin, while it is delayed. */
+  readonly dueAt: Date | undefined;
+  /** When its last attempt began. */
+  readonly startedAt: Date | undefined;
+  /** When it came into a state in which it stays. */
+  readonly endedAt: Date | undefined;
+  /** Which attempt runs or ran last; 0 before the first. */
+  readonly attempt: number;
+  readonly attemptsMax: number;
+  /** How often it was given to a worker, attempts that do not count among them. */
+  readonly deliveries: number;
+  /** Who has it, or had it last. */
+  readonly workerId: string;
+  /** When the lease ends unless it is extended, while it runs. */
+  readonly leaseEndsAt: Date | undefined;
+  readonly progress: JobProgress | undefined;
+  /** What the worker found, when it is completed. */
+  readonly result: JobContent | undefined;
+  readonly error: JobError | undefined;
+  /** Somebody wants it cancelled while a worker has it. */
+  readonly cancelling: boolean;
+  /** When it may be forgotten, once it has ended. */
+  readonly forgetAt: Date | undefined;
+
+  constructor(job: WireJob) {
+    super(job.body);
+    this.namespace = job.namespace;
+    this.queue = job.queue;
+    this.id = job.jobId;
+    this.type = job.type;
+    this.state = toState(job.state);
+    this.attributes = { ...job.attributes };
+    this.priority = job.priority;
+    this.fairnessKey = job.fairnessKey;
+    this.orderingKey = job.orderingKey;
+    this.uniqueKey = job.uniqueKey;
+    this.enqueuedAt = toDate(job.enqueueTime) ?? new Date(0);
+    this.dueAt = toDate(job.dueTime);
+    this.startedAt = toDate(job.startTime);
+    this.endedAt = toDate(job.endTime);
+    this.attempt = job.attempt;
+    this.attemptsMax = job.attemptsMax;
+    this.deliveries = job.deliveries;
+    this.workerId = job.workerId;
+    this.leaseEndsAt = toDate(job.leaseEndTime);
+    this.progress = toProgress(job.progress);
+    this.result = job.state === WireState.COMPLETED ? new JobContent(job.result) : undefined;
+    this.error = toError(job.error);
+    this.cancelling = job.cancelling;
+    this.forgetAt = toDate(job.forgetTime);
+  }
+
+  /** Whether it stays where it is, unless it is redriven. */
+  get ended(): boolean {
+    return !PASSING.has(this.state);
+  }
+}
+
+const PASSING = new Set<JobState>(["delayed", "waiting", "running"]);
+
+/** A state as a word. Servers of later versions may send more. */
+export function toState(state: WireState): JobState {
+  return (WireState[state] ?? `state_${state as number}`).toLowerCase() as JobState;
+}
+
+/** The state of a word. */
+export function fromState(state: JobState): WireState {
+  return WireState[state.toUpperCase() as keyof typeof WireState];
+}
+
+/** A date of the protocol. */
+export function toDate(at: Timestamp | undefined): Date | undefined {
+  return at && timestampDate(at);
+}
+
+/** Progress as plain data. */
+export function toProgress(progress: WireProgress | undefined): JobProgress | undefined {
+  return progress && { done: Number(progress.done), total: Number(progress.total), message: progress.message };
+}
+
+/** An error as plain data. */
+export function toError(error: WireError | undefined): JobError | undefined {
+  return error && { code: error.code, message: error.message };
+}

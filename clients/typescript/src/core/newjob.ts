@@ -1,0 +1,109 @@
+// A job about to be put into a queue, in an application's words and as the protocol says it. Pure but for the names that it
+// makes by chance.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { NewJobSchema, RetryPolicySchema } from "../gen/rialto/v1/job_pb.js";
+import { duration } from "./command.js";
+import { RialtoError } from "./errors.js";
+import { toBody, type Payload } from "./event.js";
+import { fromState, type JobState } from "./job.js";
+
+/** How often and when a job is tried again. What is not said is as the queue says. */
+export interface RetryPolicy {
+  /** Attempts in all, 1 to 1,000. Default 20. */
+  attemptsMax?: number;
+  /** Before attempt n+1 is a wait between nothing and `baseMs` · 2ⁿ⁻¹, by chance. Default 1 s. */
+  baseMs?: number;
+  /** But no more than this. Default 5 min. */
+  maxMs?: number;
+}
+
+/** Has a room told what becomes of a job. */
+export interface JobNotify {
+  room: string;
+  /** Default: the namespace of the queue. */
+  namespace?: string;
+  /** Of which states. Default: of those in which a job ends. */
+  states?: readonly JobState[];
+}
+
+/** A job to be put into a queue. */
+export interface NewJob {
+  /** Its name in the queue, for ever: a job of the same name and content is the same job. Made here if nothing is said. */
+  id?: string;
+  /** What kind of job it is. */
+  type?: string;
+  /** What the worker needs to know: text, bytes, nothing, or a value that is sent as JSON. At most 256 KiB. */
+  payload?: Payload;
+  contentType?: string;
+  /** By what it is found again. At most 16, together 1 KiB. */
+  attributes?: Readonly<Record<string, string>>;
+  /** Jobs of higher priority are served first. -16 to 15. */
+  priority?: number;
+  /** On whose behalf, for example a tenant. Within one priority keys are served in turns. */
+  fairnessKey?: string;
+  /** How many jobs of its key are served in a turn. 1 to 1,000, default 1. */
+  fairnessWeight?: number;
+  /** Jobs with the same key are worked on one after the other, in the order in which they came. */
+  orderingKey?: string;
+  /** While a job with this key is neither finished nor dead, another one is not put in: the answer names the first. */
+  uniqueKey?: string;
+  /** It may begin so long from now. Not together with `runAt`. */
+  delayMs?: number;
+  /** It may begin at this time. */
+  runAt?: Date;
+  /** It expires when it has not begun within this time, from when it may begin. */
+  ttlMs?: number;
+  retry?: RetryPolicy;
+  /** Who is told about it. At most 4. */
+  notify?: readonly JobNotify[];
+}
+
+/** The same job with a name, so that it can be said again and is one job. */
+export function named(job: NewJob): NewJob & { id: string } {
+  return { ...job, id: job.id ?? byChance() };
+}
+
+/** A name that nothing else has. `crypto.randomUUID` would do, but pages that came over plain HTTP have none. */
+export function byChance(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A job in the protocol's form. */
+export function fromNewJob(job: NewJob & { id: string }): MessageInitShape<typeof NewJobSchema> {
+  const { ttlMs, retry, notify = [] } = job;
+  return {
+    jobId: job.id,
+    type: job.type ?? "",
+    body: toBody(job.payload, job.contentType),
+    attributes: { ...job.attributes },
+    priority: job.priority ?? 0,
+    fairnessKey: job.fairnessKey ?? "",
+    fairnessWeight: job.fairnessWeight ?? 0,
+    orderingKey: job.orderingKey ?? "",
+    uniqueKey: job.uniqueKey ?? "",
+    start: start(job),
+    ...(ttlMs === undefined ? {} : { ttl: duration(ttlMs) }),
+    ...(retry === undefined ? {} : { retry: fromRetry(retry) }),
+    notify: notify.map(({ room, namespace = "", states = [] }) => ({ room, namespace, states: states.map(fromState) })),
+  };
+}
+
+function start({ delayMs, runAt }: NewJob) {
+  if (delayMs !== undefined && runAt !== undefined) {
+    throw new RialtoError("INVALID", "a job begins after a delay or at a time, not both", { retry: { advice: "never" } });
+  }
+  if (delayMs !== undefined) return { case: "delay" as const, value: duration(delayMs) };
+  if (runAt !== undefined) return { case: "runAt" as const, value: timestampFromDate(runAt) };
+  return { case: undefined };
+}
+
+/** A policy in the protocol's form. */
+export function fromRetry({ attemptsMax = 0, baseMs, maxMs }: RetryPolicy): MessageInitShape<typeof RetryPolicySchema> {
+  return {
+    attemptsMax,
+    ...(baseMs === undefined ? {} : { base: duration(baseMs) }),
+    ...(maxMs === undefined ? {} : { max: duration(maxMs) }),
+  };
+}

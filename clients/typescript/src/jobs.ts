@@ -1,0 +1,218 @@
+// Handing work over, and looking what becomes of it: one queue of a server, without a session. Owns what is said again and
+// what is not; whoever does the work is in `worker.ts`. No part of a session imports it, so that pages without jobs do
+// not carry it.
+
+import type { EnqueueOutcome as WireOutcome } from "./gen/rialto/v1/job_service_pb.js";
+import { JobService } from "./gen/rialto/v1/job_service_pb.js";
+import type { Job as WireJob, Queue as WireQueue } from "./gen/rialto/v1/job_pb.js";
+import { persist } from "./core/again.js";
+import type { CallWait, Client } from "./core/client.js";
+import { duration, toDurability, type Durability } from "./core/command.js";
+import { refusal, RialtoError } from "./core/errors.js";
+import { fromState, Job, type JobState } from "./core/job.js";
+import { fromSettings, toQueue, type JobQueue, type QueueSettings } from "./core/jobqueue.js";
+import { Listing } from "./core/listing.js";
+import { fromNewJob, named, type NewJob } from "./core/newjob.js";
+import { watching } from "./core/watching.js";
+
+/** Which queue. */
+export interface QueuePlace {
+  readonly namespace: string;
+  readonly queue: string;
+}
+
+/** A job was taken. */
+export interface Enqueued {
+  /** Its name in the queue. */
+  readonly id: string;
+  /** It, or another one with its unique key, was there before. */
+  readonly duplicate: boolean;
+  /** What it survives. */
+  readonly durability: Durability;
+  readonly error?: undefined;
+}
+
+/** A job was refused. */
+export interface NotEnqueued {
+  readonly id: string;
+  /** Why. */
+  readonly error: RialtoError;
+}
+
+/** What became of one of several jobs. */
+export type EnqueueOutcome = Enqueued | NotEnqueued;
+
+/** How a job's end is waited for. */
+export interface JobWait {
+  /** Longest wait for its end. Default 60 s; `Infinity` for as long as it takes. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Which jobs are listed. */
+export interface JobFilter extends CallWait {
+  /** In these states. Default: in all. */
+  states?: readonly JobState[];
+  /** Of this type. */
+  type?: string;
+  /** With all of these attributes. */
+  attributes?: Readonly<Record<string, string>>;
+  /** Most jobs in a page. Default 100, at most 1,000. */
+  pageSize?: number;
+}
+
+const WAIT_MS = 60_000;
+/** How long one call waits for a job; longer waits are several. Proxies give up calls that say nothing for a minute. */
+const WAIT_CALL_MS = 30_000;
+/** How much longer than the server this side waits for an answer. */
+const WAIT_SLACK_MS = 5_000;
+
+/** One queue of a server. Every call fails with a `RialtoError`, at its deadline at the latest. */
+export class Jobs {
+  readonly #client: Client;
+  readonly #place: QueuePlace;
+
+  constructor(client: Client, { namespace, queue }: QueuePlace) {
+    this.#client = client;
+    this.#place = { namespace, queue };
+  }
+
+  /** Puts a job in; resolves when it is as durable as the answer says. Said again until the deadline when nobody answers: the
+   * job has a name, so that has one effect. Of several jobs, up to 1,000, each is taken or refused by itself. */
+  enqueue(job: NewJob, wait?: CallWait): Promise<Enqueued>;
+  enqueue(jobs: readonly NewJob[], wait?: CallWait): Promise<EnqueueOutcome[]>;
+  async enqueue(given: NewJob | readonly NewJob[], wait: CallWait = {}): Promise<Enqueued | EnqueueOutcome[]> {
+    if (isList(given)) return this.#enqueue(given, wait);
+    const [outcome] = await this.#enqueue([given], wait);
+    if (!outcome) throw none("an enqueue");
+    if (outcome.error) throw outcome.error;
+    return outcome;
+  }
+
+  async #enqueue(given: readonly NewJob[], { timeoutMs = this.#client.timeoutMs, signal }: CallWait): Promise<EnqueueOutcome[]> {
+    const jobs = given.map(named);
+    const request = { ...this.#place, jobs: jobs.map(fromNewJob) };
+    const ask = (leftMs: number) => this.#client.ask(JobService.method.enqueue, request, { timeoutMs: leftMs, signal });
+    const { outcomes, durability } = await persist(ask, { timeoutMs, signal });
+    return jobs.map(({ id }, index) => toOutcome(id, outcomes[index], toDurability(durability)));
+  }
+
+  /** One job, with its payload unless it has ended well. */
+  async get(id: string, wait: CallWait = {}): Promise<Job> {
+    const { job } = await this.#client.ask(JobService.method.getJob, { ...this.#place, jobId: id }, wait);
+    return toJob(job, "a lookup");
+  }
+
+  /** A job once it has ended, in whatever way. Rejects with `TIMED_OUT` when it does not in time. Goes on waiting when the
+   * server is lost. */
+  async wait(id: string, { timeoutMs = WAIT_MS, signal }: JobWait = {}): Promise<Job> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const leftMs = Math.max(0, end - performance.now());
+      const job = await persist((ms) => this.#waitOnce(id, Math.min(ms, WAIT_CALL_MS), signal), { timeoutMs: leftMs, signal });
+      if (job.ended) return job;
+      if (performance.now() >= end) {
+        throw new RialtoError("TIMED_OUT", `job ${id} has not ended within ${timeoutMs} ms`, { retry: { advice: "later" } });
+      }
+    }
+  }
+
+  async #waitOnce(id: string, ms: number, signal: AbortSignal | undefined): Promise<Job> {
+    const request = { ...this.#place, jobId: id, timeout: duration(Math.ceil(ms)) };
+    const { job } = await this.#client.ask(JobService.method.waitJob, request, { timeoutMs: ms + WAIT_SLACK_MS, signal });
+    return toJob(job, "a wait");
+  }
+
+  /** Jobs to iterate over: these, at most 64, as they are and then each change, until all have ended. Without any, all that
+   * are put in or change from now on, for ever. Of changes that follow each other quickly some may be left out, but
+   * never the last. Survives a lost connection by watching again; only a watch of all jobs can miss changes by that. */
+  watch(ids?: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Job> {
+    return watching(this.#client, { ...this.#place, ids: toList(ids) }, signal);
+  }
+
+  /** Jobs, the last one put in first: iterate over them, or take a page. */
+  list({ states = [], type = "", attributes = {}, pageSize = 0, ...wait }: JobFilter = {}): Listing<Job> {
+    const filter = { ...this.#place, states: states.map(fromState), type, attributes: { ...attributes }, pageSize };
+    return new Listing(async (pageToken) => {
+      const { jobs, nextPageToken } = await this.#client.ask(JobService.method.listJobs, { ...filter, pageToken }, wait);
+      return { entries: jobs.map((job) => new Job(job)), nextPageToken };
+    });
+  }
+
+  /** Ends a job that waits, and asks the worker of one that runs to end it. */
+  async cancel(id: string, { reason = "", ...wait }: CallWait & { reason?: string } = {}): Promise<Job> {
+    const { job } = await this.#client.ask(JobService.method.cancelJob, { ...this.#place, jobId: id, reason }, wait);
+    return toJob(job, "a cancel");
+  }
+
+  /** Gives dead jobs all their attempts again: these, at most 1,000, or without any all of the queue. Returns how many. */
+  async redrive(ids?: string | readonly string[], wait: CallWait = {}): Promise<number> {
+    const jobIds = toList(ids) ?? [];
+    // The protocol says all by naming none; whoever has a list that happens to be empty does not mean that.
+    if (ids !== undefined && jobIds.length === 0) return 0;
+    return (await this.#client.ask(JobService.method.redriveJobs, { ...this.#place, jobIds }, wait)).redrivenCount;
+  }
+
+  /** The queue as it is. */
+  async queue(wait: CallWait = {}): Promise<JobQueue> {
+    return queueOf(await this.#client.ask(JobService.method.getQueue, this.#place, wait));
+  }
+
+  /** Queues of the namespace in which the caller may enqueue or work, by name: iterate over them, or take a page. */
+  queues({ pageSize = 0, ...wait }: CallWait & { pageSize?: number } = {}): Listing<JobQueue> {
+    const { namespace } = this.#place;
+    return new Listing(async (pageToken) => {
+      const { queues, nextPageToken } = await this.#client.ask(JobService.method.listQueues, { namespace, pageSize, pageToken }, wait);
+      return { entries: queues.map(toQueue), nextPageToken };
+    });
+  }
+
+  /** What holds in the queue from now on; what is not set has its default. */
+  async set(settings: QueueSettings, wait: CallWait = {}): Promise<JobQueue> {
+    return queueOf(await this.#client.ask(JobService.method.setQueue, { ...this.#place, settings: fromSettings(settings) }, wait));
+  }
+
+  /** Begins no more jobs; what runs goes on. */
+  async pause(wait: CallWait = {}): Promise<JobQueue> {
+    return queueOf(await this.#client.ask(JobService.method.pauseQueue, this.#place, wait));
+  }
+
+  /** Begins jobs again. */
+  async resume(wait: CallWait = {}): Promise<JobQueue> {
+    return queueOf(await this.#client.ask(JobService.method.resumeQueue, this.#place, wait));
+  }
+
+  /** Cancels all jobs that wait or are delayed. Returns how many. */
+  async purge(wait: CallWait = {}): Promise<number> {
+    return (await this.#client.ask(JobService.method.purgeQueue, this.#place, wait)).cancelledCount;
+  }
+}
+
+/** `Array.isArray` says nothing about lists that may not be changed. */
+function isList(given: NewJob | readonly NewJob[]): given is readonly NewJob[] {
+  return Array.isArray(given);
+}
+
+function toList(ids: string | readonly string[] | undefined): string[] | undefined {
+  return typeof ids === "string" ? [ids] : ids && [...ids];
+}
+
+function toOutcome(id: string, outcome: WireOutcome | undefined, durability: Durability): EnqueueOutcome {
+  const said = outcome?.outcome;
+  if (said?.case === "enqueued") return { id: said.value.jobId, duplicate: said.value.duplicate, durability };
+  return { id, error: said?.case === "refused" ? refusal(said.value) : none("an enqueue") };
+}
+
+function toJob(job: WireJob | undefined, what: string): Job {
+  if (!job) throw none(what);
+  return new Job(job);
+}
+
+function queueOf({ queue }: { queue?: WireQueue | undefined }): JobQueue {
+  if (!queue) throw none("a question about a queue");
+  return toQueue(queue);
+}
+
+function none(what: string): RialtoError {
+  return new RialtoError("PROTOCOL", `the answer to ${what} is none`);
+}
