@@ -1,7 +1,7 @@
 //! One shard: an engine with its log. Each question is asked under one lock, with what is due done first; answers that must be
 //! durable wait for the log in its order; workers and watchers are woken when there is something for them.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -28,6 +28,8 @@ use crate::{
     log::{Log, LogError, Position, Progress, refused},
 };
 
+/// The pause before what is due is seen to again.
+const DUE_PAUSE: Duration = Duration::from_millis(5);
 /// Jobs of which rooms are told in one go.
 const NOTICES_MAX: usize = 64;
 /// Jobs on their way of which rooms are still to be told.
@@ -180,8 +182,11 @@ impl Shard {
             self.reached(&reached);
             self.clean_if_worth().await;
             let next = self.engine.lock().next_ms();
-            let due = next
-                .map(|ms| self.origin.0 + std::time::Duration::from_millis(ms.saturating_sub(self.origin.1)));
+            let due = next.map(|ms| {
+                let due = self.origin.0 + Duration::from_millis(ms.saturating_sub(self.origin.1));
+                // What could not be done stays due, and is not tried without a pause.
+                due.max(clock::now() + DUE_PAUSE)
+            });
             let due = async {
                 match due {
                     Some(due) => sleep_until(due).await,
