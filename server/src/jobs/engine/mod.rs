@@ -226,16 +226,6 @@ impl Engine {
         (self.last > Position(0)).then_some(self.last)
     }
 
-    /// Bytes of all jobs together.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// How many jobs there are, ended ones among them.
-    pub fn count(&self) -> usize {
-        self.jobs.len()
-    }
-
     fn instant(&self, ms: u64) -> Instant {
         self.origin.0 + Duration::from_millis(ms.saturating_sub(self.origin.1))
     }

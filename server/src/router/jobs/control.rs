@@ -2,7 +2,6 @@
 
 use rialto_proto::v1::{self, JobState, RefusalCode};
 
-use super::later;
 use crate::{
     auth::{Identity, Right},
     base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
@@ -100,7 +99,7 @@ impl Router {
             for id in ids.drain(..) {
                 let moved = shard.ask(|engine, now| engine.redrive(now, (&namespace, &queue), &id))?;
                 redriven += u32::from(moved.is_some());
-                position = later(position, moved);
+                position = position.max(moved);
             }
             // Those that stay have a unique key that another job has.
             if !all || redriven == before {

@@ -18,7 +18,6 @@ use crate::{
     base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
     hub,
     jobs::{Put, Shard},
-    log::Position,
     wire::{frame, job},
 };
 
@@ -116,9 +115,4 @@ fn count(field: &'static str, count: usize) -> Result<(), Refusal> {
         return Err(Refusal::invalid(field, format_args!("are not between 1 and {JOBS_PER_REQUEST_MAX}")));
     }
     Ok(())
-}
-
-/// The later one.
-fn later(position: Option<Position>, other: Option<Position>) -> Option<Position> {
-    position.max(other)
 }
