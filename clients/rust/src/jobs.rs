@@ -39,9 +39,9 @@ const WAIT: Duration = Duration::from_secs(60);
 /// *Errors*: `FORBIDDEN` without the right `enqueue` or `work`; `NOT_FOUND` for a job or a queue that is not there.
 #[derive(Debug, Clone)]
 pub struct Jobs {
-    client: Client,
-    namespace: String,
-    queue: String,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) queue: String,
 }
 
 /// A job was taken.
@@ -64,6 +64,8 @@ pub struct JobFilter {
     pub kind: String,
     /// With all of these attributes.
     pub attributes: BTreeMap<String, String>,
+    /// Of this batch; empty: of any and none.
+    pub batch_id: String,
 }
 
 /// Some jobs of a queue, the last one put in first.
@@ -104,6 +106,8 @@ macro_rules! ask {
     }};
 }
 
+pub(crate) use ask;
+
 impl Client {
     /// A queue of jobs.
     pub fn jobs(&self, namespace: impl Into<String>, queue: impl Into<String>) -> Jobs {
@@ -128,7 +132,7 @@ impl Client {
 }
 
 impl Jobs {
-    fn service(&self) -> JobServiceClient<Channel> {
+    pub(crate) fn service(&self) -> JobServiceClient<Channel> {
         JobServiceClient::new(self.channel()).max_decoding_message_size(crate::settings::MESSAGE_BYTES_MAX)
     }
 
@@ -264,7 +268,8 @@ impl Jobs {
                 r#type: filter.kind.clone(),
                 attributes: filter.attributes.clone(),
                 page_size: page_size,
-                page_token: page_token.into()
+                page_token: page_token.into(),
+                batch_id: filter.batch_id.clone()
             }
         );
         Ok(JobPage { jobs: response.jobs, next: response.next_page_token })

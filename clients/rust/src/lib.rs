@@ -43,7 +43,7 @@
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
 //! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
 //! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session.
-//! `jobs` hands work over; `worker` does it, as `working` knows of its jobs, and `assignment` is one of them.
+//! `jobs` hands work over, `schedules` again and again; `worker` does it, as `working` knows of its jobs, and `assignment` is one of them.
 
 mod actor;
 mod admin;
@@ -74,6 +74,7 @@ mod positions;
 mod presence;
 mod room;
 mod room_calls;
+mod schedules;
 mod session;
 mod settings;
 mod state;
@@ -102,6 +103,7 @@ pub use presence::{
 };
 pub use rialto_proto::v1;
 pub use room::{JoinOptions, Room, RoomState};
+pub use schedules::Schedule;
 pub use session::{Connecting, Session};
 pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, StateWatch};
 pub use status::{Incident, Incidents, Missed, Status};

@@ -94,6 +94,29 @@ impl NewJob {
         self
     }
 
+    /// It belongs to a batch: that of the job of this name, which [`NewJob::completes_batch`].
+    pub fn in_batch(mut self, id: impl Into<String>) -> Self {
+        self.raw.batch_id = id.into();
+        self
+    }
+
+    /// It begins once the batch of its name is closed and all jobs of that have ended. To be put in before them.
+    pub fn completes_batch(mut self) -> Self {
+        self.raw.completes_batch = true;
+        self
+    }
+
+    /// Once it is completed another one is put into the same queue, and gets its result. At most 16, one after the other.
+    pub fn then(self, job: Self) -> Self {
+        self.then_in(String::new(), job)
+    }
+
+    /// The same with another queue of the namespace.
+    pub fn then_in(mut self, queue: impl Into<String>, job: Self) -> Self {
+        self.raw.chain.push(v1::ChainedJob { queue: queue.into(), job: Some(*job.raw) });
+        self
+    }
+
     /// How often and when it is tried again.
     pub fn retry(mut self, policy: v1::RetryPolicy) -> Self {
         self.raw.retry = Some(policy);

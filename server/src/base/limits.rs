@@ -70,6 +70,16 @@ pub const JOB_PRIORITIES: RangeInclusive<i32> = -16..=15;
 pub const JOB_WEIGHT_MAX: u32 = 1_000;
 /// Rooms that are told about one job.
 pub const JOB_NOTIFY_MAX: usize = 4;
+/// Jobs that follow one in its chain.
+pub const JOB_CHAIN_MAX: usize = 16;
+/// An open batch to which nothing was added for so long is closed.
+pub const BATCH_OPEN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Schedules of one queue.
+pub const SCHEDULES_PER_QUEUE_MAX: usize = 1_000;
+/// Bytes of a schedule's name: with a time behind it, it is the name of a job.
+pub const SCHEDULE_NAME_BYTES_MAX: usize = 100;
+/// Bytes of a pattern of cron, and of a time zone's name.
+pub const CRON_BYTES_MAX: usize = 128;
 /// How far ahead a job may be put in, and how long anything of it may be kept: ten years.
 pub const JOB_DELAY_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 /// The most attempts that a job may have.

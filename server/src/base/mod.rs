@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod cron;
 pub mod hash;
 pub mod ids;
 pub mod limits;

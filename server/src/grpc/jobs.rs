@@ -153,6 +153,42 @@ impl JobService for Jobs {
         self.answer(queue.map(|queue| v1::ResumeQueueResponse { queue: Some(queue) }))
     }
 
+    async fn close_batch(
+        &self,
+        request: Request<v1::CloseBatchRequest>,
+    ) -> Result<Response<v1::CloseBatchResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let job = self.router.close_batch(&identity, request.into_inner()).await;
+        self.answer(job.map(|job| v1::CloseBatchResponse { job: Some(job) }))
+    }
+
+    async fn put_schedule(
+        &self,
+        request: Request<v1::PutScheduleRequest>,
+    ) -> Result<Response<v1::PutScheduleResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let schedule = self.router.put_schedule(&identity, request.into_inner()).await;
+        self.answer(schedule.map(|schedule| v1::PutScheduleResponse { schedule: Some(schedule) }))
+    }
+
+    async fn delete_schedule(
+        &self,
+        request: Request<v1::DeleteScheduleRequest>,
+    ) -> Result<Response<v1::DeleteScheduleResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let deleted = self.router.delete_schedule(&identity, request.into_inner()).await;
+        self.answer(deleted.map(|()| v1::DeleteScheduleResponse {}))
+    }
+
+    async fn list_schedules(
+        &self,
+        request: Request<v1::ListSchedulesRequest>,
+    ) -> Result<Response<v1::ListSchedulesResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let schedules = self.router.list_schedules(&identity, request.into_inner()).await;
+        self.answer(schedules.map(|schedules| v1::ListSchedulesResponse { schedules }))
+    }
+
     async fn purge_queue(
         &self,
         request: Request<v1::PurgeQueueRequest>,

@@ -10,7 +10,7 @@ pub mod worker;
 
 pub use self::{
     bells::{Bell, QueueName},
-    engine::{Engine, EngineLimits, Filter, Notice, Now, Order, Put, Seq, Token},
+    engine::{Engine, EngineLimits, Filter, FollowUp, Notice, Now, Order, Put, Seq, Token, is_live},
     shard::{Shard, Stream},
     watches::Watch,
     worker::{Credit, Go, Subscription, Worker},

@@ -15,7 +15,7 @@ use rialto_proto::v1::{Durability, JobState};
 
 use super::{
     bells::{Bell, Bells, QueueName},
-    engine::{Engine, EngineLimits, News, Notice, Now, OpenError, Seq},
+    engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq},
     watches::{Watch, Watches},
 };
 use crate::{
@@ -30,8 +30,8 @@ use crate::{
 
 /// The pause before what is due is seen to again.
 const DUE_PAUSE: Duration = Duration::from_millis(5);
-/// Jobs of which rooms are told in one go.
-const NOTICES_MAX: usize = 64;
+/// Jobs of which rooms are told, and which are put in for chains, in one go.
+const STEP_MAX: usize = 64;
 /// Jobs on their way of which rooms are still to be told.
 const NOTICED_MAX: usize = 4_096;
 
@@ -46,6 +46,8 @@ pub struct Shard {
     noticed: Mutex<IndexMap<Seq, JobState, Hashing>>,
     /// There may be something to tell rooms.
     to_notify: Notify,
+    /// There may be something to put in for chains.
+    to_follow: Notify,
     /// Workers that are here, by their sessions.
     streams: Mutex<HashMap<u64, Arc<Stream>>>,
     /// What is due next may be due earlier, or the log may be worth cleaning.
@@ -105,6 +107,7 @@ impl Shard {
             watches: Mutex::default(),
             noticed: Mutex::default(),
             to_notify: Notify::new(),
+            to_follow: Notify::new(),
             streams: Mutex::default(),
             changed: Notify::new(),
             origin,
@@ -251,6 +254,7 @@ impl Shard {
             }
         }
         self.to_notify.notify_one();
+        self.to_follow.notify_one();
     }
 
     /// Jobs of which rooms are to be told: those that have ended until that is noted by [`Engine::notified`], others once.
@@ -258,7 +262,8 @@ impl Shard {
     /// *Cancel safety*: none; what was taken out is not told.
     pub async fn notices(&self) -> Vec<Notice> {
         loop {
-            let ended = self.ask(|engine, _| engine.notices(NOTICES_MAX));
+            let ended = self.ask(|engine, _| (engine.notices(STEP_MAX), engine.last()));
+            let ended = self.once_durable(ended).await;
             let passing = std::mem::take(&mut *self.noticed.lock());
             let passing = passing.into_iter().filter_map(|(seq, state)| {
                 let notice = self.ask(|engine, _| engine.notice(seq))?;
@@ -270,6 +275,28 @@ impl Shard {
             }
             self.to_notify.notified().await;
         }
+    }
+
+    /// Jobs that follow in chains, each until that is noted by [`Engine::followed`].
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn follow_ups(&self) -> Vec<FollowUp> {
+        loop {
+            let follow_ups = self.ask(|engine, _| (engine.follow_ups(STEP_MAX), engine.last()));
+            let follow_ups = self.once_durable(follow_ups).await;
+            if !follow_ups.is_empty() {
+                return follow_ups;
+            }
+            self.to_follow.notified().await;
+        }
+    }
+
+    /// What is true once a position is durable; nothing when it never will be.
+    async fn once_durable<T>(&self, (items, position): (Vec<T>, Option<Position>)) -> Vec<T> {
+        if items.is_empty() || self.durable(position).await.is_err() {
+            return Vec::new();
+        }
+        items
     }
 
     fn cancel_at(&self, worker: u64, token: String) {

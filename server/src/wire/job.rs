@@ -3,18 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{
-    Extension, JobBody, JobError, JobProgress, NewJob, QueueSettings, RefusalCode, RetryPolicy, Settlement,
-    job_body::Body, new_job::Start, settlement::Outcome,
+    Extension, JobBody, JobError, JobProgress, QueueSettings, RefusalCode, RetryPolicy, Settlement,
+    job_body::Body, settlement::Outcome,
 };
 
 use super::{content, target};
 use crate::base::{
     ids::check_name,
     limits::{
-        EVENT_NAME_BYTES_MAX, JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, JOB_CHECKPOINT_BYTES_MAX, JOB_DELAY_MAX,
-        JOB_ERROR_BYTES_MAX, JOB_NOTIFY_MAX, JOB_PRIORITIES, JOB_PROGRESS_BYTES_MAX, JOB_RESULT_BYTES_MAX,
-        JOB_RETRY_MAX, JOB_WEIGHT_MAX, KEY_BYTES_MAX, LEASE_DEFAULT, LEASE_MAX, LEASE_MIN, NAME_BYTES_MAX,
-        SessionLimits,
+        EVENT_NAME_BYTES_MAX, JOB_ATTEMPTS_MAX, JOB_CHECKPOINT_BYTES_MAX, JOB_DELAY_MAX, JOB_ERROR_BYTES_MAX,
+        JOB_PROGRESS_BYTES_MAX, JOB_RESULT_BYTES_MAX, JOB_RETRY_MAX, KEY_BYTES_MAX, LEASE_DEFAULT, LEASE_MAX,
+        LEASE_MIN, NAME_BYTES_MAX, SessionLimits,
     },
     refusal::Refusal,
 };
@@ -29,56 +28,6 @@ pub fn job_id(id: &str) -> Result<(), Refusal> {
     check_name(id, NAME_BYTES_MAX).map_err(|error| Refusal::name("job_id", error))
 }
 
-/// A job to be put into a queue.
-pub fn new_job(job: &NewJob, limits: &SessionLimits) -> Result<(), Refusal> {
-    if !job.job_id.is_empty() {
-        job_id(&job.job_id)?;
-    }
-    kind(&job.r#type)?;
-    body("body", job.body.as_ref(), JOB_BYTES_MAX)?;
-    content::pairs("attributes", &job.attributes, limits)?;
-    if !JOB_PRIORITIES.contains(&job.priority) {
-        let (first, last) = (JOB_PRIORITIES.start(), JOB_PRIORITIES.end());
-        return Err(Refusal::invalid("priority", format_args!("is not between {first} and {last}")));
-    }
-    key("fairness_key", &job.fairness_key)?;
-    key("ordering_key", &job.ordering_key)?;
-    key("unique_key", &job.unique_key)?;
-    if job.fairness_weight > JOB_WEIGHT_MAX {
-        return Err(Refusal::invalid("fairness_weight", format_args!("is more than {JOB_WEIGHT_MAX}")));
-    }
-    match &job.start {
-        Some(Start::Delay(delay)) => drop(bounded("delay", Some(*delay), JOB_DELAY_MAX)?),
-        Some(Start::RunAt(at)) => {
-            let since = prost_types::Duration { seconds: at.seconds, nanos: at.nanos };
-            content::duration("run_at", since)?;
-        }
-        None => {}
-    }
-    bounded("ttl", job.ttl, JOB_DELAY_MAX)?;
-    retry(job.retry.as_ref())?;
-    notify(job)
-}
-
-fn notify(job: &NewJob) -> Result<(), Refusal> {
-    if job.notify.len() > JOB_NOTIFY_MAX {
-        return Err(Refusal::invalid("notify", format_args!("has more than {JOB_NOTIFY_MAX} entries")));
-    }
-    for notify in &job.notify {
-        if !notify.namespace.is_empty() {
-            target::namespace(notify.namespace.clone())?;
-        }
-        target::room("notify.room", notify.room.clone())?;
-        if notify.states.len() > JOB_STATES || notify.states().any(|state| state as i32 == 0) {
-            return Err(Refusal::invalid("notify.states", "holds what is no state, or one twice"));
-        }
-    }
-    Ok(())
-}
-
-/// So many states a job can be in.
-const JOB_STATES: usize = 8;
-
 /// What kind of job it is.
 pub fn kind(kind: &str) -> Result<(), Refusal> {
     if kind.is_empty() {
@@ -92,14 +41,14 @@ pub fn attributes(pairs: &BTreeMap<String, String>, limits: &SessionLimits) -> R
     content::pairs("attributes", pairs, limits)
 }
 
-fn key(field: &'static str, key: &str) -> Result<(), Refusal> {
+pub(super) fn key(field: &'static str, key: &str) -> Result<(), Refusal> {
     if key.is_empty() {
         return Ok(());
     }
     check_name(key, KEY_BYTES_MAX).map_err(|error| Refusal::name(field, error))
 }
 
-fn body(field: &'static str, body: Option<&JobBody>, bytes_max: usize) -> Result<(), Refusal> {
+pub(super) fn body(field: &'static str, body: Option<&JobBody>, bytes_max: usize) -> Result<(), Refusal> {
     let Some(JobBody { body, content_type }) = body else { return Ok(()) };
     content::content_type(field, content_type)?;
     let bytes = match body {
@@ -114,7 +63,7 @@ fn body(field: &'static str, body: Option<&JobBody>, bytes_max: usize) -> Result
     Ok(())
 }
 
-fn retry(policy: Option<&RetryPolicy>) -> Result<(), Refusal> {
+pub(super) fn retry(policy: Option<&RetryPolicy>) -> Result<(), Refusal> {
     let Some(policy) = policy else { return Ok(()) };
     if policy.attempts_max > JOB_ATTEMPTS_MAX {
         return Err(Refusal::invalid("retry.attempts_max", format_args!("is more than {JOB_ATTEMPTS_MAX}")));

@@ -37,6 +37,9 @@ pub(super) struct ListArgs {
     /// Only with this attribute; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     attribute: Vec<(String, String)>,
+    /// Only of this batch
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    batch: String,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
@@ -75,6 +78,16 @@ pub(super) struct RedriveArgs {
     all: bool,
 }
 
+/// Close a batch.
+#[derive(Debug, Args)]
+pub(super) struct CloseBatchArgs {
+    #[command(flatten)]
+    queue: QueueArgs,
+    /// The batch: the name of the job that completes it
+    #[arg(value_name = "BATCH")]
+    batch: String,
+}
+
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum State {
@@ -86,6 +99,7 @@ enum State {
     Cancelled,
     Expired,
     Discarded,
+    Blocked,
 }
 
 impl From<State> for JobState {
@@ -99,6 +113,7 @@ impl From<State> for JobState {
             State::Cancelled => Self::Cancelled,
             State::Expired => Self::Expired,
             State::Discarded => Self::Discarded,
+            State::Blocked => Self::Blocked,
         }
     }
 }
@@ -138,6 +153,19 @@ impl RedriveArgs {
     }
 }
 
+impl CloseBatchArgs {
+    /// Which server.
+    pub(super) fn connection(&self) -> &ConnectionArgs {
+        &self.queue.connection
+    }
+}
+
+/// Closes a batch, and prints the job that completes it.
+pub(super) async fn close_batch(args: CloseBatchArgs, output: &Output) -> Result<(), Failure> {
+    let job = args.queue.jobs()?.close_batch(args.batch).await?;
+    print_job(&args.queue.connection, &job, output)
+}
+
 /// Prints a job, or the queue.
 pub(super) async fn status(args: StatusArgs, output: &Output) -> Result<(), Failure> {
     let jobs = args.queue.jobs()?;
@@ -154,6 +182,7 @@ pub(super) async fn list(args: ListArgs, output: &Output) -> Result<(), Failure>
         states: args.state.iter().map(|state| JobState::from(*state)).collect(),
         kind: args.kind,
         attributes: args.attribute.into_iter().collect(),
+        batch_id: args.batch,
     };
     let (mut left, mut token) = (args.count, String::new());
     while left > 0 {

@@ -3,7 +3,9 @@
 mod control;
 mod enqueue;
 mod exec;
+mod new_job;
 mod record;
+mod schedule;
 mod watch;
 mod work;
 
@@ -41,8 +43,12 @@ enum JobsCommand {
     Pause(QueueArgs),
     /// Begin jobs of a queue again
     Resume(QueueArgs),
-    /// Cancel all jobs of a queue that have not begun
+    /// Cancel all jobs of a queue that are not running
     Purge(QueueArgs),
+    /// Put no more jobs into a batch: the one that completes it begins once all have ended
+    CloseBatch(control::CloseBatchArgs),
+    /// Have a job put in again and again
+    Schedule(schedule::ScheduleArgs),
 }
 
 /// Which queue of which server.
@@ -73,6 +79,8 @@ impl JobsArgs {
             JobsCommand::Queues(args) => args.connection(),
             JobsCommand::Cancel(args) => args.connection(),
             JobsCommand::Redrive(args) => args.connection(),
+            JobsCommand::CloseBatch(args) => args.connection(),
+            JobsCommand::Schedule(args) => args.connection(),
             JobsCommand::Pause(args) | JobsCommand::Resume(args) | JobsCommand::Purge(args) => {
                 &args.connection
             }
@@ -100,5 +108,7 @@ pub(super) async fn run(args: JobsArgs, output: &Output) -> Result<(), Failure> 
             control::print_queue(&args.connection, &queue, output)
         }
         JobsCommand::Purge(args) => control::purge(&args, output).await,
+        JobsCommand::CloseBatch(args) => control::close_batch(args, output).await,
+        JobsCommand::Schedule(args) => schedule::run(args, output).await,
     }
 }

@@ -3,8 +3,9 @@
 //! | type | fields |
 //! |---|---|
 //! | `enqueued` | `namespace`, `queue`, `job_id`, `duplicate`, `durability` |
-//! | `job` | `namespace`, `queue`, `job_id`, `job_type`, `state`, `attempt`, `attempts_max`, `deliveries`, `priority`, `attributes`, `enqueued_at`, `due_at`, `started_at`, `ended_at`, `worker`, `cancelling`, `progress{done,total,message}`, `error{code,message}`, and of the result `text` or `base64` and `content_type` |
-//! | `queue` | `namespace`, `queue`, `paused`, `delayed`, `waiting`, `running`, `dead`, `ended`, `oldest_enqueued_at` |
+//! | `job` | `namespace`, `queue`, `job_id`, `job_type`, `state`, `attempt`, `attempts_max`, `deliveries`, `priority`, `attributes`, `enqueued_at`, `due_at`, `started_at`, `ended_at`, `worker`, `cancelling`, `progress{done,total,message}`, `error{code,message}`, `batch_id`, `batch{closed,live,completed,dead,cancelled,expired,discarded}`, `schedule_id`, and of the result `text` or `base64` and `content_type` |
+//! | `queue` | `namespace`, `queue`, `paused`, `delayed`, `waiting`, `blocked`, `running`, `dead`, `ended`, `oldest_enqueued_at` |
+//! | `schedule` | `namespace`, `queue`, `schedule_id`, `cron`, `time_zone`, `one_live`, `paused`, `next_at`, `last_at`, `skipped` |
 //! | `redriven`, `purged` | `namespace`, `queue`, `count` |
 
 use std::time::SystemTime;
@@ -52,6 +53,9 @@ pub(super) fn job_json(job: &v1::Job) -> Value {
         "progress": job.progress.as_ref().map(|progress| json!({
             "done": progress.done, "total": progress.total, "message": progress.message,
         })),
+        "batch_id": job.batch_id,
+        "batch": job.batch.as_ref().map(batch_json),
+        "schedule_id": job.schedule_id,
         "error": job.error.as_ref().map(|error| json!({ "code": error.code, "message": error.message })),
     });
     if let Some(result) = job.result.clone().map(Payload::from) {
@@ -59,6 +63,18 @@ pub(super) fn job_json(job: &v1::Job) -> Value {
         written(&mut fields, result.body());
     }
     fields
+}
+
+fn batch_json(batch: &v1::JobBatch) -> Value {
+    json!({
+        "closed": batch.closed,
+        "live": batch.live_count,
+        "completed": batch.completed_count,
+        "dead": batch.dead_count,
+        "cancelled": batch.cancelled_count,
+        "expired": batch.expired_count,
+        "discarded": batch.discarded_count,
+    })
 }
 
 /// The same for people: its name, where it is, and what there is to say of that.
@@ -78,6 +94,10 @@ pub(super) fn job_line(job: &v1::Job, output: &Output) -> String {
     }
     if let (v1::JobState::Running, Some(progress)) = (job.state(), &job.progress) {
         line.push_str(&format!("  {}", progress_text(progress)));
+    }
+    if let (v1::JobState::Blocked, Some(batch)) = (job.state(), &job.batch) {
+        let open = if batch.closed { "" } else { ", and it is open" };
+        line.push_str(&format!("  {} of its batch left{open}", counted(batch.live_count, "job")));
     }
     if let Some(error) = &job.error {
         let code = if error.code.is_empty() { String::new() } else { format!("{}: ", error.code) };
@@ -104,6 +124,7 @@ pub(super) fn queue_json(queue: &v1::Queue) -> Value {
         "paused": queue.paused,
         "delayed": queue.delayed_count,
         "waiting": queue.waiting_count,
+        "blocked": queue.blocked_count,
         "running": queue.running_count,
         "dead": queue.dead_count,
         "ended": queue.ended_count,
@@ -124,6 +145,37 @@ pub(super) fn queue_line(queue: &v1::Queue, output: &Output) -> String {
         queue.running_count,
         queue.dead_count,
         queue.ended_count,
+    )
+}
+
+/// A schedule.
+pub(super) fn schedule_json((namespace, queue): (&str, &str), status: &v1::ScheduleStatus) -> Value {
+    let schedule = status.schedule.clone().unwrap_or_default();
+    json!({
+        "type": "schedule",
+        "namespace": namespace,
+        "queue": queue,
+        "schedule_id": schedule.schedule_id,
+        "cron": schedule.cron,
+        "time_zone": schedule.time_zone,
+        "one_live": schedule.one_live,
+        "paused": schedule.paused,
+        "next_at": time(status.next_time),
+        "last_at": time(status.last_time),
+        "skipped": status.skipped_count,
+    })
+}
+
+/// The same for people.
+pub(super) fn schedule_line(status: &v1::ScheduleStatus, output: &Output) -> String {
+    let schedule = status.schedule.clone().unwrap_or_default();
+    let next = time(status.next_time).map_or_else(|| "never".to_owned(), |at| format!("next at {at}"));
+    format!(
+        "{}  {} {}  {}",
+        output.tinted(&harmless(&schedule.schedule_id), Tone::Strong),
+        harmless(&schedule.cron),
+        harmless(&schedule.time_zone),
+        if schedule.paused { "paused" } else { &next },
     )
 }
 

@@ -28,11 +28,12 @@ impl Engine {
                 assert_eq!(has, run.worker != 0, "the worker of {job:?}");
             }
         }
-        let untold = |job: &super::job::Job| job.has_notify && !job.is_live && !job.is_notified;
         let unnotified: BTreeSet<Seq> =
-            self.jobs.iter().filter(|(_, job)| untold(job)).map(|(seq, _)| *seq).collect();
+            self.jobs.iter().filter(|(_, job)| job.is_unnotified()).map(|(seq, _)| *seq).collect();
         assert_eq!(unnotified, self.unnotified);
         assert_eq!(timers, self.timers);
+        self.check_batches();
+        bytes += self.check_schedules();
         assert_eq!(bytes, self.bytes);
         let streamed = |job: &super::job::Job| {
             job.state == JobState::Running && job.run().is_some_and(|run| run.worker != 0)
@@ -46,6 +47,45 @@ impl Engine {
             }
         }
         assert!(by_queue.is_empty(), "jobs in queues that are not there: {by_queue:?}");
+    }
+
+    fn check_batches(&self) {
+        let unfollowed: BTreeSet<Seq> =
+            self.jobs.iter().filter(|(_, job)| job.is_unfollowed()).map(|(seq, _)| *seq).collect();
+        assert_eq!(unfollowed, self.unfollowed);
+        let mut counts: BTreeMap<Seq, Counts> = BTreeMap::new();
+        let mut pinned = BTreeSet::new();
+        for (seq, job) in &self.jobs {
+            let Some(completing) = job.batch_of() else { continue };
+            counts.entry(completing).or_default().add(job.state);
+            if !job.is_live && self.jobs.get(&completing).is_some_and(|job| job.state == JobState::Blocked) {
+                pinned.insert(*seq);
+                assert_eq!(job.timer_ms, 0, "a job of a batch that goes on is forgotten by and by");
+            }
+        }
+        let kept = self.batches.check(&counts);
+        assert!(pinned.is_subset(&kept), "{pinned:?} of {kept:?} are kept");
+        for (seq, job) in &self.jobs {
+            let live = counts.get(seq).map_or(0, Counts::live);
+            if job.state == JobState::Blocked && job.batch().closed && live == 0 {
+                assert!(self.batches.is_due(), "nobody sees that a batch is complete");
+            }
+        }
+    }
+
+    /// Returns the bytes that schedules hold.
+    fn check_schedules(&self) -> u64 {
+        let mut bytes = 0;
+        let mut due = BTreeSet::new();
+        for queue in self.queues.iter().flatten() {
+            let index = self.find_queue(&queue.namespace, &queue.name).unwrap();
+            for (id, schedule) in &queue.schedules {
+                bytes += schedule.bytes();
+                due.extend(schedule.due(index, id));
+            }
+        }
+        assert_eq!(due, self.schedules_due);
+        bytes
     }
 
     fn check_queue(&self, index: super::QueueIndex, jobs: BTreeSet<Seq>) {
@@ -78,7 +118,9 @@ impl Engine {
                 assert!(!job.is_ordered || ordered.insert(spec.ordering_key), "two of one line run");
             }
         }
-        for state in [JobState::Delayed, JobState::Waiting, JobState::Running, JobState::Dead] {
+        for state in
+            [JobState::Delayed, JobState::Waiting, JobState::Running, JobState::Blocked, JobState::Dead]
+        {
             assert_eq!(queue.counts.of(state), counts.of(state), "{state:?}");
         }
         assert_eq!(queue.ready.all(), ready);

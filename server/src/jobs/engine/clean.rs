@@ -39,6 +39,7 @@ impl Engine {
         }
         let first = self.written.front().map_or(self.last, |(position, _)| *position);
         self.clean_queues(now, first)?;
+        self.clean_schedules(now, first)?;
         Ok(first)
     }
 

@@ -70,14 +70,14 @@ impl Engine {
         self.of_state((namespace, queue), true, |state| state == JobState::Dead, count_max)
     }
 
-    /// Cancels some jobs of a queue that wait or are delayed, and says how many.
+    /// Cancels some jobs of a queue that have not ended and do not run, and says how many.
     pub fn purge(
         &mut self,
         now: &Now<'_>,
         (namespace, queue): (&str, &str),
         count_max: usize,
     ) -> Result<(usize, Option<Position>), Refusal> {
-        let waits = |state| matches!(state, JobState::Waiting | JobState::Delayed);
+        let waits = |state| is_live(state) && state != JobState::Running;
         let ids = self.of_state((namespace, queue), false, waits, count_max);
         let mut position = None;
         for id in &ids {

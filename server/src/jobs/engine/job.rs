@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use rialto_proto::v1::{self, JobState, NewJob};
+use rialto_proto::v1::{self, JobBatch, JobState, NewJob};
 use sha2::{Digest, Sha256};
 
 use super::{
-    KeyIndex, QueueIndex,
+    KeyIndex, QueueIndex, Seq,
     record::{JobRecord, MovedRecord, RunRecord},
 };
 use crate::log::Position;
@@ -34,6 +34,10 @@ pub(super) struct Job {
     pub(super) has_notify: bool,
     /// They were told how it has ended.
     pub(super) is_notified: bool,
+    /// Another one is to be put in once it is completed.
+    pub(super) is_chained: bool,
+    /// It begins when its batch is complete.
+    pub(super) completes_batch: bool,
     /// Attempts that count.
     pub(super) attempts: u32,
     pub(super) deliveries: u32,
@@ -52,7 +56,7 @@ pub(super) struct Job {
 }
 
 /// What most jobs do not have.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Rest {
     /// The attempt that runs, or the last one.
     pub(super) run: Option<Run>,
@@ -64,6 +68,12 @@ pub(super) struct Rest {
     pub(super) settled: (u64, u32),
     /// When it expires unless it has begun; 0: never.
     pub(super) expires_ms: u64,
+    /// The batch that it completes.
+    pub(super) batch: Option<v1::JobBatch>,
+    /// The job that completes the batch which it belongs to.
+    pub(super) batch_of: Option<Seq>,
+    /// Which schedule has put it in, and for when.
+    pub(super) schedule: Option<(Box<str>, u64)>,
     /// A digest of what was put in, when that is not kept any more.
     digest: u64,
 }
@@ -94,6 +104,8 @@ impl Job {
             cancelling: record.cancelling,
             has_notify: !spec.notify.is_empty(),
             is_notified: record.notified,
+            is_chained: !spec.chain.is_empty(),
+            completes_batch: spec.completes_batch,
             attempts: 0,
             deliveries: 0,
             enqueued_ms: record.enqueued_ms,
@@ -104,16 +116,20 @@ impl Job {
             spec: record.spec.to_vec().into_boxed_slice(),
             rest: None,
         };
-        if record.run.is_some()
-            || record.progress.is_some()
-            || !record.checkpoint.is_empty()
-            || record.digest != 0
-        {
-            let rest = job.rest_mut();
-            rest.run = record.run.map(Run::from);
-            rest.progress = record.progress;
-            rest.checkpoint = record.checkpoint;
-            rest.digest = record.digest;
+        let schedule = (!record.schedule_id.is_empty())
+            .then(|| (record.schedule_id.into_boxed_str(), record.schedule_ms));
+        let rest = Rest {
+            run: record.run.map(Run::from),
+            progress: record.progress,
+            checkpoint: record.checkpoint,
+            batch: record.batch,
+            batch_of: (record.batch_seq > 0).then_some(Seq(record.batch_seq)),
+            schedule,
+            digest: record.digest,
+            ..Rest::default()
+        };
+        if rest != Rest::default() {
+            job.rest = Some(Box::new(rest));
         }
         job.place(place);
         job
@@ -166,13 +182,22 @@ impl Job {
 
     /// Forgets what the worker needed to know, but not what it was.
     fn strip(&mut self) {
-        let mut spec = self.spec();
-        if spec.body.is_none() {
-            return;
+        let spec = self.spec();
+        if spec.body.is_some() || spec.previous_result.is_some() {
+            self.respec(NewJob { body: None, previous_result: None, ..spec });
         }
+    }
+
+    /// The next job of the chain was put in: its own chain is not needed any more.
+    pub(super) fn unchain(&mut self) {
+        self.is_chained = false;
+        self.respec(NewJob { chain: Vec::new(), ..self.spec() });
+    }
+
+    /// Keeps less of what was put in, and a digest of the whole.
+    fn respec(&mut self, spec: NewJob) {
         let digest = self.digest();
         self.rest_mut().digest = digest;
-        spec.body = None;
         self.spec = spec.encode_to_vec().into_boxed_slice();
     }
 
@@ -196,6 +221,10 @@ impl Job {
             cancelling: self.cancelling,
             digest: rest.map_or(0, |rest| rest.digest),
             notified: self.is_notified,
+            batch: rest.and_then(|rest| rest.batch),
+            batch_seq: self.batch_of().map_or(0, |seq| seq.0),
+            schedule_id: self.schedule().map(|(id, _)| id.to_string()).unwrap_or_default(),
+            schedule_ms: self.schedule().map_or(0, |(_, ms)| *ms),
         }
     }
 
@@ -273,6 +302,31 @@ impl Job {
         self.rest().and_then(|rest| rest.run.as_ref())
     }
 
+    /// The job that completes the batch which it belongs to.
+    pub(super) fn batch_of(&self) -> Option<Seq> {
+        self.rest().and_then(|rest| rest.batch_of)
+    }
+
+    /// The batch that it completes: closed or not, and how its jobs have ended once all have.
+    pub(super) fn batch(&self) -> JobBatch {
+        self.rest().and_then(|rest| rest.batch).unwrap_or_default()
+    }
+
+    /// Which schedule has put it in, and for when.
+    pub(super) fn schedule(&self) -> Option<&(Box<str>, u64)> {
+        self.rest().and_then(|rest| rest.schedule.as_ref())
+    }
+
+    /// Rooms are to be told how it has ended.
+    pub(super) fn is_unnotified(&self) -> bool {
+        self.has_notify && !self.is_notified && !is_live(self.state)
+    }
+
+    /// The next one of its chain is to be put in now.
+    pub(super) fn is_unfollowed(&self) -> bool {
+        self.is_chained && self.state == JobState::Completed
+    }
+
     /// When it expires unless it begins; 0: never.
     pub(super) fn expires_ms(&self) -> u64 {
         self.rest().filter(|_| self.deliveries == 0).map_or(0, |rest| rest.expires_ms)
@@ -280,8 +334,8 @@ impl Job {
 }
 
 /// Whether a job that is there has not ended.
-pub(super) fn is_live(state: JobState) -> bool {
-    matches!(state, JobState::Delayed | JobState::Waiting | JobState::Running)
+pub fn is_live(state: JobState) -> bool {
+    matches!(state, JobState::Delayed | JobState::Waiting | JobState::Running | JobState::Blocked)
 }
 
 /// A digest of what was put in.

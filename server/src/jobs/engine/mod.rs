@@ -12,8 +12,10 @@
 //! durable, and its own record is not waited for: if that is lost, so is the lease, and whoever shows it is told.
 //!
 //! `put` takes jobs in; `take` gives leases; `settle` takes outcomes; `ending` says what follows from them; `control` is for who
-//! looks after queues; `timers` does what is due; `clean` keeps the log short; `view` shows jobs.
+//! looks after queues; `batches`, `chains` and `schedules` put further jobs in; `timers` does what is due; `clean` keeps the log short; `view` shows jobs.
 
+mod batches;
+mod chains;
 mod clean;
 mod control;
 mod ending;
@@ -27,6 +29,7 @@ mod queue;
 mod ready;
 mod record;
 mod replay;
+mod schedules;
 mod settings;
 mod settle;
 mod take;
@@ -44,8 +47,10 @@ use std::{
 
 use rialto_proto::v1::JobState;
 
-use self::{job::Job, queue::Queue, record::Kind, workers::Workers};
+use self::{batches::Batches, job::Job, queue::Queue, record::Kind, schedules::Due, workers::Workers};
 pub use self::{
+    chains::FollowUp,
+    job::is_live,
     notices::Notice,
     put::Put,
     settle::{Extended, Settled},
@@ -146,6 +151,13 @@ pub struct Engine {
     workers: Workers,
     /// Jobs that have ended, and rooms are to be told.
     unnotified: BTreeSet<Seq>,
+    /// Jobs that are completed, and the next one of their chain is to be put in.
+    unfollowed: BTreeSet<Seq>,
+    batches: Batches,
+    /// When schedules put something in next.
+    schedules_due: BTreeSet<Due>,
+    /// The log is being read.
+    is_replaying: bool,
     /// Jobs that are not durable yet.
     staged: VecDeque<(Position, Seq)>,
     /// Everything before this is durable.
@@ -179,6 +191,10 @@ impl Engine {
             wakes: BTreeSet::new(),
             workers: Workers::default(),
             unnotified: BTreeSet::new(),
+            unfollowed: BTreeSet::new(),
+            batches: Batches::default(),
+            schedules_due: BTreeSet::new(),
+            is_replaying: false,
             staged: VecDeque::new(),
             durable: Position(0),
             last: Position(0),
@@ -289,7 +305,7 @@ impl Engine {
 
     /// Appends a record and applies it.
     fn write(&mut self, now: &Now<'_>, kind: Kind) -> Result<Position, LogError> {
-        let position = now.log.append(&kind.clone().into_bytes())?;
+        let position = now.log.append(&kind.to_bytes())?;
         self.last = position;
         self.apply(now.ms, position, kind);
         Ok(position)

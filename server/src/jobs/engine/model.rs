@@ -11,7 +11,7 @@ use rialto_proto::v1::{
     NewJob, QueueSettings, RetryPolicy, Settlement, new_job::Start, settlement::Outcome,
 };
 
-use self::steps::{Step, steps};
+use self::steps::{Bond, Step, steps};
 use super::{
     Engine, EngineLimits, Filter, Now, Order, Seq, Token, job::is_live, late_log::LateLog, settings::duration,
 };
@@ -36,6 +36,10 @@ struct Bench {
     put: BTreeMap<u64, (String, String, Position)>,
     /// Jobs that have ended for good, by what was said to be durable when this is.
     ended: BTreeMap<u64, Position>,
+    /// Jobs of batches, each with the one that completes its batch.
+    batched: BTreeMap<u64, u64>,
+    /// Jobs with a chain, and once it was put in the next one.
+    chained: BTreeMap<u64, Option<(String, String)>>,
     /// Where every job was, by how many records there were.
     before: BTreeMap<usize, BTreeMap<u64, (JobState, u32, u32)>>,
 }
@@ -63,6 +67,10 @@ macro_rules! now {
     }};
 }
 
+mod bonds;
+
+use self::bonds::bound;
+
 impl Bench {
     fn new() -> Self {
         let log = LateLog::of(Vec::new(), Position(1));
@@ -70,7 +78,8 @@ impl Bench {
         let before = [(0, engine.summary())].into();
         let chance = std::cell::Cell::new(1);
         let (leases, put, ended) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { engine, log, ms: 1_000_000, chance, leases, put, ended, before }
+        let (batched, chained) = (BTreeMap::new(), BTreeMap::new());
+        Self { engine, log, ms: 1_000_000, chance, leases, put, ended, batched, chained, before }
     }
 
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
@@ -119,6 +128,9 @@ impl Bench {
                 let queue = (NAMESPACE, QUEUES[queue]);
                 now!(self, |engine, now| engine.set_queue(&now, queue, Some(settings), Some(paused))).ok();
             }
+            Step::CloseBatch { queue, batch } => self.close_batch(queue, batch),
+            Step::Follow => self.follow()?,
+            Step::Schedule { queue, seconds, one_live } => self.schedule(queue, seconds, one_live),
             Step::Notify => {
                 for notice in self.engine.notices(3) {
                     prop_assert!(!is_live(notice.job.state()));
@@ -139,7 +151,8 @@ impl Bench {
     }
 
     fn put(&mut self, step: &Step) -> Result<(), TestCaseError> {
-        let Step::Put { queue, id, priority, fairness, ordering, unique, delay_ms, ttl_ms } = step else {
+        let Step::Put { queue, id, priority, fairness, ordering, unique, delay_ms, ttl_ms, bond } = step
+        else {
             return Ok(());
         };
         let named = |prefix: &str, n: &u8| if *n == 0 { String::new() } else { format!("{prefix}{n}") };
@@ -158,6 +171,7 @@ impl Bench {
             retry: Some(RetryPolicy { attempts_max: 3, base: Some(duration(400)), max: None }),
             ..NewJob::default()
         };
+        let job = bound(job, *bond, *queue);
         let queue = QUEUES[*queue];
         let taken = now!(self, |engine, now| engine.put(&now, NAMESPACE, queue, job.clone()));
         let Ok(taken) = taken else { return Ok(()) };
@@ -166,6 +180,9 @@ impl Bench {
         if taken.duplicate && !job.job_id.is_empty() && taken.job_id != job.job_id {
             let live = self.engine.job(NAMESPACE, queue, &taken.job_id).unwrap();
             prop_assert!(is_live(live.state()) && live.unique_key == job.unique_key);
+        }
+        if !taken.duplicate {
+            self.bind(seq, queue, &job);
         }
         self.put.entry(seq).or_insert_with(|| (queue.to_owned(), taken.job_id, taken.position));
         Ok(())
@@ -195,6 +212,7 @@ impl Bench {
             let (_, _, position) = &self.put[&token.seq.0];
             prop_assert!(*position < self.log.durable(), "a job was given out that is not durable");
             prop_assert!(!self.ended.contains_key(&token.seq.0), "a job that has ended was given out");
+            self.check_lease(token.seq, lease)?;
         }
         self.leases.extend(leases);
         Ok(())
@@ -269,6 +287,7 @@ impl Bench {
             }
         }
         self.engine.take_told();
+        self.discover();
         Ok(())
     }
 
@@ -282,6 +301,8 @@ impl Bench {
         self.log = self.log.cut(end);
         self.engine = open(&self.log, self.ms);
         self.put.retain(|_, (_, _, position)| !gone(position));
+        self.batched.retain(|seq, _| self.put.contains_key(seq));
+        self.chained.retain(|seq, _| self.put.contains_key(seq));
         self.ended.retain(|_, position| !gone(position));
         let expected = self.before[&end].clone();
         self.before.retain(|before, _| *before <= end);
@@ -299,9 +320,13 @@ impl Bench {
             })
             .unwrap();
         }
+        self.schedule(0, 0, false);
+        self.schedule(1, 0, false);
         for _ in 0..40 {
             self.log.sync();
             self.ms += 4_000;
+            self.close_all();
+            self.follow()?;
             now!(self, |engine, now| engine.tick(&now)).unwrap();
             self.engine.advance(self.log.durable());
             for queue in 0..QUEUES.len() {
@@ -320,6 +345,7 @@ impl Bench {
             let Ok(job) = self.engine.job(NAMESPACE, queue, id) else { continue };
             prop_assert!(!is_live(job.state()), "job {} never ends: {:?}", seq, job);
         }
+        self.check_chains()?;
         let all: BTreeSet<u64> = self.engine.summary().into_keys().collect();
         let filter = Filter::default();
         let listed: usize = QUEUES

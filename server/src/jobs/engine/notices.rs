@@ -7,7 +7,7 @@ use rialto_proto::v1::{Job, JobNotify, JobState};
 use super::{
     Engine, Now, Seq,
     job::is_live,
-    record::{Kind, NotifiedRecord},
+    record::{Kind, SeqRecord},
 };
 use crate::log::LogError;
 
@@ -45,7 +45,7 @@ impl Engine {
     /// Rooms were told how a job has ended, or it is known that they cannot be.
     pub fn notified(&mut self, now: &Now<'_>, seq: Seq) -> Result<(), LogError> {
         if self.unnotified.contains(&seq) {
-            self.write(now, Kind::Notified(NotifiedRecord { seq: seq.0 }))?;
+            self.write(now, Kind::Notified(SeqRecord { seq: seq.0 }))?;
         }
         Ok(())
     }

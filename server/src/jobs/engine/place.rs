@@ -45,6 +45,9 @@ impl Engine {
             }
             Kind::Queue(record) => self.apply_queue(ms, position, record),
             Kind::Notified(record) => self.change(Seq(record.seq), |job| job.is_notified = true),
+            Kind::Batch(record) => self.apply_batch(position, record),
+            Kind::Followed(record) => self.change(Seq(record.seq), Job::unchain),
+            Kind::Schedule(record) => self.apply_schedule(ms, position, *record),
         }
     }
 
@@ -52,6 +55,7 @@ impl Engine {
         let seq = Seq(record.seq);
         self.next_seq = self.next_seq.max(seq.0 + 1);
         let index = self.make_queue(&record.namespace, &record.queue, ms);
+        self.scheduled(index, &record);
         let spec = NewJob::decode(record.spec.clone()).unwrap_or_default();
         if let Some(before) = self.find(index, &spec.job_id).filter(|before| *before != seq) {
             // It was forgotten, which is not written down, or the newer one would not have been taken.
@@ -167,6 +171,10 @@ impl Engine {
         queue.counts.take(job.state);
         self.timers.remove(&(job.timer_ms, seq));
         self.unnotified.remove(&seq);
+        self.unfollowed.remove(&seq);
+        if let Some(completing) = job.batch_of() {
+            self.batches.leave(completing, seq, job.state);
+        }
         job.timer_ms = 0;
         match job.state {
             JobState::Waiting => {
@@ -191,20 +199,28 @@ impl Engine {
     pub(super) fn attach(&mut self, seq: Seq) {
         self.attach_live(seq);
         self.attach_line(seq);
+        let is_batched = self.attach_batch(seq);
         let Some(job) = self.jobs.get_mut(&seq) else { return };
+        // It is not forgotten before all is done with it.
+        let is_pinned = is_batched || job.is_unfollowed() || job.is_unnotified();
         let Some(queue) = self.queues.get_mut(job.queue.0 as usize).and_then(Option::as_mut) else { return };
         queue.counts.add(job.state);
         job.timer_ms = match job.state {
+            _ if is_pinned => 0,
             JobState::Delayed | JobState::Running => job.until_ms,
             JobState::Waiting => job.expires_ms(),
+            JobState::Blocked => self.batches.closes_ms(seq, job),
             JobState::Dead => job.at_ms + queue.settings.dead_kept_ms,
             _ => job.at_ms + queue.settings.ended_kept_ms,
         };
         if job.timer_ms > 0 {
             self.timers.insert((job.timer_ms, seq));
         }
-        if job.has_notify && !job.is_live && !job.is_notified {
+        if job.is_unnotified() {
             self.unnotified.insert(seq);
+        }
+        if job.is_unfollowed() {
+            self.unfollowed.insert(seq);
         }
         match job.state {
             JobState::Running => {
@@ -222,7 +238,8 @@ impl Engine {
                     self.tell(index);
                 }
             }
-            JobState::Delayed | JobState::Dead => {}
+            JobState::Delayed | JobState::Blocked | JobState::Dead => {}
+            _ if is_pinned => {}
             _ => {
                 queue.ended.insert((job.at_ms, seq));
             }
@@ -310,5 +327,8 @@ impl Engine {
             found.remove();
         }
         queue.over.remove(&seq);
+        if let Some(completing) = job.batch_of() {
+            self.forget_batch(completing);
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::{refusal::Refusal, text::write_base32},
-    log::{Position, refused},
+    log::{LogError, Position, refused},
 };
 
 /// A job is in the queue.
@@ -40,20 +40,47 @@ impl Engine {
         {
             return Ok(before);
         }
-        self.fits(index, spec.len())?;
-        let seq = self.next_seq;
+        let batch = self.batch_for(index, &job)?;
+        self.has_room(index, spec.len())?;
         let record = JobRecord {
+            batch_seq: batch.map_or(0, |seq| seq.0),
+            ..self.new_record(now, (namespace, queue), &job, spec)
+        };
+        let position = self.write_job(now, record).map_err(refused)?;
+        Ok(Put { job_id: job.job_id, duplicate: false, position })
+    }
+
+    /// A job that is put in now.
+    pub(super) fn new_record(
+        &self,
+        now: &Now<'_>,
+        (namespace, queue): (&str, &str),
+        job: &NewJob,
+        spec: Vec<u8>,
+    ) -> JobRecord {
+        let seq = self.next_seq;
+        JobRecord {
             seq,
             namespace: namespace.to_owned(),
             queue: queue.to_owned(),
             spec: Bytes::from(spec),
             enqueued_ms: now.ms,
-            place: Some(first_place(seq, now.ms, &job)),
+            place: Some(first_place(seq, now.ms, job)),
             ..JobRecord::default()
-        };
-        let position = self.write(now, Kind::Job(Box::new(record))).map_err(refused)?;
-        self.note(position, Seq(seq));
-        Ok(Put { job_id: job.job_id, duplicate: false, position })
+        }
+    }
+
+    pub(super) fn write_job(&mut self, now: &Now<'_>, record: JobRecord) -> Result<Position, LogError> {
+        let seq = Seq(record.seq);
+        let position = self.write(now, Kind::Job(Box::new(record)))?;
+        self.note(position, seq);
+        Ok(position)
+    }
+
+    /// Whether a job, or one with its unique key, is in a queue.
+    pub(super) fn is_there(&self, index: QueueIndex, job: &NewJob) -> bool {
+        let unique = self.queue(index).and_then(|queue| queue.unique.get(job.unique_key.as_str()));
+        self.find(index, &job.job_id).is_some() || unique.is_some() && !job.unique_key.is_empty()
     }
 
     /// What is answered when the job, or one with its unique key, is there.
@@ -77,7 +104,8 @@ impl Engine {
         }))
     }
 
-    fn fits(&self, index: Option<QueueIndex>, bytes: usize) -> Result<(), Refusal> {
+    /// Refuses what is beyond the bounds of the queue or the shard.
+    pub(super) fn has_room(&self, index: Option<QueueIndex>, bytes: usize) -> Result<(), Refusal> {
         match index.and_then(|index| self.queue(index)) {
             Some(queue) if queue.counts.kept() >= queue.settings.jobs_max => {
                 return Err(Refusal::limit("jobs_max", queue.settings.jobs_max));
@@ -113,8 +141,13 @@ fn first_place(seq: u64, now_ms: u64, job: &NewJob) -> MovedRecord {
         }
         None => now_ms,
     };
-    let (state, until_ms) =
-        if due_ms > now_ms { (JobState::Delayed, due_ms) } else { (JobState::Waiting, 0) };
-    let expires_ms = ms(job.ttl.as_ref()).map_or(0, |ttl| due_ms.max(now_ms).saturating_add(ttl));
+    let (state, until_ms) = match due_ms {
+        // Its time begins when its batch is complete.
+        _ if job.completes_batch => (JobState::Blocked, 0),
+        due_ms if due_ms > now_ms => (JobState::Delayed, due_ms),
+        _ => (JobState::Waiting, 0),
+    };
+    let ttl_ms = ms(job.ttl.as_ref()).filter(|_| state != JobState::Blocked);
+    let expires_ms = ttl_ms.map_or(0, |ttl_ms| due_ms.max(now_ms).saturating_add(ttl_ms));
     MovedRecord { seq, state: state.into(), at_ms: now_ms, until_ms, expires_ms, ..MovedRecord::default() }
 }

@@ -11,7 +11,9 @@ use std::{
 use hashbrown::HashTable;
 use rialto_proto::v1;
 
-use super::{Seq, keys::Keys, lines::Lines, ready::Ready, settings::Settings};
+use super::{
+    Seq, job::is_live, keys::Keys, lines::Lines, ready::Ready, schedules::Schedule, settings::Settings,
+};
 use crate::{
     base::{
         clock::Instant,
@@ -46,6 +48,8 @@ pub(super) struct Queue {
     /// Jobs that have ended and are not dead, by when.
     pub(super) ended: BTreeSet<(u64, Seq)>,
     pub(super) bucket: Bucket,
+    /// By their names.
+    pub(super) schedules: BTreeMap<Arc<str>, Schedule>,
     /// It is among those whose waiting workers are to be told.
     pub(super) told: bool,
 }
@@ -73,9 +77,18 @@ impl Counts {
 
     /// Jobs that are kept whatever becomes of the queue: those that have not ended, and dead ones.
     pub(super) fn kept(&self) -> u32 {
-        [v1::JobState::Delayed, v1::JobState::Waiting, v1::JobState::Running, v1::JobState::Dead]
-            .into_iter()
-            .fold(0, |sum, state| sum.saturating_add(self.of(state)))
+        self.live().saturating_add(self.of(v1::JobState::Dead))
+    }
+
+    /// Jobs that have not ended.
+    pub(super) fn live(&self) -> u32 {
+        let live = |(state, count): (&v1::JobState, &u32)| if is_live(*state) { *count } else { 0 };
+        self.by_state.iter().map(live).fold(0, u32::saturating_add)
+    }
+
+    /// All jobs.
+    pub(super) fn all(&self) -> u32 {
+        self.by_state.values().copied().fold(0, u32::saturating_add)
     }
 }
 
@@ -99,6 +112,7 @@ impl Queue {
             ready: Ready::default(),
             counts: Counts::default(),
             ended: BTreeSet::new(),
+            schedules: BTreeMap::new(),
             told: false,
         }
     }
@@ -110,7 +124,7 @@ impl Queue {
 
     /// Whether nothing would be lost if it were forgotten.
     pub(super) fn is_unused(&self) -> bool {
-        self.names.is_empty() && self.position.is_none()
+        self.names.is_empty() && self.position.is_none() && self.schedules.is_empty()
     }
 
     /// All jobs before one, the last one put in first.

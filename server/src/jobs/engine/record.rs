@@ -12,7 +12,7 @@ use crate::log::Position;
 /// One record of the log.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub(super) kind: Option<Kind>,
 }
 
@@ -39,7 +39,16 @@ pub(super) enum Kind {
     Queue(QueueRecord),
     /// Rooms were told how a job has ended.
     #[prost(message, tag = "7")]
-    Notified(NotifiedRecord),
+    Notified(SeqRecord),
+    /// A batch is closed, or complete.
+    #[prost(message, tag = "8")]
+    Batch(BatchRecord),
+    /// The next job of a chain was put in.
+    #[prost(message, tag = "9")]
+    Followed(SeqRecord),
+    /// A schedule, or that there is none any more.
+    #[prost(message, boxed, tag = "10")]
+    Schedule(Box<ScheduleRecord>),
 }
 
 /// A job with everything that is known of it.
@@ -71,6 +80,17 @@ pub(super) struct JobRecord {
     pub(super) digest: u64,
     #[prost(bool, tag = "12")]
     pub(super) notified: bool,
+    /// The batch that it completes.
+    #[prost(message, optional, tag = "13")]
+    pub(super) batch: Option<v1::JobBatch>,
+    /// The job that completes the batch which it belongs to; 0: none.
+    #[prost(uint64, tag = "14")]
+    pub(super) batch_seq: u64,
+    /// Which schedule has put it in, and for when.
+    #[prost(string, tag = "15")]
+    pub(super) schedule_id: String,
+    #[prost(uint64, tag = "16")]
+    pub(super) schedule_ms: u64,
 }
 
 /// An attempt, running or the last one.
@@ -162,11 +182,49 @@ pub(super) struct CancellingRecord {
     pub(super) reason: String,
 }
 
-/// Rooms know how a job has ended.
+/// Something is done with for a job.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct NotifiedRecord {
+pub(super) struct SeqRecord {
     #[prost(uint64, tag = "1")]
     pub(super) seq: u64,
+}
+
+/// A batch.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct BatchRecord {
+    /// The job that completes it.
+    #[prost(uint64, tag = "1")]
+    pub(super) seq: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) at_ms: u64,
+    /// How its jobs have ended, once all have. Otherwise it is only closed.
+    #[prost(message, optional, tag = "3")]
+    pub(super) complete: Option<v1::JobBatch>,
+    /// When the job expires unless it has begun; 0: never.
+    #[prost(uint64, tag = "4")]
+    pub(super) expires_ms: u64,
+}
+
+/// A schedule.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ScheduleRecord {
+    #[prost(string, tag = "1")]
+    pub(super) namespace: String,
+    #[prost(string, tag = "2")]
+    pub(super) queue: String,
+    #[prost(string, tag = "3")]
+    pub(super) schedule_id: String,
+    /// Absent: there is none any more.
+    #[prost(message, optional, tag = "4")]
+    pub(super) schedule: Option<v1::Schedule>,
+    /// Times up to this one are done with.
+    #[prost(uint64, tag = "5")]
+    pub(super) done_ms: u64,
+    /// For when it has put a job in last; 0: never.
+    #[prost(uint64, tag = "6")]
+    pub(super) put_ms: u64,
+    #[prost(uint64, tag = "7")]
+    pub(super) skipped: u64,
 }
 
 /// A queue.
@@ -184,8 +242,10 @@ pub(super) struct QueueRecord {
 
 impl Kind {
     /// As it is written.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        Record { kind: Some(self) }.encode_to_vec()
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.encoded_len());
+        self.encode(&mut bytes);
+        bytes
     }
 
     /// Reads one.

@@ -10,6 +10,7 @@ impl Engine {
         let mut engine = Self::new(number, limits, at, now.ms);
         // What is read is durable.
         engine.durable = Position(u64::MAX);
+        engine.is_replaying = true;
         let (first, _) = now.log.bounds();
         let mut result = Ok(());
         now.log.replay(first, &mut |position, bytes| {
@@ -21,6 +22,8 @@ impl Engine {
         })?;
         result?;
         engine.durable = now.log.progress().borrow().durable;
+        engine.is_replaying = false;
+        engine.release_batches();
         engine.all_away(now.ms);
         engine.news.clear();
         Ok(engine)

@@ -20,6 +20,8 @@ impl Engine {
     pub fn tick(&mut self, now: &Now<'_>) -> Result<(), LogError> {
         self.ms = self.ms.max(now.ms);
         self.wake(now.ms);
+        self.complete_batches(now)?;
+        self.put_scheduled(now)?;
         for worker in self.workers.given_up(now.ms) {
             for seq in self.workers.leases(worker) {
                 self.fail(now, seq, NOBODY, Failure::worker_lost())?;
@@ -50,6 +52,7 @@ impl Engine {
                 });
                 self.note(last, seq);
             }
+            JobState::Blocked => self.batch_due(now, seq)?,
             JobState::Waiting => {
                 self.end(now, seq, NOBODY, Ending::expired())?;
             }
@@ -93,7 +96,9 @@ impl Engine {
     pub fn next_ms(&self) -> Option<u64> {
         let timer = self.timers.first().map(|(due_ms, _)| *due_ms);
         let wake = self.wakes.first().map(|(due_ms, _)| *due_ms);
-        [timer, wake, self.workers.next_ms()].into_iter().flatten().min()
+        let schedule = self.schedules_due.first().map(|due| due.ms);
+        let batch = self.batches.is_due().then_some(self.ms);
+        [timer, wake, schedule, batch, self.workers.next_ms()].into_iter().flatten().min()
     }
 
     /// A worker's stream is lost: its leases return when it does not come back in time.

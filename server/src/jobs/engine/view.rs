@@ -21,6 +21,8 @@ pub struct Filter {
     pub kind: String,
     /// With all of these attributes.
     pub attributes: BTreeMap<String, String>,
+    /// Of this batch; empty: of any and none.
+    pub batch_id: String,
 }
 
 /// Jobs that are looked at for one page: beyond, it ends, and says where to go on.
@@ -30,7 +32,7 @@ impl Engine {
     /// A job.
     pub fn job(&self, namespace: &str, queue: &str, id: &str) -> Result<v1::Job, Refusal> {
         let seq = self.named(namespace, queue, id)?;
-        let shown = self.jobs.get(&seq).map(|job| self.show(job, true));
+        let shown = self.jobs.get(&seq).map(|job| self.show(seq, job, true));
         shown.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such job in the queue"))
     }
 
@@ -41,7 +43,7 @@ impl Engine {
 
     /// A job by its number, without its body; `None` when it is not kept any more.
     pub fn job_by_seq(&self, seq: Seq) -> Option<v1::Job> {
-        self.jobs.get(&seq).map(|job| self.show(job, false))
+        self.jobs.get(&seq).map(|job| self.show(seq, job, false))
     }
 
     /// The queue of a job.
@@ -79,7 +81,7 @@ impl Engine {
                 return (jobs, Some(Seq(seq.0 + 1)));
             }
             if let Some(job) = self.jobs.get(&seq).filter(|job| filter.matches(job)) {
-                jobs.push(self.show(job, false));
+                jobs.push(self.show(seq, job, false));
             }
         }
         (jobs, None)
@@ -124,10 +126,12 @@ impl Engine {
             last_error: rest.and_then(|rest| rest.error.clone()),
             checkpoint: rest.map(|rest| rest.checkpoint.clone()).unwrap_or_default(),
             progress: rest.and_then(|rest| rest.progress.clone()),
+            previous_result: spec.previous_result,
+            batch: job.completes_batch.then(|| job.batch()),
         })
     }
 
-    fn show(&self, job: &Job, with_body: bool) -> v1::Job {
+    fn show(&self, seq: Seq, job: &Job, with_body: bool) -> v1::Job {
         let spec = job.spec();
         let queue = self.queue(job.queue);
         let rest = job.rest();
@@ -160,6 +164,10 @@ impl Engine {
             error: rest.and_then(|rest| rest.error.clone()),
             cancelling: job.cancelling,
             forget_time: timestamp(job.timer_ms).filter(|_| ended),
+            batch_id: spec.batch_id,
+            batch: job.completes_batch.then(|| self.batch_now(seq, job)),
+            chain_length: u32::try_from(spec.chain.len()).unwrap_or(u32::MAX),
+            schedule_id: job.schedule().map(|(id, _)| id.to_string()).unwrap_or_default(),
         }
     }
 
@@ -177,6 +185,7 @@ impl Engine {
             dead_count: of(JobState::Dead),
             ended_count: u32::try_from(queue.ended.len()).unwrap_or(u32::MAX),
             oldest_enqueue_time: oldest.and_then(|job| timestamp(job.enqueued_ms)),
+            blocked_count: of(JobState::Blocked),
         }
     }
 }
@@ -186,10 +195,13 @@ impl Filter {
         if !self.states.is_empty() && !self.states.contains(&job.state) {
             return false;
         }
-        if self.kind.is_empty() && self.attributes.is_empty() {
+        if self.kind.is_empty() && self.attributes.is_empty() && self.batch_id.is_empty() {
             return true;
         }
         let spec = job.spec();
+        if !self.batch_id.is_empty() && self.batch_id != spec.batch_id {
+            return false;
+        }
         let has = |(name, value): (&String, &String)| spec.attributes.get(name) == Some(value);
         (self.kind.is_empty() || self.kind == spec.r#type) && self.attributes.iter().all(has)
     }

@@ -47,7 +47,8 @@ impl Router {
             "" => Seq(u64::MAX),
             text => Seq(text.parse().map_err(|_| Refusal::invalid("page_token", "is none"))?),
         };
-        let filter = Filter { states, kind: request.r#type, attributes: request.attributes };
+        let (kind, attributes, batch_id) = (request.r#type, request.attributes, request.batch_id);
+        let filter = Filter { states, kind, attributes, batch_id };
         let shard = self.shard()?;
         let ((jobs, next), last) =
             shard.ask(|engine, _| (engine.list((&namespace, &queue), &filter, before, size), engine.last()));
@@ -201,7 +202,7 @@ impl Router {
 
 fn states(request: &v1::ListJobsRequest) -> Result<Vec<JobState>, Refusal> {
     let states: Vec<JobState> = request.states().collect();
-    if states.contains(&JobState::Unspecified) || states.len() != request.states.len() || states.len() > 8 {
+    if states.contains(&JobState::Unspecified) || states.len() != request.states.len() || states.len() > 9 {
         let refusal = Refusal::new(RefusalCode::Invalid, "states holds what is no state, or one twice");
         return Err(Refusal { field: "states", ..refusal });
     }

@@ -12,7 +12,7 @@ use crate::{
         limits::{JOB_WAIT_DEFAULT, JOB_WAIT_MAX, JOBS_PER_WATCH_MAX, WATCHED_CHANGED_MAX},
         refusal::Refusal,
     },
-    jobs::{Seq, Shard, Watch},
+    jobs::{Seq, Shard, Watch, is_live},
     router::Router,
     wire::job,
 };
@@ -114,5 +114,5 @@ impl Router {
 
 /// Whether a job stays where it is, unless somebody redrives it.
 fn has_ended(job: &v1::Job) -> bool {
-    !matches!(job.state(), JobState::Unspecified | JobState::Delayed | JobState::Waiting | JobState::Running)
+    job.state() != JobState::Unspecified && !is_live(job.state())
 }

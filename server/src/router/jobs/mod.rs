@@ -1,9 +1,11 @@
 //! Jobs, for those who may: who asks, in which queue, and what follows. [`control`] is for who looks after them; [`work`] for
-//! workers; [`looking`] for who waits and watches; `notices` tells rooms.
+//! workers; [`looking`] for who waits and watches; `notices` tells rooms; `chains` puts in what follows from other jobs, and [`schedules`] is for who has it put in again and again.
 
+mod chains;
 pub mod control;
 pub mod looking;
 mod notices;
+pub mod schedules;
 pub mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +20,7 @@ use crate::{
     base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
     hub,
     jobs::{Put, Shard},
-    wire::{frame, job},
+    wire::{frame, job, new_job},
 };
 
 impl Router {
@@ -28,13 +30,14 @@ impl Router {
         identity: &Identity,
         request: EnqueueRequest,
     ) -> Result<EnqueueResponse, Refusal> {
-        let EnqueueRequest { namespace, queue, jobs } = request;
+        let EnqueueRequest { namespace, queue, mut jobs } = request;
         let (namespace, queue) = self.queue(identity, &[Right::Enqueue], (namespace, queue))?;
         count("jobs", jobs.len())?;
         let shard = self.shard()?;
+        jobs.iter_mut().for_each(|job| name_queues(job, &queue));
         let put = |job: NewJob| {
-            job::new_job(&job, &self.limits.session)?;
-            self.may_notify(identity, &namespace, &job)?;
+            new_job::new_job(&job, &self.limits.session)?;
+            self.may_put(identity, &namespace, &job)?;
             shard.ask(|engine, now| engine.put(now, &namespace, &queue, job))
         };
         let taken: Vec<Result<Put, Refusal>> = jobs.into_iter().map(put).collect();
@@ -47,6 +50,18 @@ impl Router {
         };
         let outcomes = taken.into_iter().map(|taken| EnqueueOutcome { outcome: Some(outcome(taken)) });
         Ok(EnqueueResponse { outcomes: outcomes.collect(), durability: shard.durability().into() })
+    }
+
+    /// Who puts in a job must be allowed what follows from it: that rooms are told, and that its chain is put in.
+    fn may_put(&self, identity: &Identity, namespace: &str, job: &NewJob) -> Result<(), Refusal> {
+        self.may_notify(identity, namespace, job)?;
+        for next in &job.chain {
+            if !identity.may(Right::Enqueue, namespace, Some(&next.queue)) {
+                return Err(Refusal { field: "chain", ..forbidden() });
+            }
+            next.job.iter().try_for_each(|job| self.may_notify(identity, namespace, job))?;
+        }
+        Ok(())
     }
 
     /// Who has a room told must be allowed to speak in it.
@@ -104,8 +119,15 @@ impl Router {
     pub async fn run_jobs(self: Arc<Self>) {
         if let Some(shard) = &self.jobs {
             let run = Arc::clone(shard).run(self.tasks.stopping().clone());
-            tokio::join!(run, self.run_notices(shard));
+            tokio::join!(run, self.run_notices(shard), self.run_chains(shard));
         }
+    }
+}
+
+/// The queues of a chain, each by its name.
+fn name_queues(job: &mut NewJob, own: &str) {
+    for next in job.chain.iter_mut().filter(|next| next.queue.is_empty()) {
+        own.clone_into(&mut next.queue);
     }
 }
 

@@ -16,6 +16,17 @@ pub(super) enum Step {
         unique: u8,
         delay_ms: u64,
         ttl_ms: u64,
+        bond: Bond,
+    },
+    CloseBatch {
+        queue: usize,
+        batch: u8,
+    },
+    Follow,
+    Schedule {
+        queue: usize,
+        seconds: u8,
+        one_live: bool,
     },
     Take {
         queue: usize,
@@ -70,11 +81,32 @@ pub(super) enum Step {
     },
 }
 
+/// How a job hangs together with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bond {
+    None,
+    /// It is of the batch of this number.
+    Of(u8),
+    /// It completes the batch of this number.
+    Completes(u8),
+    /// So many follow it.
+    Chain(u8),
+}
+
+fn bond() -> impl Strategy<Value = Bond> {
+    prop_oneof![
+        6 => Just(Bond::None),
+        3 => (0..2_u8).prop_map(Bond::Of),
+        1 => (0..2_u8).prop_map(Bond::Completes),
+        1 => (1..3_u8).prop_map(Bond::Chain),
+    ]
+}
+
 /// Some of them, in any order.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let queue = 0..QUEUES.len();
-    let put = (0..QUEUES.len(), 0..14_u8, -1..2_i32, 0..3_u8, 0..3_u8, 0..4_u8, 0..4_u64, 0..5_u64).prop_map(
-        |(queue, id, priority, fairness, ordering, unique, delay, ttl)| Step::Put {
+    let put = (0..QUEUES.len(), 0..14_u8, -1..2_i32, 0..3_u8, 0..3_u8, 0..4_u8, 0..4_u64, (0..5_u64, bond()))
+        .prop_map(|(queue, id, priority, fairness, ordering, unique, delay, (ttl, bond))| Step::Put {
             queue,
             id,
             priority,
@@ -83,8 +115,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             unique,
             delay_ms: delay.saturating_sub(2) * 700,
             ttl_ms: ttl.saturating_sub(3) * 1_500,
-        },
-    );
+            bond,
+        });
     let step = prop_oneof![
         10 => put,
         8 => (queue.clone(), 0..3_u64, 1..4_usize)
@@ -99,11 +131,15 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<Index>().prop_map(|job| Step::Cancel { job }),
         1 => any::<Index>().prop_map(|job| Step::Redrive { job }),
         1 => queue.clone().prop_map(|queue| Step::Purge { queue }),
-        1 => (queue, 0..3_u32, 0..3_u32, 0..3_u32, proptest::bool::weighted(0.3)).prop_map(
+        1 => (queue.clone(), 0..3_u32, 0..3_u32, 0..3_u32, proptest::bool::weighted(0.3)).prop_map(
             |(queue, concurrency_max, key_concurrency_max, key_rate, paused)| Step::Set {
                 queue, concurrency_max, key_concurrency_max, key_rate, paused
             }
         ),
+        1 => (queue.clone(), 0..2_u8).prop_map(|(queue, batch)| Step::CloseBatch { queue, batch }),
+        1 => Just(Step::Follow),
+        1 => (queue.clone(), 0..4_u8, any::<bool>())
+            .prop_map(|(queue, seconds, one_live)| Step::Schedule { queue, seconds, one_live }),
         1 => Just(Step::Notify),
         1 => Just(Step::Clean),
         4 => Just(Step::Sync),

@@ -1,0 +1,55 @@
+//! Putting in what follows in chains.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::{
+    base::refusal::Retry,
+    jobs::{FollowUp, Shard},
+    router::Router,
+};
+
+/// The wait before what was not taken is put in again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Router {
+    /// Puts in the next jobs of chains, until the node stops.
+    pub(super) async fn run_chains(&self, shard: &Arc<Shard>) {
+        loop {
+            let follow_ups = tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                follow_ups = shard.follow_ups() => follow_ups,
+            };
+            let mut all = true;
+            for follow_up in follow_ups {
+                all &= self.put_next(shard, follow_up).await;
+            }
+            if !all {
+                tokio::select! {
+                    () = self.tasks.stopping().cancelled() => return,
+                    () = sleep(AGAIN_AFTER) => {}
+                }
+            }
+        }
+    }
+
+    /// Puts in one. Whether that is done with.
+    async fn put_next(&self, shard: &Arc<Shard>, follow_up: FollowUp) -> bool {
+        let FollowUp { seq, namespace, queue, job } = follow_up;
+        let id = job.job_id.clone();
+        let put = shard.ask(|engine, now| engine.put(now, &namespace, &queue, job));
+        let put = match put {
+            Ok(put) => shard.durable(Some(put.position)).await,
+            Err(refusal) => Err(refusal),
+        };
+        match put {
+            Err(refusal) if refusal.retry != Retry::Never => return false,
+            Err(refusal) => {
+                tracing::warn!(job = id, queue, %refusal, "a chain ends: its next job is not taken")
+            }
+            Ok(()) => {}
+        }
+        shard.ask(|engine, now| engine.followed(now, seq)).is_ok()
+    }
+}
