@@ -121,3 +121,41 @@ async fn queues_are_listed_paused_and_purged() {
     assert_eq!(json(&node, &["purge"]).await["count"], 2);
     assert_eq!(jobs(&node, &["status", "none"]).await.code, 1);
 }
+
+#[tokio::test]
+async fn a_batch_a_chain_and_a_schedule_are_put_in_and_shown() {
+    let node = TestNode::start().await;
+    jobs(&node, &["enqueue", "--payload", "sum up", "--id", "letters", "--completes-batch"]).await;
+    jobs(&node, &["enqueue", "--payload", "a", "--id", "a", "--batch", "letters", "--then", "mail"]).await;
+    let refused = jobs(&node, &["enqueue", "--payload", "a", "--batch", "none"]).await;
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    jobs(&node, &["enqueue", "--payload", "b", "--batch", "letters"]).await;
+    let shown = jobs(&node, &["status", "letters"]).await;
+    assert!(shown.out.contains("blocked  1 job of its batch left, and it is open"), "{}", shown.out);
+    assert_eq!(json(&node, &["close-batch", "letters"]).await["batch"]["closed"], true);
+    jobs(&node, &["enqueue", "--payload", "hello", "--id", "first", "--then", "mail"]).await;
+    let _worker = worker(&node, "cat; printf '|'");
+    let listed = "every job is done";
+    eventually(listed, async || {
+        jobs(&node, &["list", "--state", "completed"]).await.out.lines().count() == 4
+    })
+    .await;
+    let all = jobs(&node, &["list"]).await.out;
+    assert!(all.contains("first  completed  hello|") && all.contains("completed  hello||"), "{all}");
+    let put = ["schedule", "put"];
+    let url = node.url();
+    let words = ["--server", &url, "--queue", "mail"];
+    let rest =
+        ["nightly", "--cron", "0 2 * * *", "--time-zone", "Europe/Berlin", "--payload", "", "--one-live"];
+    let ended = run(&[&["jobs"], &put[..], &words[..], &rest[..]].concat()).await;
+    assert!(
+        ended.out.starts_with("nightly  0 2 * * * Europe/Berlin  next at "),
+        "{} {}",
+        ended.out,
+        ended.err
+    );
+    let ended = run(&[&["jobs", "schedule", "list"], &words[..]].concat()).await;
+    assert_eq!(ended.out.lines().count(), 1, "{}", ended.err);
+    let ended = run(&[&["jobs", "schedule", "delete"], &words[..], &["nightly"]].concat()).await;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+}

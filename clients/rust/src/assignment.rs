@@ -133,6 +133,16 @@ impl Assignment {
         &self.lease.queue
     }
 
+    /// What the job before it in its chain has found.
+    pub fn previous_result(&self) -> Option<Payload> {
+        self.lease.previous_result.clone().map(Payload::from)
+    }
+
+    /// The batch that it completes, with how the jobs of that have ended.
+    pub fn batch(&self) -> Option<&v1::JobBatch> {
+        self.lease.batch.as_ref()
+    }
+
     /// What kind of job it is.
     pub fn kind(&self) -> &str {
         &self.lease.r#type

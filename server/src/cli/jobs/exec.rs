@@ -36,7 +36,7 @@ pub(super) async fn run(command: Arc<str>, job: Assignment) -> Result<Payload, N
     let feed = async {
         if let Some(mut stdin) = stdin {
             // A program need not read its payload.
-            stdin.write_all(job.payload().bytes()).await.ok();
+            stdin.write_all(input(&job).bytes()).await.ok();
         }
     };
     let result = async {
@@ -69,6 +69,12 @@ pub(super) async fn run(command: Arc<str>, job: Assignment) -> Result<Payload, N
         }
     };
     outcome(code.map(|status| status.code()), result, error)
+}
+
+/// What the program reads: the payload, or where that is empty what the job before it in its chain has found.
+fn input(job: &Assignment) -> Payload {
+    let payload = Some(job.payload()).filter(|payload| !payload.bytes().is_empty());
+    payload.cloned().or_else(|| job.previous_result()).unwrap_or_default()
 }
 
 fn start(command: &str, job: &Assignment) -> io::Result<Child> {

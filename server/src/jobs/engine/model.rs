@@ -129,7 +129,7 @@ impl Bench {
                 now!(self, |engine, now| engine.set_queue(&now, queue, Some(settings), Some(paused))).ok();
             }
             Step::CloseBatch { queue, batch } => self.close_batch(queue, batch),
-            Step::Follow => self.follow()?,
+            Step::Follow { noted } => self.follow(noted)?,
             Step::Schedule { queue, seconds, one_live } => self.schedule(queue, seconds, one_live),
             Step::Notify => {
                 for notice in self.engine.notices(3) {
@@ -326,7 +326,7 @@ impl Bench {
             self.log.sync();
             self.ms += 4_000;
             self.close_all();
-            self.follow()?;
+            self.follow(true)?;
             now!(self, |engine, now| engine.tick(&now)).unwrap();
             self.engine.advance(self.log.durable());
             for queue in 0..QUEUES.len() {

@@ -1,10 +1,10 @@
 //! What holds for single jobs and workers, step by step.
 
-use rialto_proto::v1::{JobNotify, JobState, NewJob, QueueSettings, Schedule};
+use rialto_proto::v1::{JobBody, JobNotify, JobState, NewJob, QueueSettings, Schedule, job_body::Body};
 
 use super::{Engine, EngineLimits, Now, Order, late_log::LateLog, settings::duration};
 use crate::{
-    base::clock,
+    base::{clock, limits::LOG_CLEAN_WRITE_BYTES},
     log::{Log, Position},
 };
 
@@ -12,7 +12,7 @@ const WINDOW_MS: u64 = 10_000;
 
 fn limits() -> EngineLimits {
     let resume_window = std::time::Duration::from_millis(WINDOW_MS);
-    EngineLimits { bytes_max: 1 << 20, queues_max: 8, resume_window, clean_floor_bytes: 0 }
+    EngineLimits { bytes_max: 1 << 24, queues_max: 8, resume_window, clean_floor_bytes: 0 }
 }
 
 fn order(worker: u64) -> Order<'static> {
@@ -146,6 +146,26 @@ fn ended_jobs_of_a_batch_are_kept_until_it_is_complete_and_forgotten_then() {
     assert_eq!(bench.names(), ["all"]);
     let shown = bench.engine.job(QUEUE.0, QUEUE.1, "all").unwrap();
     assert_eq!((shown.state(), shown.batch.unwrap().cancelled_count), (JobState::Waiting, 3));
+}
+
+#[test]
+fn jobs_of_a_batch_that_come_before_it_in_the_log_are_kept_too() {
+    let mut bench = Prompt::new(1_000);
+    let settings = QueueSettings { ended_max: 1, ..Default::default() };
+    bench.at(1_000, |engine, now| engine.set_queue(now, QUEUE, Some(settings), None)).unwrap();
+    // So large that nothing else is written again with it.
+    let body =
+        JobBody { body: Some(Body::Text("x".repeat(LOG_CLEAN_WRITE_BYTES as usize))), ..Default::default() };
+    bench.put(1_000, NewJob { completes_batch: true, body: Some(body), ..job("all") });
+    for id in ["a", "b", "c"] {
+        bench.put(1_000, of_batch(id));
+        bench.cancel(1_000, id);
+    }
+    let first = bench.at(2_000, |engine, now| engine.clean(now)).unwrap();
+    bench.log.truncate(first).unwrap();
+    let reopened = open(&bench.log, 2_000);
+    reopened.check();
+    assert_eq!(reopened.job(QUEUE.0, QUEUE.1, "all").unwrap().batch.unwrap().cancelled_count, 3);
 }
 
 #[test]

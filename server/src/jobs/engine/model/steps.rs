@@ -22,7 +22,9 @@ pub(super) enum Step {
         queue: usize,
         batch: u8,
     },
-    Follow,
+    Follow {
+        noted: bool,
+    },
     Schedule {
         queue: usize,
         seconds: u8,
@@ -137,8 +139,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             }
         ),
         1 => (queue.clone(), 0..2_u8).prop_map(|(queue, batch)| Step::CloseBatch { queue, batch }),
-        1 => Just(Step::Follow),
-        1 => (queue.clone(), 0..4_u8, any::<bool>())
+        2 => any::<bool>().prop_map(|noted| Step::Follow { noted }),
+        1 => (queue, 0..4_u8, any::<bool>())
             .prop_map(|(queue, seconds, one_live)| Step::Schedule { queue, seconds, one_live }),
         1 => Just(Step::Notify),
         1 => Just(Step::Clean),

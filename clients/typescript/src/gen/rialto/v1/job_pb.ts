@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/job.proto.
  */
 export const file_rialto_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChNyaWFsdG8vdjEvam9iLnByb3RvEglyaWFsdG8udjEiSQoHSm9iQm9keRIOCgR0ZXh0GAEgASgJSAASEAoGYmluYXJ5GAIgASgMSAASFAoMY29udGVudF90eXBlGAMgASgJQgYKBGJvZHki9QMKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSDAoEdHlwZRgCIAEoCRIgCgRib2R5GAMgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkSNQoKYXR0cmlidXRlcxgEIAMoCzIhLnJpYWx0by52MS5OZXdKb2IuQXR0cmlidXRlc0VudHJ5EhAKCHByaW9yaXR5GAUgASgREhQKDGZhaXJuZXNzX2tleRgGIAEoCRIXCg9mYWlybmVzc193ZWlnaHQYByABKA0SFAoMb3JkZXJpbmdfa2V5GAggASgJEhIKCnVuaXF1ZV9rZXkYCSABKAkSKgoFZGVsYXkYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIsCgZydW5fYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASJgoDdHRsGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiUKBXJldHJ5GA0gASgLMhYucmlhbHRvLnYxLlJldHJ5UG9saWN5EiQKBm5vdGlmeRgOIAMoCzIULnJpYWx0by52MS5Kb2JOb3RpZnkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFc3RhcnQidAoLUmV0cnlQb2xpY3kSFAoMYXR0ZW1wdHNfbWF4GAEgASgNEicKBGJhc2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDbWF4GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlEKCUpvYk5vdGlmeRIRCgluYW1lc3BhY2UYASABKAkSDAoEcm9vbRgCIAEoCRIjCgZzdGF0ZXMYAyADKA4yEy5yaWFsdG8udjEuSm9iU3RhdGUiuwYKA0pvYhIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEgwKBHR5cGUYBCABKAkSIgoFc3RhdGUYBSABKA4yEy5yaWFsdG8udjEuSm9iU3RhdGUSIAoEYm9keRgGIAEoCzISLnJpYWx0by52MS5Kb2JCb2R5EjIKCmF0dHJpYnV0ZXMYByADKAsyHi5yaWFsdG8udjEuSm9iLkF0dHJpYnV0ZXNFbnRyeRIQCghwcmlvcml0eRgIIAEoERIUCgxmYWlybmVzc19rZXkYCSABKAkSFAoMb3JkZXJpbmdfa2V5GAogASgJEhIKCnVuaXF1ZV9rZXkYCyABKAkSMAoMZW5xdWV1ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkdWVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2F0dGVtcHQYECABKA0SFAoMYXR0ZW1wdHNfbWF4GBEgASgNEhIKCmRlbGl2ZXJpZXMYEiABKA0SEQoJd29ya2VyX2lkGBMgASgJEjIKDmxlYXNlX2VuZF90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgVIAEoCzIWLnJpYWx0by52MS5Kb2JQcm9ncmVzcxIiCgZyZXN1bHQYFiABKAsyEi5yaWFsdG8udjEuSm9iQm9keRIiCgVlcnJvchgXIAEoCzITLnJpYWx0by52MS5Kb2JFcnJvchISCgpjYW5jZWxsaW5nGBggASgIEi8KC2ZvcmdldF90aW1lGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI7CgtKb2JQcm9ncmVzcxIMCgRkb25lGAEgASgEEg0KBXRvdGFsGAIgASgEEg8KB21lc3NhZ2UYAyABKAkiKQoISm9iRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIqQCCg1RdWV1ZVNldHRpbmdzEhcKD2NvbmN1cnJlbmN5X21heBgBIAEoDRIbChNrZXlfY29uY3VycmVuY3lfbWF4GAIgASgNEhcKD3JhdGVfcGVyX3NlY29uZBgDIAEoDRIbChNrZXlfcmF0ZV9wZXJfc2Vjb25kGAQgASgNEhAKCGpvYnNfbWF4GAUgASgNEiUKBXJldHJ5GAYgASgLMhYucmlhbHRvLnYxLlJldHJ5UG9saWN5Ei0KCmVuZGVkX2tlcHQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJZW5kZWRfbWF4GAggASgNEiwKCWRlYWRfa2VwdBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKMAgoFUXVldWUSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEioKCHNldHRpbmdzGAMgASgLMhgucmlhbHRvLnYxLlF1ZXVlU2V0dGluZ3MSDgoGcGF1c2VkGAQgASgIEhUKDWRlbGF5ZWRfY291bnQYBSABKA0SFQoNd2FpdGluZ19jb3VudBgGIAEoDRIVCg1ydW5uaW5nX2NvdW50GAcgASgNEhIKCmRlYWRfY291bnQYCCABKA0SEwoLZW5kZWRfY291bnQYCSABKA0SNwoTb2xkZXN0X2VucXVldWVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAq4AEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUpPQl9TVEFURV9ERUxBWUVEEAESFQoRSk9CX1NUQVRFX1dBSVRJTkcQAhIVChFKT0JfU1RBVEVfUlVOTklORxADEhcKE0pPQl9TVEFURV9DT01QTEVURUQQBBISCg5KT0JfU1RBVEVfREVBRBAFEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBhIVChFKT0JfU1RBVEVfRVhQSVJFRBAHEhcKE0pPQl9TVEFURV9ESVNDQVJERUQQCGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNyaWFsdG8vdjEvam9iLnByb3RvEglyaWFsdG8udjEiSQoHSm9iQm9keRIOCgR0ZXh0GAEgASgJSAASEAoGYmluYXJ5GAIgASgMSAASFAoMY29udGVudF90eXBlGAMgASgJQgYKBGJvZHki8wQKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSDAoEdHlwZRgCIAEoCRIgCgRib2R5GAMgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkSNQoKYXR0cmlidXRlcxgEIAMoCzIhLnJpYWx0by52MS5OZXdKb2IuQXR0cmlidXRlc0VudHJ5EhAKCHByaW9yaXR5GAUgASgREhQKDGZhaXJuZXNzX2tleRgGIAEoCRIXCg9mYWlybmVzc193ZWlnaHQYByABKA0SFAoMb3JkZXJpbmdfa2V5GAggASgJEhIKCnVuaXF1ZV9rZXkYCSABKAkSKgoFZGVsYXkYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIsCgZydW5fYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASJgoDdHRsGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiUKBXJldHJ5GA0gASgLMhYucmlhbHRvLnYxLlJldHJ5UG9saWN5EiQKBm5vdGlmeRgOIAMoCzIULnJpYWx0by52MS5Kb2JOb3RpZnkSEAoIYmF0Y2hfaWQYDyABKAkSFwoPY29tcGxldGVzX2JhdGNoGBAgASgIEiQKBWNoYWluGBEgAygLMhUucmlhbHRvLnYxLkNoYWluZWRKb2ISKwoPcHJldmlvdXNfcmVzdWx0GBIgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFc3RhcnQiOwoKQ2hhaW5lZEpvYhINCgVxdWV1ZRgBIAEoCRIeCgNqb2IYAiABKAsyES5yaWFsdG8udjEuTmV3Sm9iInQKC1JldHJ5UG9saWN5EhQKDGF0dGVtcHRzX21heBgBIAEoDRInCgRiYXNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA21heBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJRCglKb2JOb3RpZnkSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHJvb20YAiABKAkSIwoGc3RhdGVzGAMgAygOMhMucmlhbHRvLnYxLkpvYlN0YXRlIpwHCgNKb2ISEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCRIMCgR0eXBlGAQgASgJEiIKBXN0YXRlGAUgASgOMhMucmlhbHRvLnYxLkpvYlN0YXRlEiAKBGJvZHkYBiABKAsyEi5yaWFsdG8udjEuSm9iQm9keRIyCgphdHRyaWJ1dGVzGAcgAygLMh4ucmlhbHRvLnYxLkpvYi5BdHRyaWJ1dGVzRW50cnkSEAoIcHJpb3JpdHkYCCABKBESFAoMZmFpcm5lc3Nfa2V5GAkgASgJEhQKDG9yZGVyaW5nX2tleRgKIAEoCRISCgp1bmlxdWVfa2V5GAsgASgJEjAKDGVucXVldWVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZHVlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GBAgASgNEhQKDGF0dGVtcHRzX21heBgRIAEoDRISCgpkZWxpdmVyaWVzGBIgASgNEhEKCXdvcmtlcl9pZBgTIAEoCRIyCg5sZWFzZV9lbmRfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoIcHJvZ3Jlc3MYFSABKAsyFi5yaWFsdG8udjEuSm9iUHJvZ3Jlc3MSIgoGcmVzdWx0GBYgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkSIgoFZXJyb3IYFyABKAsyEy5yaWFsdG8udjEuSm9iRXJyb3ISEgoKY2FuY2VsbGluZxgYIAEoCBIvCgtmb3JnZXRfdGltZRgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYmF0Y2hfaWQYGiABKAkSIgoFYmF0Y2gYGyABKAsyEy5yaWFsdG8udjEuSm9iQmF0Y2gSFAoMY2hhaW5fbGVuZ3RoGBwgASgNEhMKC3NjaGVkdWxlX2lkGB0gASgJGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqQBCghKb2JCYXRjaBIOCgZjbG9zZWQYASABKAgSEgoKbGl2ZV9jb3VudBgCIAEoDRIXCg9jb21wbGV0ZWRfY291bnQYAyABKA0SEgoKZGVhZF9jb3VudBgEIAEoDRIXCg9jYW5jZWxsZWRfY291bnQYBSABKA0SFQoNZXhwaXJlZF9jb3VudBgGIAEoDRIXCg9kaXNjYXJkZWRfY291bnQYByABKA0iggEKCFNjaGVkdWxlEhMKC3NjaGVkdWxlX2lkGAEgASgJEgwKBGNyb24YAiABKAkSEQoJdGltZV96b25lGAMgASgJEh4KA2pvYhgEIAEoCzIRLnJpYWx0by52MS5OZXdKb2ISEAoIb25lX2xpdmUYBSABKAgSDgoGcGF1c2VkGAYgASgIIqwBCg5TY2hlZHVsZVN0YXR1cxIlCghzY2hlZHVsZRgBIAEoCzITLnJpYWx0by52MS5TY2hlZHVsZRItCgluZXh0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNc2tpcHBlZF9jb3VudBgEIAEoBCI7CgtKb2JQcm9ncmVzcxIMCgRkb25lGAEgASgEEg0KBXRvdGFsGAIgASgEEg8KB21lc3NhZ2UYAyABKAkiKQoISm9iRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIqQCCg1RdWV1ZVNldHRpbmdzEhcKD2NvbmN1cnJlbmN5X21heBgBIAEoDRIbChNrZXlfY29uY3VycmVuY3lfbWF4GAIgASgNEhcKD3JhdGVfcGVyX3NlY29uZBgDIAEoDRIbChNrZXlfcmF0ZV9wZXJfc2Vjb25kGAQgASgNEhAKCGpvYnNfbWF4GAUgASgNEiUKBXJldHJ5GAYgASgLMhYucmlhbHRvLnYxLlJldHJ5UG9saWN5Ei0KCmVuZGVkX2tlcHQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJZW5kZWRfbWF4GAggASgNEiwKCWRlYWRfa2VwdBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKjAgoFUXVldWUSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEioKCHNldHRpbmdzGAMgASgLMhgucmlhbHRvLnYxLlF1ZXVlU2V0dGluZ3MSDgoGcGF1c2VkGAQgASgIEhUKDWRlbGF5ZWRfY291bnQYBSABKA0SFQoNd2FpdGluZ19jb3VudBgGIAEoDRIVCg1ydW5uaW5nX2NvdW50GAcgASgNEhIKCmRlYWRfY291bnQYCCABKA0SEwoLZW5kZWRfY291bnQYCSABKA0SNwoTb2xkZXN0X2VucXVldWVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNYmxvY2tlZF9jb3VudBgLIAEoDSr3AQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX0RFTEFZRUQQARIVChFKT0JfU1RBVEVfV0FJVElORxACEhUKEUpPQl9TVEFURV9SVU5OSU5HEAMSFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAEEhIKDkpPQl9TVEFURV9ERUFEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhUKEUpPQl9TVEFURV9FWFBJUkVEEAcSFwoTSk9CX1NUQVRFX0RJU0NBUkRFRBAIEhUKEUpPQl9TVEFURV9CTE9DS0VEEAliBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a job or its result says.
@@ -173,6 +173,36 @@ export type NewJob = Message<"rialto.v1.NewJob"> & {
    * @generated from field: repeated rialto.v1.JobNotify notify = 14;
    */
   notify: JobNotify[];
+
+  /**
+   * The batch that it belongs to: the name of a job of the same queue that `completes_batch`, and that is there and not closed.
+   *
+   * @generated from field: string batch_id = 15;
+   */
+  batchId: string;
+
+  /**
+   * It begins once the batch that has its name is closed and all jobs of that have ended, however they have. Its name must be given,
+   * and no start.
+   *
+   * @generated from field: bool completes_batch = 16;
+   */
+  completesBatch: boolean;
+
+  /**
+   * Jobs that are put in one after the other, each once the one before is completed: it gets the result of that. At most 16. A job
+   * of a batch has none.
+   *
+   * @generated from field: repeated rialto.v1.ChainedJob chain = 17;
+   */
+  chain: ChainedJob[];
+
+  /**
+   * What the job before it in the chain has found. Rialto sets it; not to be given.
+   *
+   * @generated from field: rialto.v1.JobBody previous_result = 18;
+   */
+  previousResult?: JobBody | undefined;
 };
 
 /**
@@ -181,6 +211,35 @@ export type NewJob = Message<"rialto.v1.NewJob"> & {
  */
 export const NewJobSchema: GenMessage<NewJob> = /*@__PURE__*/
   messageDesc(file_rialto_v1_job, 1);
+
+/**
+ * A job that is put in when the one before it in its chain is completed.
+ *
+ * @generated from message rialto.v1.ChainedJob
+ */
+export type ChainedJob = Message<"rialto.v1.ChainedJob"> & {
+  /**
+   * The queue, in the same namespace. Empty: that of the first job.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * The job. What chains it and puts it into a batch stands in the first job alone. Without a name it gets one that follows from
+   * the job before it.
+   *
+   * @generated from field: rialto.v1.NewJob job = 2;
+   */
+  job?: NewJob | undefined;
+};
+
+/**
+ * Describes the message rialto.v1.ChainedJob.
+ * Use `create(ChainedJobSchema)` to create a new message.
+ */
+export const ChainedJobSchema: GenMessage<ChainedJob> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job, 2);
 
 /**
  * How often and when a job is tried again.
@@ -216,7 +275,7 @@ export type RetryPolicy = Message<"rialto.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 2);
+  messageDesc(file_rialto_v1_job, 3);
 
 /**
  * Tells a room what becomes of a job: with an event `job.<state>`, for example `job.completed`, whose payload is the `Job` as JSON.
@@ -251,7 +310,7 @@ export type JobNotify = Message<"rialto.v1.JobNotify"> & {
  * Use `create(JobNotifySchema)` to create a new message.
  */
 export const JobNotifySchema: GenMessage<JobNotify> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 3);
+  messageDesc(file_rialto_v1_job, 4);
 
 /**
  * A job as it is now.
@@ -428,11 +487,39 @@ export type Job = Message<"rialto.v1.Job"> & {
   cancelling: boolean;
 
   /**
-   * When it may be forgotten, once it has ended.
+   * When it may be forgotten, once it has ended. Jobs of a batch are kept at least until that is complete.
    *
    * @generated from field: google.protobuf.Timestamp forget_time = 25;
    */
   forgetTime?: Timestamp | undefined;
+
+  /**
+   * The batch that it belongs to.
+   *
+   * @generated from field: string batch_id = 26;
+   */
+  batchId: string;
+
+  /**
+   * The batch that it completes.
+   *
+   * @generated from field: rialto.v1.JobBatch batch = 27;
+   */
+  batch?: JobBatch | undefined;
+
+  /**
+   * Jobs of its chain that are still to be put in.
+   *
+   * @generated from field: uint32 chain_length = 28;
+   */
+  chainLength: number;
+
+  /**
+   * The schedule that has put it in.
+   *
+   * @generated from field: string schedule_id = 29;
+   */
+  scheduleId: string;
 };
 
 /**
@@ -440,7 +527,170 @@ export type Job = Message<"rialto.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 4);
+  messageDesc(file_rialto_v1_job, 5);
+
+/**
+ * A batch: as it is now, and from when it is complete as it was then.
+ *
+ * @generated from message rialto.v1.JobBatch
+ */
+export type JobBatch = Message<"rialto.v1.JobBatch"> & {
+  /**
+   * Whether no more jobs can be put into it.
+   *
+   * @generated from field: bool closed = 1;
+   */
+  closed: boolean;
+
+  /**
+   * Jobs of it that have not ended.
+   *
+   * @generated from field: uint32 live_count = 2;
+   */
+  liveCount: number;
+
+  /**
+   * Jobs of it that are done.
+   *
+   * @generated from field: uint32 completed_count = 3;
+   */
+  completedCount: number;
+
+  /**
+   * Jobs of it that have failed for good.
+   *
+   * @generated from field: uint32 dead_count = 4;
+   */
+  deadCount: number;
+
+  /**
+   * Jobs of it that somebody has cancelled.
+   *
+   * @generated from field: uint32 cancelled_count = 5;
+   */
+  cancelledCount: number;
+
+  /**
+   * Jobs of it that were not begun in time.
+   *
+   * @generated from field: uint32 expired_count = 6;
+   */
+  expiredCount: number;
+
+  /**
+   * Jobs of it that were not to be done.
+   *
+   * @generated from field: uint32 discarded_count = 7;
+   */
+  discardedCount: number;
+};
+
+/**
+ * Describes the message rialto.v1.JobBatch.
+ * Use `create(JobBatchSchema)` to create a new message.
+ */
+export const JobBatchSchema: GenMessage<JobBatch> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job, 6);
+
+/**
+ * Puts a job into a queue again and again.
+ *
+ * @generated from message rialto.v1.Schedule
+ */
+export type Schedule = Message<"rialto.v1.Schedule"> & {
+  /**
+   * Its name in the queue, 1 to 100 bytes.
+   *
+   * @generated from field: string schedule_id = 1;
+   */
+  scheduleId: string;
+
+  /**
+   * When, as cron has it: minute, hour, day of month, month, day of week; with six fields the first is the second. `L`, `W` and `#`
+   * are known. At most 128 bytes.
+   *
+   * @generated from field: string cron = 2;
+   */
+  cron: string;
+
+  /**
+   * The time zone that holds for it, for example `Europe/Berlin`. Default UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone: string;
+
+  /**
+   * What is put in. It is named after the schedule and the time, for example `nightly@2026-11-29T02:00:00Z`, so that its name
+   * and its start are not given.
+   *
+   * @generated from field: rialto.v1.NewJob job = 4;
+   */
+  job?: NewJob | undefined;
+
+  /**
+   * Nothing is put in while the job before has not ended.
+   *
+   * @generated from field: bool one_live = 5;
+   */
+  oneLive: boolean;
+
+  /**
+   * Nothing is put in at all.
+   *
+   * @generated from field: bool paused = 6;
+   */
+  paused: boolean;
+};
+
+/**
+ * Describes the message rialto.v1.Schedule.
+ * Use `create(ScheduleSchema)` to create a new message.
+ */
+export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job, 7);
+
+/**
+ * A schedule as it is now.
+ *
+ * @generated from message rialto.v1.ScheduleStatus
+ */
+export type ScheduleStatus = Message<"rialto.v1.ScheduleStatus"> & {
+  /**
+   * The schedule.
+   *
+   * @generated from field: rialto.v1.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+
+  /**
+   * When it puts a job in next; absent when it is paused, or when there is no such time.
+   *
+   * @generated from field: google.protobuf.Timestamp next_time = 2;
+   */
+  nextTime?: Timestamp | undefined;
+
+  /**
+   * For when it has put a job in last.
+   *
+   * @generated from field: google.protobuf.Timestamp last_time = 3;
+   */
+  lastTime?: Timestamp | undefined;
+
+  /**
+   * How often it has put none in because the job before had not ended, or another one had its unique key.
+   *
+   * @generated from field: uint64 skipped_count = 4;
+   */
+  skippedCount: bigint;
+};
+
+/**
+ * Describes the message rialto.v1.ScheduleStatus.
+ * Use `create(ScheduleStatusSchema)` to create a new message.
+ */
+export const ScheduleStatusSchema: GenMessage<ScheduleStatus> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job, 8);
 
 /**
  * How far a worker has come.
@@ -475,7 +725,7 @@ export type JobProgress = Message<"rialto.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 5);
+  messageDesc(file_rialto_v1_job, 9);
 
 /**
  * Why an attempt failed.
@@ -503,7 +753,7 @@ export type JobError = Message<"rialto.v1.JobError"> & {
  * Use `create(JobErrorSchema)` to create a new message.
  */
 export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 6);
+  messageDesc(file_rialto_v1_job, 10);
 
 /**
  * What holds in a queue.
@@ -580,7 +830,7 @@ export type QueueSettings = Message<"rialto.v1.QueueSettings"> & {
  * Use `create(QueueSettingsSchema)` to create a new message.
  */
 export const QueueSettingsSchema: GenMessage<QueueSettings> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 7);
+  messageDesc(file_rialto_v1_job, 11);
 
 /**
  * A queue as it is now.
@@ -657,6 +907,13 @@ export type Queue = Message<"rialto.v1.Queue"> & {
    * @generated from field: google.protobuf.Timestamp oldest_enqueue_time = 10;
    */
   oldestEnqueueTime?: Timestamp | undefined;
+
+  /**
+   * Jobs that wait for the others of their batches.
+   *
+   * @generated from field: uint32 blocked_count = 11;
+   */
+  blockedCount: number;
 };
 
 /**
@@ -664,7 +921,7 @@ export type Queue = Message<"rialto.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 8);
+  messageDesc(file_rialto_v1_job, 12);
 
 /**
  * Where a job is.
@@ -734,6 +991,13 @@ export enum JobState {
    * @generated from enum value: JOB_STATE_DISCARDED = 8;
    */
   DISCARDED = 8,
+
+  /**
+   * It waits until all jobs of its batch have ended.
+   *
+   * @generated from enum value: JOB_STATE_BLOCKED = 9;
+   */
+  BLOCKED = 9,
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Durability } from "./code_pb.js";
 import { file_rialto_v1_code } from "./code_pb.js";
 import type { Refused } from "./event_pb.js";
 import { file_rialto_v1_event } from "./event_pb.js";
-import type { Job, JobState, NewJob, Queue, QueueSettings } from "./job_pb.js";
+import type { Job, JobState, NewJob, Queue, QueueSettings, Schedule, ScheduleStatus } from "./job_pb.js";
 import { file_rialto_v1_job } from "./job_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/job_service.proto.
  */
 export const file_rialto_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("ChtyaWFsdG8vdjEvam9iX3NlcnZpY2UucHJvdG8SCXJpYWx0by52MSJTCg5FbnF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSHwoEam9icxgDIAMoCzIRLnJpYWx0by52MS5OZXdKb2IiaQoPRW5xdWV1ZVJlc3BvbnNlEisKCG91dGNvbWVzGAEgAygLMhkucmlhbHRvLnYxLkVucXVldWVPdXRjb21lEikKCmR1cmFiaWxpdHkYAiABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eSJrCg5FbnF1ZXVlT3V0Y29tZRInCghlbnF1ZXVlZBgBIAEoCzITLnJpYWx0by52MS5FbnF1ZXVlZEgAEiUKB3JlZnVzZWQYAiABKAsyEi5yaWFsdG8udjEuUmVmdXNlZEgAQgkKB291dGNvbWUiLQoIRW5xdWV1ZWQSDgoGam9iX2lkGAEgASgJEhEKCWR1cGxpY2F0ZRgCIAEoCCJBCg1HZXRKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJuCg5XYWl0Sm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLgoPV2FpdEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRQoQV2F0Y2hKb2JzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHam9iX2lkcxgDIAMoCSIwChFXYXRjaEpvYnNSZXNwb25zZRIbCgNqb2IYASABKAsyDi5yaWFsdG8udjEuSm9iIoACCg9MaXN0Sm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiMKBnN0YXRlcxgDIAMoDjITLnJpYWx0by52MS5Kb2JTdGF0ZRIMCgR0eXBlGAQgASgJEj4KCmF0dHJpYnV0ZXMYBSADKAsyKi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0LkF0dHJpYnV0ZXNFbnRyeRIRCglwYWdlX3NpemUYBiABKA0SEgoKcGFnZV90b2tlbhgHIAEoCRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJJChBMaXN0Sm9ic1Jlc3BvbnNlEhwKBGpvYnMYASADKAsyDi5yaWFsdG8udjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJUChBDYW5jZWxKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjAKEUNhbmNlbEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRwoSUmVkcml2ZUpvYnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIPCgdqb2JfaWRzGAMgAygJIi0KE1JlZHJpdmVKb2JzUmVzcG9uc2USFgoOcmVkcml2ZW5fY291bnQYASABKA0iMwoPR2V0UXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSIzChBHZXRRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIk0KEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJPChJMaXN0UXVldWVzUmVzcG9uc2USIAoGcXVldWVzGAEgAygLMhAucmlhbHRvLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJfCg9TZXRRdWV1ZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEioKCHNldHRpbmdzGAMgASgLMhgucmlhbHRvLnYxLlF1ZXVlU2V0dGluZ3MiMwoQU2V0UXVldWVSZXNwb25zZRIfCgVxdWV1ZRgBIAEoCzIQLnJpYWx0by52MS5RdWV1ZSI1ChFQYXVzZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiNQoSUGF1c2VRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjYKElJlc3VtZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiNgoTUmVzdW1lUXVldWVSZXNwb25zZRIfCgVxdWV1ZRgBIAEoCzIQLnJpYWx0by52MS5RdWV1ZSI1ChFQdXJnZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiLQoSUHVyZ2VRdWV1ZVJlc3BvbnNlEhcKD2NhbmNlbGxlZF9jb3VudBgBIAEoDTKtBwoKSm9iU2VydmljZRJACgdFbnF1ZXVlEhkucmlhbHRvLnYxLkVucXVldWVSZXF1ZXN0GhoucmlhbHRvLnYxLkVucXVldWVSZXNwb25zZRI9CgZHZXRKb2ISGC5yaWFsdG8udjEuR2V0Sm9iUmVxdWVzdBoZLnJpYWx0by52MS5HZXRKb2JSZXNwb25zZRJACgdXYWl0Sm9iEhkucmlhbHRvLnYxLldhaXRKb2JSZXF1ZXN0GhoucmlhbHRvLnYxLldhaXRKb2JSZXNwb25zZRJICglXYXRjaEpvYnMSGy5yaWFsdG8udjEuV2F0Y2hKb2JzUmVxdWVzdBocLnJpYWx0by52MS5XYXRjaEpvYnNSZXNwb25zZTABEkMKCExpc3RKb2JzEhoucmlhbHRvLnYxLkxpc3RKb2JzUmVxdWVzdBobLnJpYWx0by52MS5MaXN0Sm9ic1Jlc3BvbnNlEkYKCUNhbmNlbEpvYhIbLnJpYWx0by52MS5DYW5jZWxKb2JSZXF1ZXN0GhwucmlhbHRvLnYxLkNhbmNlbEpvYlJlc3BvbnNlEkwKC1JlZHJpdmVKb2JzEh0ucmlhbHRvLnYxLlJlZHJpdmVKb2JzUmVxdWVzdBoeLnJpYWx0by52MS5SZWRyaXZlSm9ic1Jlc3BvbnNlEkMKCEdldFF1ZXVlEhoucmlhbHRvLnYxLkdldFF1ZXVlUmVxdWVzdBobLnJpYWx0by52MS5HZXRRdWV1ZVJlc3BvbnNlEkkKCkxpc3RRdWV1ZXMSHC5yaWFsdG8udjEuTGlzdFF1ZXVlc1JlcXVlc3QaHS5yaWFsdG8udjEuTGlzdFF1ZXVlc1Jlc3BvbnNlEkMKCFNldFF1ZXVlEhoucmlhbHRvLnYxLlNldFF1ZXVlUmVxdWVzdBobLnJpYWx0by52MS5TZXRRdWV1ZVJlc3BvbnNlEkkKClBhdXNlUXVldWUSHC5yaWFsdG8udjEuUGF1c2VRdWV1ZVJlcXVlc3QaHS5yaWFsdG8udjEuUGF1c2VRdWV1ZVJlc3BvbnNlEkwKC1Jlc3VtZVF1ZXVlEh0ucmlhbHRvLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBoeLnJpYWx0by52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEkkKClB1cmdlUXVldWUSHC5yaWFsdG8udjEuUHVyZ2VRdWV1ZVJlcXVlc3QaHS5yaWFsdG8udjEuUHVyZ2VRdWV1ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_rialto_v1_code, file_rialto_v1_event, file_rialto_v1_job]);
+  fileDesc("ChtyaWFsdG8vdjEvam9iX3NlcnZpY2UucHJvdG8SCXJpYWx0by52MSJTCg5FbnF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSHwoEam9icxgDIAMoCzIRLnJpYWx0by52MS5OZXdKb2IiaQoPRW5xdWV1ZVJlc3BvbnNlEisKCG91dGNvbWVzGAEgAygLMhkucmlhbHRvLnYxLkVucXVldWVPdXRjb21lEikKCmR1cmFiaWxpdHkYAiABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eSJrCg5FbnF1ZXVlT3V0Y29tZRInCghlbnF1ZXVlZBgBIAEoCzITLnJpYWx0by52MS5FbnF1ZXVlZEgAEiUKB3JlZnVzZWQYAiABKAsyEi5yaWFsdG8udjEuUmVmdXNlZEgAQgkKB291dGNvbWUiLQoIRW5xdWV1ZWQSDgoGam9iX2lkGAEgASgJEhEKCWR1cGxpY2F0ZRgCIAEoCCJBCg1HZXRKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJuCg5XYWl0Sm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLgoPV2FpdEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRQoQV2F0Y2hKb2JzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHam9iX2lkcxgDIAMoCSIwChFXYXRjaEpvYnNSZXNwb25zZRIbCgNqb2IYASABKAsyDi5yaWFsdG8udjEuSm9iIpICCg9MaXN0Sm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiMKBnN0YXRlcxgDIAMoDjITLnJpYWx0by52MS5Kb2JTdGF0ZRIMCgR0eXBlGAQgASgJEj4KCmF0dHJpYnV0ZXMYBSADKAsyKi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0LkF0dHJpYnV0ZXNFbnRyeRIRCglwYWdlX3NpemUYBiABKA0SEgoKcGFnZV90b2tlbhgHIAEoCRIQCghiYXRjaF9pZBgIIAEoCRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJJChBMaXN0Sm9ic1Jlc3BvbnNlEhwKBGpvYnMYASADKAsyDi5yaWFsdG8udjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJUChBDYW5jZWxKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIjAKEUNhbmNlbEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRwoSUmVkcml2ZUpvYnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIPCgdqb2JfaWRzGAMgAygJIi0KE1JlZHJpdmVKb2JzUmVzcG9uc2USFgoOcmVkcml2ZW5fY291bnQYASABKA0iMwoPR2V0UXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSIzChBHZXRRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIk0KEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJPChJMaXN0UXVldWVzUmVzcG9uc2USIAoGcXVldWVzGAEgAygLMhAucmlhbHRvLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJfCg9TZXRRdWV1ZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEioKCHNldHRpbmdzGAMgASgLMhgucmlhbHRvLnYxLlF1ZXVlU2V0dGluZ3MiMwoQU2V0UXVldWVSZXNwb25zZRIfCgVxdWV1ZRgBIAEoCzIQLnJpYWx0by52MS5RdWV1ZSI1ChFQYXVzZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiNQoSUGF1c2VRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjYKElJlc3VtZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiNgoTUmVzdW1lUXVldWVSZXNwb25zZRIfCgVxdWV1ZRgBIAEoCzIQLnJpYWx0by52MS5RdWV1ZSI1ChFQdXJnZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiLQoSUHVyZ2VRdWV1ZVJlc3BvbnNlEhcKD2NhbmNlbGxlZF9jb3VudBgBIAEoDSJHChFDbG9zZUJhdGNoUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSEAoIYmF0Y2hfaWQYAyABKAkiMQoSQ2xvc2VCYXRjaFJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiXQoSUHV0U2NoZWR1bGVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIlCghzY2hlZHVsZRgDIAEoCzITLnJpYWx0by52MS5TY2hlZHVsZSJCChNQdXRTY2hlZHVsZVJlc3BvbnNlEisKCHNjaGVkdWxlGAEgASgLMhkucmlhbHRvLnYxLlNjaGVkdWxlU3RhdHVzIk4KFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSEwoLc2NoZWR1bGVfaWQYAyABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSI4ChRMaXN0U2NoZWR1bGVzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiRQoVTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEiwKCXNjaGVkdWxlcxgBIAMoCzIZLnJpYWx0by52MS5TY2hlZHVsZVN0YXR1czLxCQoKSm9iU2VydmljZRJACgdFbnF1ZXVlEhkucmlhbHRvLnYxLkVucXVldWVSZXF1ZXN0GhoucmlhbHRvLnYxLkVucXVldWVSZXNwb25zZRI9CgZHZXRKb2ISGC5yaWFsdG8udjEuR2V0Sm9iUmVxdWVzdBoZLnJpYWx0by52MS5HZXRKb2JSZXNwb25zZRJACgdXYWl0Sm9iEhkucmlhbHRvLnYxLldhaXRKb2JSZXF1ZXN0GhoucmlhbHRvLnYxLldhaXRKb2JSZXNwb25zZRJICglXYXRjaEpvYnMSGy5yaWFsdG8udjEuV2F0Y2hKb2JzUmVxdWVzdBocLnJpYWx0by52MS5XYXRjaEpvYnNSZXNwb25zZTABEkMKCExpc3RKb2JzEhoucmlhbHRvLnYxLkxpc3RKb2JzUmVxdWVzdBobLnJpYWx0by52MS5MaXN0Sm9ic1Jlc3BvbnNlEkYKCUNhbmNlbEpvYhIbLnJpYWx0by52MS5DYW5jZWxKb2JSZXF1ZXN0GhwucmlhbHRvLnYxLkNhbmNlbEpvYlJlc3BvbnNlEkwKC1JlZHJpdmVKb2JzEh0ucmlhbHRvLnYxLlJlZHJpdmVKb2JzUmVxdWVzdBoeLnJpYWx0by52MS5SZWRyaXZlSm9ic1Jlc3BvbnNlEkMKCEdldFF1ZXVlEhoucmlhbHRvLnYxLkdldFF1ZXVlUmVxdWVzdBobLnJpYWx0by52MS5HZXRRdWV1ZVJlc3BvbnNlEkkKCkxpc3RRdWV1ZXMSHC5yaWFsdG8udjEuTGlzdFF1ZXVlc1JlcXVlc3QaHS5yaWFsdG8udjEuTGlzdFF1ZXVlc1Jlc3BvbnNlEkMKCFNldFF1ZXVlEhoucmlhbHRvLnYxLlNldFF1ZXVlUmVxdWVzdBobLnJpYWx0by52MS5TZXRRdWV1ZVJlc3BvbnNlEkkKClBhdXNlUXVldWUSHC5yaWFsdG8udjEuUGF1c2VRdWV1ZVJlcXVlc3QaHS5yaWFsdG8udjEuUGF1c2VRdWV1ZVJlc3BvbnNlEkwKC1Jlc3VtZVF1ZXVlEh0ucmlhbHRvLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBoeLnJpYWx0by52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEkkKClB1cmdlUXVldWUSHC5yaWFsdG8udjEuUHVyZ2VRdWV1ZVJlcXVlc3QaHS5yaWFsdG8udjEuUHVyZ2VRdWV1ZVJlc3BvbnNlEkkKCkNsb3NlQmF0Y2gSHC5yaWFsdG8udjEuQ2xvc2VCYXRjaFJlcXVlc3QaHS5yaWFsdG8udjEuQ2xvc2VCYXRjaFJlc3BvbnNlEkwKC1B1dFNjaGVkdWxlEh0ucmlhbHRvLnYxLlB1dFNjaGVkdWxlUmVxdWVzdBoeLnJpYWx0by52MS5QdXRTY2hlZHVsZVJlc3BvbnNlElUKDkRlbGV0ZVNjaGVkdWxlEiAucmlhbHRvLnYxLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBohLnJpYWx0by52MS5EZWxldGVTY2hlZHVsZVJlc3BvbnNlElIKDUxpc3RTY2hlZHVsZXMSHy5yaWFsdG8udjEuTGlzdFNjaGVkdWxlc1JlcXVlc3QaIC5yaWFsdG8udjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_rialto_v1_code, file_rialto_v1_event, file_rialto_v1_job]);
 
 /**
  * Jobs for one queue.
@@ -379,6 +379,13 @@ export type ListJobsRequest = Message<"rialto.v1.ListJobsRequest"> & {
    * @generated from field: string page_token = 7;
    */
   pageToken: string;
+
+  /**
+   * Only of this batch.
+   *
+   * @generated from field: string batch_id = 8;
+   */
+  batchId: string;
 };
 
 /**
@@ -851,6 +858,217 @@ export const PurgeQueueResponseSchema: GenMessage<PurgeQueueResponse> = /*@__PUR
   messageDesc(file_rialto_v1_job_service, 27);
 
 /**
+ * Closes a batch.
+ *
+ * @generated from message rialto.v1.CloseBatchRequest
+ */
+export type CloseBatchRequest = Message<"rialto.v1.CloseBatchRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * The batch: the name of the job that completes it.
+   *
+   * @generated from field: string batch_id = 3;
+   */
+  batchId: string;
+};
+
+/**
+ * Describes the message rialto.v1.CloseBatchRequest.
+ * Use `create(CloseBatchRequestSchema)` to create a new message.
+ */
+export const CloseBatchRequestSchema: GenMessage<CloseBatchRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 28);
+
+/**
+ * It is closed.
+ *
+ * @generated from message rialto.v1.CloseBatchResponse
+ */
+export type CloseBatchResponse = Message<"rialto.v1.CloseBatchResponse"> & {
+  /**
+   * The job that completes it, as it is now.
+   *
+   * @generated from field: rialto.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message rialto.v1.CloseBatchResponse.
+ * Use `create(CloseBatchResponseSchema)` to create a new message.
+ */
+export const CloseBatchResponseSchema: GenMessage<CloseBatchResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 29);
+
+/**
+ * Makes or changes a schedule.
+ *
+ * @generated from message rialto.v1.PutScheduleRequest
+ */
+export type PutScheduleRequest = Message<"rialto.v1.PutScheduleRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * The schedule.
+   *
+   * @generated from field: rialto.v1.Schedule schedule = 3;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * Describes the message rialto.v1.PutScheduleRequest.
+ * Use `create(PutScheduleRequestSchema)` to create a new message.
+ */
+export const PutScheduleRequestSchema: GenMessage<PutScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 30);
+
+/**
+ * It holds.
+ *
+ * @generated from message rialto.v1.PutScheduleResponse
+ */
+export type PutScheduleResponse = Message<"rialto.v1.PutScheduleResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: rialto.v1.ScheduleStatus schedule = 1;
+   */
+  schedule?: ScheduleStatus | undefined;
+};
+
+/**
+ * Describes the message rialto.v1.PutScheduleResponse.
+ * Use `create(PutScheduleResponseSchema)` to create a new message.
+ */
+export const PutScheduleResponseSchema: GenMessage<PutScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 31);
+
+/**
+ * Ends a schedule.
+ *
+ * @generated from message rialto.v1.DeleteScheduleRequest
+ */
+export type DeleteScheduleRequest = Message<"rialto.v1.DeleteScheduleRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * The schedule.
+   *
+   * @generated from field: string schedule_id = 3;
+   */
+  scheduleId: string;
+};
+
+/**
+ * Describes the message rialto.v1.DeleteScheduleRequest.
+ * Use `create(DeleteScheduleRequestSchema)` to create a new message.
+ */
+export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 32);
+
+/**
+ * It has ended.
+ *
+ * @generated from message rialto.v1.DeleteScheduleResponse
+ */
+export type DeleteScheduleResponse = Message<"rialto.v1.DeleteScheduleResponse"> & {
+};
+
+/**
+ * Describes the message rialto.v1.DeleteScheduleResponse.
+ * Use `create(DeleteScheduleResponseSchema)` to create a new message.
+ */
+export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 33);
+
+/**
+ * Asks for schedules.
+ *
+ * @generated from message rialto.v1.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"rialto.v1.ListSchedulesRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+};
+
+/**
+ * Describes the message rialto.v1.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 34);
+
+/**
+ * Schedules.
+ *
+ * @generated from message rialto.v1.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"rialto.v1.ListSchedulesResponse"> & {
+  /**
+   * All of the queue, by name; there are at most 1,000.
+   *
+   * @generated from field: repeated rialto.v1.ScheduleStatus schedules = 1;
+   */
+  schedules: ScheduleStatus[];
+};
+
+/**
+ * Describes the message rialto.v1.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 35);
+
+/**
  * For whoever hands work over, and for whoever looks after queues. Served on every listener.
  *
  * @generated from service rialto.v1.JobService
@@ -978,7 +1196,7 @@ export const JobService: GenService<{
     output: typeof ResumeQueueResponseSchema;
   },
   /**
-   * Cancels all jobs of a queue that wait or are delayed. Needs the right `admin`.
+   * Cancels all jobs of a queue that are not running: they wait, are delayed or blocked. Needs the right `admin`.
    *
    * @generated from rpc rialto.v1.JobService.PurgeQueue
    */
@@ -986,6 +1204,46 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof PurgeQueueRequestSchema;
     output: typeof PurgeQueueResponseSchema;
+  },
+  /**
+   * No more jobs are put into a batch. A batch to which none was added for a day is closed by itself. Needs the right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.CloseBatch
+   */
+  closeBatch: {
+    methodKind: "unary";
+    input: typeof CloseBatchRequestSchema;
+    output: typeof CloseBatchResponseSchema;
+  },
+  /**
+   * Makes a schedule, or changes the one of that name. The times before are not made up for. Needs the right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.PutSchedule
+   */
+  putSchedule: {
+    methodKind: "unary";
+    input: typeof PutScheduleRequestSchema;
+    output: typeof PutScheduleResponseSchema;
+  },
+  /**
+   * Ends a schedule. The jobs that it has put in stay. Needs the right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.DeleteSchedule
+   */
+  deleteSchedule: {
+    methodKind: "unary";
+    input: typeof DeleteScheduleRequestSchema;
+    output: typeof DeleteScheduleResponseSchema;
+  },
+  /**
+   * Schedules of a queue, by name. Needs the right `enqueue` or `work`.
+   *
+   * @generated from rpc rialto.v1.JobService.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_rialto_v1_job_service, 0);
