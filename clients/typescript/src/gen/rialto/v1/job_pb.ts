@@ -67,7 +67,7 @@ export const JobBodySchema: GenMessage<JobBody> = /*@__PURE__*/
  */
 export type NewJob = Message<"rialto.v1.NewJob"> & {
   /**
-   * Name of the job in its queue, for ever: 1 to 128 bytes. A job of the same name and content is the same job, and is not put in
+   * Name of the job in its queue, as long as it is kept: 1 to 128 bytes. A job of the same name and content is the same job, and is not put in
    * twice; one of other content is refused with `ALREADY_EXISTS`. Empty: the node makes one.
    *
    * @generated from field: string job_id = 1;
