@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster comparison clean tools rust-tests nodes-tests node-tests deploy-tests
+.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs comparison clean tools rust-tests nodes-tests node-tests deploy-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -79,6 +79,11 @@ bench-cluster: tools ## what several nodes cost beside one, and Socket.IO with R
 	tests/tools/install comparison
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
 	target/dist/rialto-load cluster $(BENCH)
+
+bench-jobs: tools ## job queues beside RabbitMQ, BullMQ and JetStream, with syncs, about 5 minutes; BENCH="--jobs 50000" for fewer jobs
+	tests/tools/install comparison brokers
+	cargo build --locked --profile dist -p rialto-server -p rialto-tests --features rialto-tests/peers --bin rialto --bin rialto-load
+	target/dist/rialto-load jobs $(BENCH)
 
 comparison: ## recovery and delivery beside Socket.IO, some minutes; COMPARISON="--write docs/comparison.md" renews the document
 	tests/tools/install pages comparison

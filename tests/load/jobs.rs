@@ -51,6 +51,12 @@ pub(crate) fn run(folder: &Path, jobs: usize) -> Result<(), Failure> {
     ))
 }
 
+/// Jobs a second, and the server's CPU for each.
+pub(crate) fn line(what: &str, jobs: usize, took: Duration, used: Duration) -> String {
+    let (rate, each) = (jobs as f64 / took.as_secs_f64(), used.as_secs_f64() * 1e6 / jobs as f64);
+    format!("{what}: {rate:.0} jobs/s, {each:.1} µs of the server's CPU each")
+}
+
 struct Bench {
     process: Process,
     url: String,
@@ -78,9 +84,7 @@ impl Bench {
 
     /// Jobs a second, and the server's CPU for each.
     fn figures(&self, what: &str, jobs: usize, (begin, cpu): (Instant, Duration)) -> Result<String, Failure> {
-        let (took, used) = (begin.elapsed().as_secs_f64(), (self.process.cpu()? - cpu).as_secs_f64());
-        let (rate, each) = (jobs as f64 / took, used * 1e6 / jobs as f64);
-        Ok(format!("{what}: {rate:.0} jobs/s, {each:.1} µs of the server's CPU each"))
+        Ok(line(what, jobs, begin.elapsed(), self.process.cpu()? - cpu))
     }
 
     fn begin(&self) -> Result<(Instant, Duration), Failure> {

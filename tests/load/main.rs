@@ -18,6 +18,8 @@ mod log;
 mod measure;
 mod member;
 mod members;
+#[cfg(feature = "peers")]
+mod peers;
 mod process;
 mod report;
 mod sender;
@@ -46,7 +48,11 @@ fn main() -> Result<(), Failure> {
     }
     if let Some(("jobs", arguments)) = arguments.subcommand() {
         let folder = arguments.get_one::<PathBuf>("folder").cloned().unwrap_or_else(|| "target".into());
-        return jobs::run(&folder, *arguments.get_one::<usize>("jobs").unwrap_or(&200_000));
+        let jobs = *arguments.get_one::<usize>("jobs").unwrap_or(&200_000);
+        jobs::run(&folder, jobs)?;
+        #[cfg(feature = "peers")]
+        peers::run(&folder, jobs)?;
+        return Ok(());
     }
     if let Some(("storm", arguments)) = arguments.subcommand() {
         let sessions = *arguments.get_one::<usize>("sessions").unwrap_or(&10_000);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::Failure;
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// `CLK_TCK`: Linux counts CPU time for user space in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
@@ -61,6 +61,12 @@ impl Process {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its id.
+    #[cfg(feature = "peers")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// CPU time used so far, in user space and in the kernel.
