@@ -13,6 +13,7 @@ import { fromState, Job, type JobState } from "./core/job.js";
 import { fromSettings, toQueue, type JobQueue, type QueueSettings } from "./core/jobqueue.js";
 import { Listing } from "./core/listing.js";
 import { fromNewJob, named, type NewJob } from "./core/newjob.js";
+import { fromSchedule, toSchedule, type Schedule, type ScheduleStatus } from "./core/schedule.js";
 import { watching } from "./core/watching.js";
 
 /** Which queue. */
@@ -57,6 +58,8 @@ export interface JobFilter extends CallWait {
   type?: string;
   /** With all of these attributes. */
   attributes?: Readonly<Record<string, string>>;
+  /** Of this batch. */
+  batch?: string;
   /** Most jobs in a page. Default 100, at most 1,000. */
   pageSize?: number;
 }
@@ -131,8 +134,8 @@ export class Jobs {
   }
 
   /** Jobs, the last one put in first: iterate over them, or take a page. */
-  list({ states = [], type = "", attributes = {}, pageSize = 0, ...wait }: JobFilter = {}): Listing<Job> {
-    const filter = { ...this.#place, states: states.map(fromState), type, attributes: { ...attributes }, pageSize };
+  list({ states = [], type = "", attributes = {}, batch = "", pageSize = 0, ...wait }: JobFilter = {}): Listing<Job> {
+    const filter = { ...this.#place, states: states.map(fromState), type, attributes: { ...attributes }, batchId: batch, pageSize };
     return new Listing(async (pageToken) => {
       const { jobs, nextPageToken } = await this.#client.ask(JobService.method.listJobs, { ...filter, pageToken }, wait);
       return { entries: jobs.map((job) => new Job(job)), nextPageToken };
@@ -151,6 +154,32 @@ export class Jobs {
     // The protocol says all by naming none; whoever has a list that happens to be empty does not mean that.
     if (ids !== undefined && jobIds.length === 0) return 0;
     return (await this.#client.ask(JobService.method.redriveJobs, { ...this.#place, jobIds }, wait)).redrivenCount;
+  }
+
+  /** Puts no more jobs into a batch: the job that completes it, which is returned, begins once all have ended. A batch to which
+   * none was added for a day is closed by itself. */
+  async closeBatch(id: string, wait: CallWait = {}): Promise<Job> {
+    const { job } = await this.#client.ask(JobService.method.closeBatch, { ...this.#place, batchId: id }, wait);
+    return toJob(job, "a close of a batch");
+  }
+
+  /** Makes a schedule, or changes the one of that name: all of it, so that what is not said has its default. Times before now are
+   * not made up for. */
+  async putSchedule(given: Schedule, wait: CallWait = {}): Promise<ScheduleStatus> {
+    const request = { ...this.#place, schedule: fromSchedule(given) };
+    const { schedule } = await this.#client.ask(JobService.method.putSchedule, request, wait);
+    if (!schedule) throw none("a schedule");
+    return toSchedule(schedule);
+  }
+
+  /** Ends a schedule. The jobs that it has put in stay. */
+  async deleteSchedule(id: string, wait: CallWait = {}): Promise<void> {
+    await this.#client.ask(JobService.method.deleteSchedule, { ...this.#place, scheduleId: id }, wait);
+  }
+
+  /** All schedules of the queue, by name; there are at most 1,000. */
+  async schedules(wait: CallWait = {}): Promise<ScheduleStatus[]> {
+    return (await this.#client.ask(JobService.method.listSchedules, this.#place, wait)).schedules.map(toSchedule);
   }
 
   /** The queue as it is. */
@@ -182,7 +211,7 @@ export class Jobs {
     return queueOf(await this.#client.ask(JobService.method.resumeQueue, this.#place, wait));
   }
 
-  /** Cancels all jobs that wait or are delayed. Returns how many. */
+  /** Cancels all jobs that are not running: they wait, are delayed or blocked. Returns how many. */
   async purge(wait: CallWait = {}): Promise<number> {
     return (await this.#client.ask(JobService.method.purgeQueue, this.#place, wait)).cancelledCount;
   }

@@ -5,7 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { JobProgressSchema, type JobProgress as WireProgress } from "../gen/rialto/v1/job_pb.js";
 import type { Lease } from "../gen/rialto/v1/worker_service_pb.js";
 import { RialtoError } from "./errors.js";
-import { JobContent, toDate, toError, toProgress, type JobError, type JobProgress } from "./job.js";
+import { JobContent, toBatch, toDate, toError, toProgress, type JobBatch, type JobError, type JobProgress } from "./job.js";
 import { cut } from "./outcome.js";
 
 const CHECKPOINT_BYTES_MAX = 64 << 10;
@@ -75,6 +75,10 @@ export class Assignment extends JobContent {
   readonly lastCheckpoint: Uint8Array;
   /** How far an attempt before had come. */
   readonly lastProgress: JobProgress | undefined;
+  /** What the job before it in its chain has found. */
+  readonly previousResult: JobContent | undefined;
+  /** The batch that it completes, with what has become of its jobs. */
+  readonly batch: JobBatch | undefined;
   /** Fires when somebody wants the job cancelled (`CANCELLED`) and when its lease is lost (`LEASE_LOST`): what is done from
    * then on is for nothing. */
   readonly signal: AbortSignal;
@@ -94,6 +98,8 @@ export class Assignment extends JobContent {
     this.lastError = toError(lease.lastError);
     this.lastCheckpoint = lease.checkpoint;
     this.lastProgress = toProgress(lease.progress);
+    this.previousResult = lease.previousResult && new JobContent(lease.previousResult);
+    this.batch = toBatch(lease.batch);
     this.signal = signal;
     this.#said = said;
   }

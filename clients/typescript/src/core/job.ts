@@ -2,11 +2,18 @@
 // Pure: nothing here asks or waits.
 
 import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { JobState as WireState, type Job as WireJob, type JobBody, type JobError as WireError, type JobProgress as WireProgress } from "../gen/rialto/v1/job_pb.js";
+import {
+  JobState as WireState,
+  type Job as WireJob,
+  type JobBatch as WireBatch,
+  type JobBody,
+  type JobError as WireError,
+  type JobProgress as WireProgress,
+} from "../gen/rialto/v1/job_pb.js";
 import { bodyBytes, bodyText } from "./event.js";
 
 /** Where a job is. In the last five it stays, unless a dead one is redriven. */
-export type JobState = "delayed" | "waiting" | "running" | "completed" | "dead" | "cancelled" | "expired" | "discarded";
+export type JobState = "blocked" | "delayed" | "waiting" | "running" | "completed" | "dead" | "cancelled" | "expired" | "discarded";
 
 /** How far a worker has come. */
 export interface JobProgress {
@@ -24,6 +31,19 @@ export interface JobError {
   readonly code: string;
   /** For people. */
   readonly message: string;
+}
+
+/** A batch, by what has become of its jobs: as it is, and once it is complete as it was then. */
+export interface JobBatch {
+  /** No more jobs can be put into it. */
+  readonly closed: boolean;
+  /** So many have not ended. */
+  readonly live: number;
+  readonly completed: number;
+  readonly dead: number;
+  readonly cancelled: number;
+  readonly expired: number;
+  readonly discarded: number;
 }
 
 /** What a job or its result says. */
@@ -95,6 +115,14 @@ export class Job extends JobContent {
   readonly cancelling: boolean;
   /** When it may be forgotten, once it has ended. */
   readonly forgetAt: Date | undefined;
+  /** The batch that it belongs to; empty for none. */
+  readonly batchId: string;
+  /** The batch that it completes. */
+  readonly batch: JobBatch | undefined;
+  /** Jobs of its chain that are still to be put in. */
+  readonly chainLength: number;
+  /** The schedule that has put it in; empty for none. */
+  readonly scheduleId: string;
 
   constructor(job: WireJob) {
     super(job.body);
@@ -122,6 +150,10 @@ export class Job extends JobContent {
     this.error = toError(job.error);
     this.cancelling = job.cancelling;
     this.forgetAt = toDate(job.forgetTime);
+    this.batchId = job.batchId;
+    this.batch = toBatch(job.batch);
+    this.chainLength = job.chainLength;
+    this.scheduleId = job.scheduleId;
   }
 
   /** Whether it stays where it is, unless it is redriven. */
@@ -130,7 +162,7 @@ export class Job extends JobContent {
   }
 }
 
-const PASSING = new Set<JobState>(["delayed", "waiting", "running"]);
+const PASSING = new Set<JobState>(["blocked", "delayed", "waiting", "running"]);
 
 /** A state as a word. Servers of later versions may send more. */
 export function toState(state: WireState): JobState {
@@ -150,6 +182,19 @@ export function toDate(at: Timestamp | undefined): Date | undefined {
 /** Progress as plain data. */
 export function toProgress(progress: WireProgress | undefined): JobProgress | undefined {
   return progress && { done: Number(progress.done), total: Number(progress.total), message: progress.message };
+}
+
+/** A batch as plain data. */
+export function toBatch(batch: WireBatch | undefined): JobBatch | undefined {
+  return batch && {
+    closed: batch.closed,
+    live: batch.liveCount,
+    completed: batch.completedCount,
+    dead: batch.deadCount,
+    cancelled: batch.cancelledCount,
+    expired: batch.expiredCount,
+    discarded: batch.discardedCount,
+  };
 }
 
 /** An error as plain data. */

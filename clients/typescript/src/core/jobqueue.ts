@@ -29,6 +29,21 @@ export interface QueueSettings {
   deadKeptMs?: number;
 }
 
+/** How many jobs of a queue are where. */
+export interface JobCounts {
+  /** They wait for the others of their batches. */
+  readonly blocked: number;
+  /** They may not begin yet. */
+  readonly delayed: number;
+  /** They wait for a worker. */
+  readonly waiting: number;
+  readonly running: number;
+  /** They have failed for good. */
+  readonly dead: number;
+  /** They have ended otherwise, and are still kept. */
+  readonly ended: number;
+}
+
 /** A queue as it was when the server was asked. */
 export interface JobQueue {
   readonly namespace: string;
@@ -36,8 +51,7 @@ export interface JobQueue {
   readonly settings: Readonly<Required<Omit<QueueSettings, "retry">>> & { readonly retry: Readonly<Required<RetryPolicy>> };
   /** Whether no job is begun. */
   readonly paused: boolean;
-  /** How many jobs may not begin yet, wait for a worker, are worked on, have failed for good, have ended otherwise. */
-  readonly counts: { readonly delayed: number; readonly waiting: number; readonly running: number; readonly dead: number; readonly ended: number };
+  readonly counts: JobCounts;
   /** When the job was put in that has waited longest. */
   readonly oldestAt: Date | undefined;
 }
@@ -72,6 +86,7 @@ export function toQueue(queue: WireQueue): JobQueue {
     },
     paused: queue.paused,
     counts: {
+      blocked: queue.blockedCount,
       delayed: queue.delayedCount,
       waiting: queue.waitingCount,
       running: queue.runningCount,

@@ -3,7 +3,7 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { NewJobSchema, RetryPolicySchema } from "../gen/rialto/v1/job_pb.js";
+import type { ChainedJobSchema, NewJobSchema, RetryPolicySchema } from "../gen/rialto/v1/job_pb.js";
 import { duration } from "./command.js";
 import { RialtoError } from "./errors.js";
 import { toBody, type Payload } from "./event.js";
@@ -58,6 +58,22 @@ export interface NewJob {
   retry?: RetryPolicy;
   /** Who is told about it. At most 4. */
   notify?: readonly JobNotify[];
+  /** The batch that it belongs to: the name of a job of the same queue that `completesBatch`, is there and is not closed. */
+  batch?: string;
+  /** It begins once the batch that has its name is closed and all jobs of that have ended, however they have. Not together with
+   * `delayMs` or `runAt`. */
+  completesBatch?: boolean;
+  /** Jobs that are put in one after the other, each once the one before is completed; it gets the result of that. At most 16. A
+   * job of a batch has none. */
+  chain?: readonly ChainedJob[];
+}
+
+/** A job that is put in when the one before it in its chain is completed. */
+export interface ChainedJob extends Omit<NewJob, "id" | "batch" | "completesBatch" | "chain"> {
+  /** The queue, in the same namespace. Default: that of the first job. */
+  queue?: string;
+  /** Its name in the queue, for ever. Made by the server if nothing is said: it follows from the job before. */
+  id?: string;
 }
 
 /** The same job with a name, so that it can be said again and is one job. */
@@ -70,11 +86,11 @@ export function byChance(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A job in the protocol's form. */
-export function fromNewJob(job: NewJob & { id: string }): MessageInitShape<typeof NewJobSchema> {
-  const { ttlMs, retry, notify = [] } = job;
+/** A job in the protocol's form. One without a name gets it from the server. */
+export function fromNewJob(job: NewJob): MessageInitShape<typeof NewJobSchema> {
+  const { ttlMs, retry, notify = [], chain = [] } = job;
   return {
-    jobId: job.id,
+    jobId: job.id ?? "",
     type: job.type ?? "",
     body: toBody(job.payload, job.contentType),
     attributes: { ...job.attributes },
@@ -87,7 +103,14 @@ export function fromNewJob(job: NewJob & { id: string }): MessageInitShape<typeo
     ...(ttlMs === undefined ? {} : { ttl: duration(ttlMs) }),
     ...(retry === undefined ? {} : { retry: fromRetry(retry) }),
     notify: notify.map(({ room, namespace = "", states = [] }) => ({ room, namespace, states: states.map(fromState) })),
+    batchId: job.batch ?? "",
+    completesBatch: job.completesBatch ?? false,
+    chain: chain.map(fromChained),
   };
+}
+
+function fromChained({ queue = "", ...job }: ChainedJob): MessageInitShape<typeof ChainedJobSchema> {
+  return { queue, job: fromNewJob(job) };
 }
 
 function start({ delayMs, runAt }: NewJob) {

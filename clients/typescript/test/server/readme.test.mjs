@@ -20,6 +20,12 @@ test("the example of a session runs", async () => {
   assert.match(await run(examples[0]), /^heard by \d+, \d+ here\n$/);
 });
 
+test("the examples of batches, chains and schedules run", async () => {
+  const [, , , batch, schedule] = examples;
+  assert.equal(await run(batch), "a book of 2 pages, to ann\n");
+  assert.match(await run(schedule), /^nightly@20\d\d-\d\d-\d\dT0[01]:00:00.000Z\n$/);
+});
+
 test("the examples of handing work over and of doing it run, and the worker stops when it is told to", async (t) => {
   const [, producer, worker] = examples;
   const working = spawn(process.execPath, worker, { ...options, stdio: ["ignore", "inherit", "inherit"] });
