@@ -139,6 +139,28 @@ async fn a_closed_batch_takes_no_more_jobs_but_knows_those_it_has() {
 }
 
 #[tokio::test]
+async fn whoever_watches_the_job_that_completes_a_batch_sees_how_far_the_batch_has_come() {
+    let node = TestNode::start().await;
+    let producer = Producer::new(&node, "mail").await;
+    producer.enqueue(completing("letters")).await;
+    producer.enqueue(of_batch("letters", "a")).await;
+    producer.enqueue(of_batch("letters", "b")).await;
+    let watch = v1::WatchJobsRequest {
+        namespace: NAMESPACE.to_owned(),
+        queue: "mail".to_owned(),
+        job_ids: vec!["letters".to_owned()],
+    };
+    let mut watch = producer.stub.clone().watch_jobs(watch).await.expect("it may").into_inner();
+    for (ended, live) in [("", 2), ("a", 1), ("b", 0)] {
+        if !ended.is_empty() {
+            producer.cancel(ended).await;
+        }
+        let job = within("a change", watch.message()).await.expect("it goes on").and_then(|told| told.job);
+        assert_eq!(job.expect("a job").batch.expect("it completes one").live_count, live);
+    }
+}
+
+#[tokio::test]
 async fn a_chain_goes_from_queue_to_queue_and_each_job_gets_the_result_of_the_one_before() {
     let folder = folder();
     let node = TestNode::keeping(folder.path()).await;

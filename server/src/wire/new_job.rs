@@ -93,11 +93,10 @@ fn chain(job: &NewJob, limits: &SessionLimits) -> Result<(), Refusal> {
 /// A schedule.
 pub fn schedule(schedule: &Schedule, limits: &SessionLimits) -> Result<(), Refusal> {
     schedule_id(&schedule.schedule_id)?;
-    if schedule.cron.len() > CRON_BYTES_MAX || schedule.time_zone.len() > CRON_BYTES_MAX {
-        return Err(Refusal::invalid(
-            "cron",
-            format_args!("or time_zone is longer than {CRON_BYTES_MAX} bytes"),
-        ));
+    for (field, text) in [("cron", &schedule.cron), ("time_zone", &schedule.time_zone)] {
+        if text.len() > CRON_BYTES_MAX {
+            return Err(Refusal::invalid(field, format_args!("is longer than {CRON_BYTES_MAX} bytes")));
+        }
     }
     Times::parse(&schedule.cron, &schedule.time_zone).map_err(|error| match error {
         TimesError::Cron(_) => Refusal::invalid("cron", error),

@@ -8,6 +8,9 @@
 //! Two more that are documented made no difference here and are left as shipped: no flow control inside the broker
 //! (<https://www.rabbitmq.com/blog/2022/05/16/rabbitmq-3.10-performance-improvements>), and schedulers that do not spin
 //! (<https://www.rabbitmq.com/docs/3.13/runtime>).
+//!
+//! What is confirmed is synced, but a queue that has just been made is not yet: whoever kills the broker in the first seconds
+//! of a queue finds neither the queue nor its jobs again.
 
 use std::{collections::VecDeque, net::SocketAddr, path::Path, process::Command, time::Duration};
 

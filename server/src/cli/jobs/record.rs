@@ -134,11 +134,15 @@ pub(super) fn queue_json(queue: &v1::Queue) -> Value {
 
 /// The same for people.
 pub(super) fn queue_line(queue: &v1::Queue, output: &Output) -> String {
+    let blocked = match queue.blocked_count {
+        0 => String::new(),
+        count => format!(", {count} blocked"),
+    };
     let paused = if queue.paused { "  (paused)" } else { "" };
     let oldest =
         time(queue.oldest_enqueue_time).map(|at| format!(", the oldest since {at}")).unwrap_or_default();
     format!(
-        "{}{paused}  {} waiting, {} delayed, {} running, {} dead, {} ended{oldest}",
+        "{}{paused}  {} waiting, {} delayed{blocked}, {} running, {} dead, {} ended{oldest}",
         output.tinted(&queue.queue, Tone::Strong),
         queue.waiting_count,
         queue.delayed_count,

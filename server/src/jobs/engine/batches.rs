@@ -87,9 +87,9 @@ impl Engine {
         let found = index.and_then(|index| self.find(index, &job.batch_id));
         let completing = found.and_then(|seq| Some((seq, self.jobs.get(&seq)?)));
         match completing.filter(|(_, job)| job.completes_batch) {
-            None => Err(refused(RefusalCode::NotFound, "there is no such batch in the queue")),
+            None => Err(refused(RefusalCode::NotFound, "batch_id names no batch of the queue")),
             Some((seq, job)) if job.state == JobState::Blocked && !job.batch().closed => Ok(Some(seq)),
-            Some(_) => Err(refused(RefusalCode::OutOfOrder, "the batch is closed")),
+            Some(_) => Err(refused(RefusalCode::OutOfOrder, "batch_id names a batch that is closed")),
         }
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         let seq = self.named(namespace, queue, id)?;
         let job = self.jobs.get(&seq).filter(|job| job.completes_batch);
         let job = job.ok_or_else(|| {
-            let reason = "the job of that name does not complete a batch";
+            let reason = "batch_id names a job that does not complete a batch";
             Refusal { field: "batch_id", ..Refusal::new(RefusalCode::NotFound, reason) }
         })?;
         if job.state != JobState::Blocked || job.batch().closed {
@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// Whether a job waits for its batch. While the log is read one may come later than those of its batch.
-    fn is_blocked(&self, completing: Seq) -> bool {
+    pub(super) fn is_blocked(&self, completing: Seq) -> bool {
         let job = self.jobs.get(&completing);
         job.map_or(self.is_replaying, |job| job.state == JobState::Blocked)
     }

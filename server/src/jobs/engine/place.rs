@@ -145,8 +145,12 @@ impl Engine {
     }
 
     pub(super) fn note(&mut self, position: Position, seq: Seq) {
-        if let Some(job) = self.jobs.get(&seq) {
-            self.news.push(News { position, seq, state: job.state });
+        let Some(job) = self.jobs.get(&seq) else { return };
+        self.news.push(News { position, seq, state: job.state });
+        // Who watches a batch sees how far it has come.
+        let completing = job.batch_of().filter(|_| !is_live(job.state));
+        if let Some(seq) = completing.filter(|seq| self.is_blocked(*seq)) {
+            self.news.push(News { position, seq, state: JobState::Blocked });
         }
     }
 
