@@ -9,6 +9,7 @@ use rialto_proto::v1::{
 use rialto_server::auth::Right;
 use rialto_tests::{
     access::{AN_HOUR, demand_tokens, grant, token},
+    eventually,
     jobs::{NAMESPACE, Producer, TestWorker, body, completed, failed, hello, job, subscription},
     node::TestNode,
     reason,
@@ -219,4 +220,29 @@ async fn a_message_that_is_too_large_ends_a_workers_stream_and_says_so() {
     let lease = worker.next().await;
     worker.say_settled(&lease.token, completed(&"x".repeat(2 << 20))).await;
     assert_eq!(reason(&worker.end().await.unwrap_err()), "PAYLOAD_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn metrics_tell_how_many_jobs_are_where() {
+    let (node, producer) = start().await;
+    let mut worker = TestWorker::start(&node, "mail", 1).await;
+    for id in ["a", "b", "c"] {
+        producer.enqueue(job(id, "")).await;
+    }
+    let lease = worker.next().await;
+    worker.settle(&lease.token, completed("")).await;
+    worker.next().await;
+    let metrics = [
+        ("rialto_jobs_enqueued_total", 3),
+        ("rialto_jobs_ended_total{state=\"COMPLETED\"}", 1),
+        ("rialto_jobs{state=\"COMPLETED\"}", 1),
+        ("rialto_jobs{state=\"RUNNING\"}", 1),
+        ("rialto_jobs{state=\"WAITING\"}", 1),
+        ("rialto_workers", 1),
+    ];
+    for (name, expected) in metrics {
+        eventually(name, async || node.metric(name).await == expected).await;
+    }
+    drop(worker);
+    eventually("the worker is gone", async || node.metric("rialto_workers").await == 0).await;
 }

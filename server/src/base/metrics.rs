@@ -20,6 +20,13 @@ pub struct CauseLabel {
     pub cause: &'static str,
 }
 
+/// Label of where a job is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StateLabel {
+    /// Name of the state, as in the proto without its prefix.
+    pub state: &'static str,
+}
+
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])* $field:ident: $kind:ty = $name:literal,)*) => {
         /// The node's metrics. Cheap to count; read by [`Metrics::exposition`].
@@ -83,6 +90,14 @@ metrics! {
     replies_outstanding: Gauge = "replies_outstanding",
     /// Room watches that are open.
     watches: Gauge = "watches",
+    /// Jobs that are kept, by state.
+    jobs: Family<StateLabel, Gauge> = "jobs",
+    /// Jobs that were put into queues.
+    jobs_enqueued: Counter = "jobs_enqueued",
+    /// Jobs that have ended or are dead, by state.
+    jobs_ended: Family<StateLabel, Counter> = "jobs_ended",
+    /// Workers whose streams are open.
+    workers: Gauge = "workers",
     /// Revocations that are in force.
     revocations: Gauge = "revocations",
     /// Other nodes that are known.

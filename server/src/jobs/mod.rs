@@ -5,6 +5,7 @@
 pub mod bells;
 pub mod engine;
 pub mod shard;
+mod tally;
 pub mod watches;
 pub mod worker;
 

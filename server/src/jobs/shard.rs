@@ -16,12 +16,14 @@ use rialto_proto::v1::{Durability, JobState};
 use super::{
     bells::{Bell, Bells, QueueName},
     engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq},
+    tally::Tally,
     watches::{Watch, Watches},
 };
 use crate::{
     base::{
         clock::{self, Instant},
         hash::{HashMap, Hashing},
+        metrics::Metrics,
         refusal::Refusal,
         tasks,
     },
@@ -52,6 +54,7 @@ pub struct Shard {
     streams: Mutex<HashMap<u64, Arc<Stream>>>,
     /// What is due next may be due earlier, or the log may be worth cleaning.
     changed: Notify,
+    tally: Tally,
     /// The same moment twice. Time goes on from there whatever becomes of the clock.
     origin: (Instant, u64),
 }
@@ -95,10 +98,17 @@ impl fmt::Debug for Shard {
 
 impl Shard {
     /// Takes up the jobs of a log. Waits for the disk.
-    pub fn open(number: u32, log: Arc<dyn Log>, limits: EngineLimits) -> Result<Self, OpenError> {
+    pub fn open(
+        number: u32,
+        log: Arc<dyn Log>,
+        limits: EngineLimits,
+        metrics: &Metrics,
+    ) -> Result<Self, OpenError> {
         let origin = (clock::now(), clock::unix_ms(clock::wall()));
         let now = Now { ms: origin.1, log: &*log, chance: &clock::random_u64 };
-        let engine = Engine::open(number, limits, origin.0, &now)?;
+        let mut engine = Engine::open(number, limits, origin.0, &now)?;
+        let tally = Tally::new(metrics);
+        tally.count(&mut engine, &[]);
         Ok(Self {
             engine: Mutex::new(engine),
             log,
@@ -110,6 +120,7 @@ impl Shard {
             to_follow: Notify::new(),
             streams: Mutex::default(),
             changed: Notify::new(),
+            tally,
             origin,
         })
     }
@@ -234,7 +245,8 @@ impl Shard {
         if news.is_empty() {
             return;
         }
-        let engine = self.engine.lock();
+        let mut engine = self.engine.lock();
+        self.tally.count(&mut engine, news);
         let mut watches = self.watches.lock();
         for News { seq, state, .. } in news {
             if engine.is_noticed(*seq) {
@@ -336,8 +348,9 @@ impl Shard {
     /// A worker's stream is here. One of the same session before ends.
     pub fn stream(&self, worker: u64) -> Arc<Stream> {
         let stream = Arc::new(Stream::default());
-        if let Some(before) = self.streams.lock().insert(worker, Arc::clone(&stream)) {
-            before.replaced.cancel();
+        match self.streams.lock().insert(worker, Arc::clone(&stream)) {
+            Some(before) => before.replaced.cancel(),
+            None => drop(self.tally.workers.inc()),
         }
         self.ask(|engine, _| engine.worker_back(worker));
         stream
@@ -349,6 +362,7 @@ impl Shard {
         if streams.get(&worker).is_some_and(|present| Arc::ptr_eq(present, stream)) {
             streams.remove(&worker);
             drop(streams);
+            self.tally.workers.dec();
             self.ask(|engine, now| engine.worker_away(now.ms, worker));
         }
     }

@@ -70,13 +70,13 @@ pub enum StorageError {
 
 /// Opens the log under the data directory, or one in memory where there is no such directory or where the nodes of a cluster
 /// keep everything together, and takes up what it holds.
-pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<Stored, StorageError> {
+pub(super) async fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Stored, StorageError> {
     let namespaces_max = config.limits.node.namespaces_max;
     let gauge = metrics.namespaces.clone();
     let namespaces = Arc::new(Namespaces::new(&config.namespaces, namespaces_max, gauge));
     let alone = config.cluster.nats.is_empty();
     let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.clone());
-    let of = Arc::clone(&namespaces);
+    let (of, metrics) = (Arc::clone(&namespaces), Arc::clone(metrics));
     let limits = EngineLimits {
         bytes_max: config.limits.node.jobs_bytes_max,
         queues_max: config.limits.node.queues_max,
@@ -91,16 +91,20 @@ pub(super) async fn open(config: &Config, metrics: &Metrics) -> Result<Stored, S
         let options = LocalOptions { segment_bytes: REVOCATIONS_SEGMENT_BYTES, ..LocalOptions::default() };
         let revocations =
             LogMap::open(open_log(folder.as_ref().map(|data| data.join(REVOCATIONS)), &options)?)?;
-        let jobs = alone.then(|| open_jobs(folder, limits)).transpose()?.map(Arc::new);
+        let jobs = alone.then(|| open_jobs(folder, limits, &metrics)).transpose()?.map(Arc::new);
         Ok::<_, StorageError>((Arc::new(histories), log, revocations, jobs))
     });
     let (histories, log, revocations, jobs) = opened.await??;
     Ok(Stored { namespaces, histories, log, revocations, jobs })
 }
 
-fn open_jobs(folder: Option<PathBuf>, limits: EngineLimits) -> Result<Shard, StorageError> {
+fn open_jobs(
+    folder: Option<PathBuf>,
+    limits: EngineLimits,
+    metrics: &Metrics,
+) -> Result<Shard, StorageError> {
     let log = open_log(folder.map(|data| data.join(JOBS)), &LocalOptions::default())?;
-    Ok(Shard::open(0, log, limits)?)
+    Ok(Shard::open(0, log, limits, metrics)?)
 }
 
 fn open_log(folder: Option<PathBuf>, options: &LocalOptions) -> Result<Arc<dyn Log>, StorageError> {

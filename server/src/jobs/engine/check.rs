@@ -32,6 +32,10 @@ impl Engine {
             self.jobs.iter().filter(|(_, job)| job.is_unnotified()).map(|(seq, _)| *seq).collect();
         assert_eq!(unnotified, self.unnotified);
         assert_eq!(timers, self.timers);
+        for state in [JobState::Waiting, JobState::Running, JobState::Completed, JobState::Blocked] {
+            let count = self.jobs.values().filter(|job| job.state == state).count();
+            assert_eq!(self.count(state) as usize, count, "{state:?}");
+        }
         self.check_batches();
         bytes += self.check_schedules();
         assert_eq!(bytes, self.bytes);

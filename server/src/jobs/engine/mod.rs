@@ -47,7 +47,14 @@ use std::{
 
 use rialto_proto::v1::JobState;
 
-use self::{batches::Batches, job::Job, queue::Queue, record::Kind, schedules::Due, workers::Workers};
+use self::{
+    batches::Batches,
+    job::Job,
+    queue::{Counts, Queue},
+    record::Kind,
+    schedules::Due,
+    workers::Workers,
+};
 pub use self::{
     chains::FollowUp,
     job::is_live,
@@ -168,6 +175,10 @@ pub struct Engine {
     written: VecDeque<(Position, Seq)>,
     /// Bytes of all jobs together.
     bytes: u64,
+    /// How many jobs there are in each state, in all queues.
+    counts: Counts,
+    /// Jobs that were put in, since it was asked last.
+    put_count: u64,
     news: Vec<News>,
     /// Queues that somebody might get a job of, who could not before.
     told: Vec<QueueIndex>,
@@ -200,11 +211,23 @@ impl Engine {
             last: Position(0),
             written: VecDeque::new(),
             bytes: 0,
+            counts: Counts::default(),
+            put_count: 0,
             news: Vec::new(),
             told: Vec::new(),
             origin: (at, ms),
             ms,
         }
+    }
+
+    /// How many jobs are in a state.
+    pub fn count(&self, state: JobState) -> u32 {
+        self.counts.of(state)
+    }
+
+    /// How many jobs were put in since it was asked last.
+    pub fn take_put_count(&mut self) -> u64 {
+        std::mem::take(&mut self.put_count)
     }
 
     /// What has changed since it was asked last.

@@ -173,6 +173,7 @@ impl Engine {
         let Some(job) = self.jobs.get_mut(&seq) else { return };
         let Some(queue) = self.queues.get_mut(job.queue.0 as usize).and_then(Option::as_mut) else { return };
         queue.counts.take(job.state);
+        self.counts.take(job.state);
         self.timers.remove(&(job.timer_ms, seq));
         self.unnotified.remove(&seq);
         self.unfollowed.remove(&seq);
@@ -209,6 +210,7 @@ impl Engine {
         let is_pinned = is_batched || job.is_unfollowed() || job.is_unnotified();
         let Some(queue) = self.queues.get_mut(job.queue.0 as usize).and_then(Option::as_mut) else { return };
         queue.counts.add(job.state);
+        self.counts.add(job.state);
         job.timer_ms = match job.state {
             _ if is_pinned => 0,
             JobState::Delayed | JobState::Running => job.until_ms,

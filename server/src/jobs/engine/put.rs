@@ -74,6 +74,7 @@ impl Engine {
         let seq = Seq(record.seq);
         let position = self.write(now, Kind::Job(Box::new(record)))?;
         self.note(position, seq);
+        self.put_count += 1;
         Ok(position)
     }
 

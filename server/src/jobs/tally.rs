@@ -1,0 +1,60 @@
+//! What metrics say of the jobs of one shard.
+
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use rialto_proto::v1::JobState;
+
+use super::{
+    engine::{Engine, News},
+    is_live,
+};
+use crate::base::metrics::{Metrics, StateLabel};
+
+/// All states in which a job can be.
+const STATES: [JobState; 9] = [
+    JobState::Delayed,
+    JobState::Waiting,
+    JobState::Running,
+    JobState::Completed,
+    JobState::Dead,
+    JobState::Cancelled,
+    JobState::Expired,
+    JobState::Discarded,
+    JobState::Blocked,
+];
+
+/// The metrics of a shard.
+#[derive(Debug)]
+pub(super) struct Tally {
+    jobs: Family<StateLabel, Gauge>,
+    enqueued: Counter,
+    ended: Family<StateLabel, Counter>,
+    /// Streams of workers.
+    pub(super) workers: Gauge,
+}
+
+impl Tally {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        Self {
+            jobs: metrics.jobs.clone(),
+            enqueued: metrics.jobs_enqueued.clone(),
+            ended: metrics.jobs_ended.clone(),
+            workers: metrics.workers.clone(),
+        }
+    }
+
+    /// What has changed in an engine is durable.
+    pub(super) fn count(&self, engine: &mut Engine, news: &[News]) {
+        self.enqueued.inc_by(engine.take_put_count());
+        for News { state, .. } in news.iter().filter(|news| !is_live(news.state)) {
+            self.ended.get_or_create(&label(*state)).inc();
+        }
+        for state in STATES {
+            self.jobs.get_or_create(&label(state)).set(engine.count(state).into());
+        }
+    }
+}
+
+fn label(state: JobState) -> StateLabel {
+    let name = state.as_str_name();
+    StateLabel { state: name.strip_prefix("JOB_STATE_").unwrap_or(name) }
+}
