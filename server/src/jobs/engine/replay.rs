@@ -24,6 +24,7 @@ impl Engine {
         engine.durable = now.log.progress().borrow().durable;
         engine.is_replaying = false;
         engine.release_batches();
+        engine.schedule_all();
         engine.all_away(now.ms);
         engine.news.clear();
         Ok(engine)

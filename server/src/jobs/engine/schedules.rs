@@ -170,8 +170,22 @@ impl Engine {
         self.schedules_due.remove(&Due { ms: schedule.due_ms, index, id: Arc::clone(id) });
     }
 
-    /// Notes when a schedule is due next.
+    /// The log is read: notes when each schedule is due next.
+    pub(super) fn schedule_all(&mut self) {
+        let indices = self.queue_names.values().flat_map(|names| names.values().copied());
+        let queues: Vec<QueueIndex> = indices.collect();
+        for index in queues {
+            let ids: Vec<Arc<str>> =
+                self.queue(index).into_iter().flat_map(|queue| queue.schedules.keys().cloned()).collect();
+            ids.iter().for_each(|id| self.schedule_next(index, id));
+        }
+    }
+
+    /// Notes when a schedule is due next; once, while the log is read, when that is done.
     fn schedule_next(&mut self, index: QueueIndex, id: &Arc<str>) {
+        if self.is_replaying {
+            return;
+        }
         let next_ms = self.schedule(index, id).and_then(Schedule::next_ms).unwrap_or_default();
         self.schedule_at(index, id, next_ms);
     }
