@@ -45,7 +45,7 @@ for (const [shape, module] of SHAPES) {
     await jobs.closeBatch("all");
     const outcomes = await jobs.enqueue([{ id: "a", batch: "all" }, { id: "b", batch: "all" }]);
     assert.deepEqual(outcomes.map(({ duplicate, error }) => [duplicate, error?.code]), [[true, undefined], [undefined, "OUT_OF_ORDER"]]);
-    assert.equal(outcomes[1].error.reason, "the batch is closed");
+    assert.equal(outcomes[1].error.reason, "batch_id names a batch that is closed");
     assert.equal((await jobs.closeBatch("all")).state, "blocked", "it stays closed");
     await assert.rejects(jobs.closeBatch("a"), code("NOT_FOUND"));
     assert.equal((await jobs.cancel("all")).state, "cancelled");
