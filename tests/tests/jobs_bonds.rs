@@ -223,6 +223,28 @@ async fn a_chain_whose_next_queue_is_full_waits_for_room() {
 }
 
 #[tokio::test]
+async fn very_many_chains_that_wait_for_room_hold_no_other_one_up() {
+    let node = TestNode::start().await;
+    let (producer, full) = (Producer::new(&node, "mail").await, Producer::new(&node, "full").await);
+    full.set(QueueSettings { jobs_max: 1, ..QueueSettings::default() }).await;
+    full.enqueue(job("in-the-way", "")).await;
+    let mut worker = TestWorker::start(&node, "mail", 200).await;
+    let chained = |id: &str, queue: &str| NewJob {
+        chain: vec![ChainedJob { queue: queue.to_owned(), job: Some(job("", "")) }],
+        ..job(id, "")
+    };
+    let mut jobs: Vec<NewJob> = (0..150).map(|n| chained(&n.to_string(), "full")).collect();
+    jobs.push(chained("last", "free"));
+    producer.enqueue_all(jobs).await.expect("they are taken");
+    for _ in 0..151 {
+        let lease = worker.next().await;
+        worker.settle(&lease.token, completed("")).await;
+    }
+    let mut other = TestWorker::start(&node, "free", 1).await;
+    other.next().await;
+}
+
+#[tokio::test]
 async fn a_schedule_puts_its_job_in_for_each_time_until_it_is_deleted() {
     let folder = folder();
     let node = TestNode::keeping(folder.path()).await;

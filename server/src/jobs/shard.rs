@@ -237,6 +237,7 @@ impl Shard {
             // Who does not wait any more need not be told.
             answer.send(outcome).ok();
         }
+        self.tally.count(&mut self.engine.lock(), &news);
         self.tell(&news);
     }
 
@@ -245,8 +246,7 @@ impl Shard {
         if news.is_empty() {
             return;
         }
-        let mut engine = self.engine.lock();
-        self.tally.count(&mut engine, news);
+        let engine = self.engine.lock();
         let mut watches = self.watches.lock();
         for News { seq, state, .. } in news {
             if engine.is_noticed(*seq) {
@@ -269,12 +269,13 @@ impl Shard {
         self.to_follow.notify_one();
     }
 
-    /// Jobs of which rooms are to be told: those that have ended until that is noted by [`Engine::notified`], others once.
+    /// Jobs of which rooms are to be told: some of those that have ended, behind one, until that is noted by [`Engine::notified`], others once.
+    /// None when there are none behind `after`; from the beginning it waits for some.
     ///
     /// *Cancel safety*: none; what was taken out is not told.
-    pub async fn notices(&self) -> Vec<Notice> {
+    pub async fn notices(&self, after: Seq) -> Vec<Notice> {
         loop {
-            let ended = self.ask(|engine, _| (engine.notices(STEP_MAX), engine.last()));
+            let ended = self.ask(|engine, _| (engine.notices(after, STEP_MAX), engine.last()));
             let ended = self.once_durable(ended).await;
             let passing = std::mem::take(&mut *self.noticed.lock());
             let passing = passing.into_iter().filter_map(|(seq, state)| {
@@ -282,21 +283,22 @@ impl Shard {
                 (notice.job.state() == state).then_some(notice)
             });
             let notices: Vec<Notice> = passing.chain(ended).collect();
-            if !notices.is_empty() {
+            if !notices.is_empty() || after > Seq(0) {
                 return notices;
             }
             self.to_notify.notified().await;
         }
     }
 
-    /// Jobs that follow in chains, each until that is noted by [`Engine::followed`].
+    /// Jobs that follow in chains, some behind one that is followed, each until that is noted by [`Engine::followed`].
+    /// None when there are none behind `after`; from the beginning it waits for some.
     ///
     /// *Cancel safety*: nothing is lost.
-    pub async fn follow_ups(&self) -> Vec<FollowUp> {
+    pub async fn follow_ups(&self, after: Seq) -> Vec<FollowUp> {
         loop {
-            let follow_ups = self.ask(|engine, _| (engine.follow_ups(STEP_MAX), engine.last()));
+            let follow_ups = self.ask(|engine, _| (engine.follow_ups(after, STEP_MAX), engine.last()));
             let follow_ups = self.once_durable(follow_ups).await;
-            if !follow_ups.is_empty() {
+            if !follow_ups.is_empty() || after > Seq(0) {
                 return follow_ups;
             }
             self.to_follow.notified().await;

@@ -6,7 +6,7 @@ use rialto_proto::v1::NewJob;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Engine, Now, Seq,
+    Engine, Now, Seq, behind,
     record::{Kind, SeqRecord},
 };
 use crate::{base::text::write_base32, log::LogError};
@@ -25,9 +25,9 @@ pub struct FollowUp {
 }
 
 impl Engine {
-    /// Jobs that are to be put in, the first of them. Each is said again until [`Engine::followed`].
-    pub fn follow_ups(&self, count_max: usize) -> Vec<FollowUp> {
-        self.unfollowed.iter().take(count_max).filter_map(|seq| self.follow_up(*seq)).collect()
+    /// Jobs that are to be put in, the first of them behind one. Each is said again until [`Engine::followed`].
+    pub fn follow_ups(&self, after: Seq, count_max: usize) -> Vec<FollowUp> {
+        behind(&self.unfollowed, after).take(count_max).filter_map(|seq| self.follow_up(*seq)).collect()
     }
 
     fn follow_up(&self, seq: Seq) -> Option<FollowUp> {

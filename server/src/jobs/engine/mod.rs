@@ -41,6 +41,7 @@ mod workers;
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
@@ -341,6 +342,11 @@ impl Engine {
             self.told.push(index);
         }
     }
+}
+
+/// Those of a set that come behind one.
+fn behind(set: &BTreeSet<Seq>, after: Seq) -> impl Iterator<Item = &Seq> {
+    set.range((Bound::Excluded(after), Bound::Unbounded))
 }
 
 #[cfg(test)]

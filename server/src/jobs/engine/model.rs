@@ -132,7 +132,7 @@ impl Bench {
             Step::Follow { noted } => self.follow(noted)?,
             Step::Schedule { queue, seconds, one_live } => self.schedule(queue, seconds, one_live),
             Step::Notify => {
-                for notice in self.engine.notices(3) {
+                for notice in self.engine.notices(Seq(0), 3) {
                     prop_assert!(!is_live(notice.job.state()));
                     now!(self, |engine, now| engine.notified(&now, notice.seq)).ok();
                 }

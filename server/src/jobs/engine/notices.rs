@@ -5,7 +5,7 @@
 use rialto_proto::v1::{Job, JobNotify, JobState};
 
 use super::{
-    Engine, Now, Seq,
+    Engine, Now, Seq, behind,
     job::is_live,
     record::{Kind, SeqRecord},
 };
@@ -23,9 +23,9 @@ pub struct Notice {
 }
 
 impl Engine {
-    /// Ended jobs of which rooms were not told, the first of them.
-    pub fn notices(&self, count_max: usize) -> Vec<Notice> {
-        self.unnotified.iter().take(count_max).filter_map(|seq| self.notice(*seq)).collect()
+    /// Ended jobs of which rooms were not told, the first of them behind one.
+    pub fn notices(&self, after: Seq, count_max: usize) -> Vec<Notice> {
+        behind(&self.unnotified, after).take(count_max).filter_map(|seq| self.notice(*seq)).collect()
     }
 
     /// What is to be told of a job as it is now.

@@ -2,7 +2,7 @@
 
 use rialto_proto::v1::{JobBody, JobNotify, JobState, NewJob, QueueSettings, Schedule, job_body::Body};
 
-use super::{Engine, EngineLimits, Now, Order, late_log::LateLog, settings::duration};
+use super::{Engine, EngineLimits, Now, Order, Seq, late_log::LateLog, settings::duration};
 use crate::{
     base::{clock, limits::LOG_CLEAN_WRITE_BYTES},
     log::{Log, Position},
@@ -91,7 +91,7 @@ impl Prompt {
     }
 
     fn names(&self) -> Vec<String> {
-        let (mut jobs, _) = self.engine.list(QUEUE, &super::Filter::default(), super::Seq(u64::MAX), 100);
+        let (mut jobs, _) = self.engine.list(QUEUE, &super::Filter::default(), Seq(u64::MAX), 100);
         jobs.reverse();
         jobs.into_iter().map(|job| job.job_id).collect()
     }
@@ -176,7 +176,7 @@ fn a_job_is_kept_until_the_rooms_are_told_how_it_has_ended() {
     bench.put(1_000, NewJob { notify: vec![JobNotify::default()], ..job("a") });
     bench.cancel(1_000, "a");
     bench.at(9_000, |_, _| ());
-    let notices = bench.engine.notices(8);
+    let notices = bench.engine.notices(Seq(0), 8);
     assert_eq!(notices.len(), 1);
     bench.at(9_000, |engine, now| engine.notified(now, notices[0].seq)).unwrap();
     bench.at(9_001, |_, _| ());

@@ -1,36 +1,31 @@
 //! Putting in what follows in chains.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use tokio::time::sleep;
-
+use super::rounds::Rounds;
 use crate::{
     base::refusal::Retry,
     jobs::{FollowUp, Shard},
     router::Router,
 };
 
-/// The wait before what was not taken is put in again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 impl Router {
     /// Puts in the next jobs of chains, until the node stops.
     pub(super) async fn run_chains(&self, shard: &Arc<Shard>) {
-        loop {
-            let follow_ups = tokio::select! {
-                () = self.tasks.stopping().cancelled() => return,
-                follow_ups = shard.follow_ups() => follow_ups,
-            };
-            let mut all = true;
-            for follow_up in follow_ups {
-                all &= self.put_next(shard, follow_up).await;
-            }
-            if !all {
-                tokio::select! {
-                    () = self.tasks.stopping().cancelled() => return,
-                    () = sleep(AGAIN_AFTER) => {}
+        let rounds = async {
+            let mut rounds = Rounds::new();
+            loop {
+                let follow_ups = shard.follow_ups(rounds.after).await;
+                let last = follow_ups.last().map(|follow_up| follow_up.seq);
+                for follow_up in follow_ups {
+                    rounds.note(self.put_next(shard, follow_up).await);
                 }
+                rounds.go_on(last).await;
             }
+        };
+        tokio::select! {
+            () = self.tasks.stopping().cancelled() => {}
+            () = rounds => {}
         }
     }
 

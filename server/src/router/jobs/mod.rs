@@ -5,6 +5,7 @@ mod chains;
 pub mod control;
 pub mod looking;
 mod notices;
+mod rounds;
 pub mod schedules;
 pub mod work;
 

@@ -1,39 +1,38 @@
 //! Telling rooms what becomes of jobs.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rialto_proto::v1::{Content, JobNotify, PublishRequest, RefusalCode, Target, content::Body};
-use tokio::time::sleep;
+
+use super::rounds::Rounds;
 
 use crate::{
     auth::Identity,
     base::refusal::{Refusal, Retry},
-    jobs::{Notice, Shard},
+    jobs::{Notice, Shard, is_live},
     router::Router,
     wire::{command::Emit, job_json::job_json},
 };
 
-/// The wait before what was not taken is told again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 impl Router {
     /// Tells rooms what becomes of jobs, until the node stops.
     pub(super) async fn run_notices(&self, shard: &Arc<Shard>) {
-        loop {
-            let notices = tokio::select! {
-                () = self.tasks.stopping().cancelled() => return,
-                notices = shard.notices() => notices,
-            };
-            let mut all = true;
-            for notice in notices {
-                all &= self.tell_of_job(shard, notice).await;
-            }
-            if !all {
-                tokio::select! {
-                    () = self.tasks.stopping().cancelled() => return,
-                    () = sleep(AGAIN_AFTER) => {}
+        let rounds = async {
+            let mut rounds = Rounds::new();
+            loop {
+                let notices = shard.notices(rounds.after).await;
+                // Those on their way are told once, in no round.
+                let ended = notices.iter().rfind(|notice| !is_live(notice.job.state()));
+                let last = ended.map(|notice| notice.seq);
+                for notice in notices {
+                    rounds.note(self.tell_of_job(shard, notice).await);
                 }
+                rounds.go_on(last).await;
             }
+        };
+        tokio::select! {
+            () = self.tasks.stopping().cancelled() => {}
+            () = rounds => {}
         }
     }
 

@@ -68,7 +68,7 @@ impl Bench {
 
     /// Puts in what follows in chains, some of it again because it was not noted.
     pub(super) fn follow(&mut self, noted: bool) -> Result<(), TestCaseError> {
-        for FollowUp { seq, queue, job, .. } in self.engine.follow_ups(3) {
+        for FollowUp { seq, queue, job, .. } in self.engine.follow_ups(Seq(0), 3) {
             let put = now!(self, |engine, now| engine.put(&now, NAMESPACE, &queue, job.clone()));
             let Ok(put) = put else { return Ok(()) };
             prop_assert_eq!(&put.job_id, &job.job_id);
@@ -90,7 +90,7 @@ impl Bench {
 
     /// After a job that is completed comes the next one of its chain.
     pub(super) fn check_chains(&self) -> Result<(), TestCaseError> {
-        prop_assert_eq!(self.engine.follow_ups(10), Vec::new());
+        prop_assert_eq!(self.engine.follow_ups(Seq(0), 10), Vec::new());
         for (seq, next) in &self.chained {
             let Some(job) = self.engine.job_by_seq(Seq(*seq)) else { continue };
             if job.state() == JobState::Completed {
