@@ -50,8 +50,8 @@ NODES_SKIPPED := a_second_node_on_the_same_folder_does_not_start a_history_in_me
 	a_session_comes_back_to_a_restarted_node what_is_said_while_the_node_is_away_arrives_when_it_is_back \
 	each_of_two_senders_in_one_window_hears_only_the_other a_session_waits_for_so_many_answers_in_all_and_no_more
 nodes-tests: tools
-	RIALTO_TEST_NODES=3 cargo test --locked -p rialto-tests $(addprefix --test ,$(NODES_TESTS)) -- $(addprefix --skip ,$(NODES_SKIPPED))
-	RIALTO_TEST_NODES=2 cargo test --locked -p rialto-tests $(addprefix --test ,$(TWO_NODES_TESTS)) -- $(addprefix --skip ,$(NODES_SKIPPED))
+	RIALTO_TEST_NODES=3 cargo test --locked --workspace $(addprefix --test ,$(NODES_TESTS)) -- $(addprefix --skip ,$(NODES_SKIPPED))
+	RIALTO_TEST_NODES=2 cargo test --locked --workspace $(addprefix --test ,$(TWO_NODES_TESTS)) -- $(addprefix --skip ,$(NODES_SKIPPED))
 
 # The TypeScript client, the pages, and real Chromium pages against the binary that `rust-tests` has built.
 node-tests: tools
@@ -63,9 +63,10 @@ node-tests: tools
 deploy-tests: tools
 	cd tests/deploy && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test -vet=off -count=1 ./...
 
+# The whole workspace is named because Cargo would build every dependency again for the features of one package alone.
 lan-tests: tools ## three nodes and three servers of NATS on machines of their own, killed and cut off: needs root, five minutes
-	cargo build --locked -p rialto-server --bin rialto
-	cargo test --locked -p rialto-tests --features lan --test cluster_lan_kills --test cluster_lan_partitions -- --nocapture
+	cargo build --locked --workspace --bin rialto
+	cargo test --locked --workspace --features rialto-tests/lan --test cluster_lan_kills --test cluster_lan_partitions -- --nocapture
 
 deny: ## licences, sources and bans of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
