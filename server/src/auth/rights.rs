@@ -16,6 +16,8 @@
 //! * Where `*` follows, as in `dm-{user}-*`, a character must stand right after `{user}`, and for users whose names
 //!   hold that character the pattern matches nothing: `a` would otherwise reach the rooms `dm-a-b-…` of user `a-b`.
 
+mod granted;
+
 use std::{sync::Arc, time::SystemTime};
 
 use crate::base::{

@@ -40,6 +40,11 @@ impl Pattern {
         if self.open { name.starts_with(&*self.text) } else { name == &*self.text }
     }
 
+    /// The name, or the beginning of names.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether every name is meant.
     pub fn is_all(&self) -> bool {
         self.open && self.text.is_empty()

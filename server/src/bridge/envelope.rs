@@ -7,8 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use rialto_proto::{
     node::{
-        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Members, Question, QuestionDone, Relay,
-        Request, Response, RoomChange, RoomCounts, envelope::What,
+        Answer, Envelope, Errand, ErrandDone, Fanout, FanoutClass, Members, Piece, Question, QuestionDone,
+        Relay, Request, Response, RoomChange, RoomCounts, envelope::What,
     },
     v1,
 };
@@ -101,6 +101,12 @@ pub enum Word {
     ErrandDone(Box<ErrandDone>),
     /// What a session is told that has moved here. What is in it is checked by whoever passes it on.
     Relay(Box<Relay>),
+    /// A piece of something for whoever keeps a queue. What is in it is checked by whoever carries it out.
+    JobCall(Piece),
+    /// A piece of what becomes of that.
+    JobAnswer(Piece),
+    /// Nobody waits for it any more.
+    CallGivenUp(u64),
 }
 
 /// A change in the keyed state of a room.
@@ -230,6 +236,9 @@ impl Word {
             What::Errand(errand) => Self::Errand(Box::new(errand)),
             What::ErrandDone(done) => Self::ErrandDone(Box::new(done)),
             What::Relay(relay) => Self::Relay(Box::new(relay)),
+            What::JobCall(piece) => Self::JobCall(piece),
+            What::JobAnswer(piece) => Self::JobAnswer(piece),
+            What::CallGivenUp(given_up) => Self::CallGivenUp(given_up.call),
             _ => return Err(malformed("it is not for one node")),
         })
     }

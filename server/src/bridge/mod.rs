@@ -35,8 +35,8 @@ use futures_util::stream::{BoxStream, SelectAll};
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
-        Announce, Answer, Errand, ErrandDone, Fanout, GiveUp, Members, Question, QuestionDone, Relay,
-        Request, Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
+        Announce, Answer, CallGivenUp, Errand, ErrandDone, Fanout, GiveUp, Members, Piece, Question,
+        QuestionDone, Relay, Request, Response, RoomChange, RoomCounts, StateChange, envelope::What, errand,
     },
     v1::{Event, RepliesDone, ReplyItem, RoomPosition, StateEntry},
 };
@@ -108,8 +108,7 @@ impl Bridge {
         let (outgoing, waiting) = Outgoing::new();
         let inbox =
             Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
-        let state = link.state();
-        let ends = Ends { inbox, waiting, link };
+        let (state, ends) = (link.state(), Ends { inbox, waiting, link });
         let (cluster, nodes) = (cluster.to_owned(), Mutex::default());
         (Self { node, cluster, state, interest, outgoing, nodes }, ends)
     }
@@ -198,6 +197,21 @@ impl Bridge {
     /// Tells a node what became of what it has asked.
     pub fn errand_done(&self, node: NodeId, done: ErrandDone) {
         self.say_beside(&[Place::Node(node)], &What::ErrandDone(done));
+    }
+
+    /// Asks a node that keeps a queue, a piece at a time. False when there was no room for it.
+    pub fn call_jobs(&self, node: NodeId, piece: Piece) -> bool {
+        self.say_beside(&[Place::Node(node)], &What::JobCall(piece)) == 0
+    }
+
+    /// Answers that. False when there was no room.
+    pub fn answer_jobs(&self, node: NodeId, piece: Piece) -> bool {
+        self.say_beside(&[Place::Node(node)], &What::JobAnswer(piece)) == 0
+    }
+
+    /// Tells a node that nobody waits for a call any more.
+    pub fn give_up_call(&self, node: NodeId, call: u64) {
+        self.say_beside(&[Place::Node(node)], &What::CallGivenUp(CallGivenUp { call }));
     }
 
     /// Asks the receivers of an event on one other node. That node says in the end that it is done.

@@ -106,6 +106,18 @@ pub(super) fn bearer(metadata: &MetadataMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
+/// A time that a client has asked for, or less when it does not wait so long. What is no time stays what it is.
+pub(super) fn within(
+    asked: Option<prost_types::Duration>,
+    waits: Option<Duration>,
+) -> Option<prost_types::Duration> {
+    let Some(waits) = waits else { return asked };
+    match asked.map(Duration::try_from) {
+        Some(Ok(time)) if time > waits => prost_types::Duration::try_from(waits).ok(),
+        _ => asked,
+    }
+}
+
 /// What `grpc-timeout` allows; the edge has refused a malformed one.
 pub(super) fn deadline(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;

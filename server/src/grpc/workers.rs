@@ -14,14 +14,17 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
     attach,
-    messaging::{bearer, deadline, identity},
+    messaging::{bearer, deadline, identity, within},
     services::worker_service_server::WorkerService,
     status,
 };
 use crate::{
     auth::Identity,
     base::refusal::Refusal,
-    router::{Router, jobs::work::Working},
+    router::{
+        Router,
+        jobs::working::{Word, Working},
+    },
 };
 
 /// Frames that wait for a worker to read them.
@@ -76,20 +79,23 @@ impl WorkerService for Workers {
     async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseResponse>, Status> {
         let identity = identity(&self.router, request.metadata())?;
         let deadline = deadline(request.metadata());
-        let leases = self.router.lease(&identity, request.into_inner(), deadline).await;
-        leases.map(|leases| Response::new(LeaseResponse { leases })).map_err(|refusal| self.refused(refusal))
+        let mut request = request.into_inner();
+        // So that what is given has time to arrive.
+        request.wait = within(request.wait, deadline.map(|deadline| deadline.mul_f32(0.8)));
+        let leases = self.router.call_queue(&identity, request).await;
+        leases.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 
     async fn settle(&self, request: Request<SettleRequest>) -> Result<Response<SettleResponse>, Status> {
         let identity = self.settler(request.metadata())?;
-        let settling = self.router.settle(&identity, request.into_inner());
-        Ok(Response::new(settling.map_err(|refusal| self.refused(refusal))?.outcome().await))
+        let settled = self.router.settle(&identity, request.into_inner()).await;
+        settled.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 
     async fn extend(&self, request: Request<ExtendRequest>) -> Result<Response<ExtendResponse>, Status> {
         let identity = self.settler(request.metadata())?;
-        let extending = self.router.extend(&identity, request.into_inner());
-        Ok(Response::new(extending.map_err(|refusal| self.refused(refusal))?.outcome().await))
+        let extended = self.router.extend(&identity, request.into_inner()).await;
+        extended.map(Response::new).map_err(|refusal| self.refused(refusal))
     }
 }
 
@@ -102,8 +108,8 @@ struct Said {
 
 /// What becomes of what a worker has said, when it is durable.
 enum Answer {
-    Settled(Vec<String>, SettleResponse),
-    Extended(Vec<String>, ExtendResponse),
+    Settled(Vec<String>, Result<SettleResponse, Refusal>),
+    Extended(Vec<String>, Result<ExtendResponse, Refusal>),
 }
 
 type Answers = FuturesUnordered<BoxFuture<'static, Answer>>;
@@ -114,19 +120,14 @@ struct Over;
 impl Said {
     async fn converse(&self, mut inbound: Streaming<WorkRequest>) -> Result<(), Status> {
         let hello = self.greeting(&mut inbound).await?;
-        let begun = self.router.begin_work(&self.identity, hello);
+        let begun = self.router.begin_work(&self.identity, hello).await;
         let (mut working, welcome, leases) = begun.map_err(|refusal| self.refused(refusal))?;
         let lapsed = Arc::clone(&self.router).lapsed(self.identity.clone());
-        let stream = Arc::clone(working.stream());
         let stopping = self.router.tasks.stopping().clone();
         tokio::select! {
             biased;
             () = stopping.cancelled() => Err(self.refused(Refusal::draining())),
             refusal = lapsed => Err(self.refused(refusal)),
-            () = stream.replaced.cancelled() => {
-                let reason = "another stream of the same session has taken over";
-                Err(self.refused(Refusal::new(RefusalCode::OutOfOrder, reason)))
-            }
             () = self.frames.closed() => Ok(()),
             worked = self.work(&mut working, welcome, leases, &mut inbound) => worked,
         }
@@ -160,18 +161,6 @@ impl Said {
         let draining = self.router.tasks.draining().clone();
         let mut told = false;
         while !working.is_done() || !answers.is_empty() {
-            let taken = working.take();
-            let is_dry = taken.as_ref().is_ok_and(Vec::is_empty);
-            if let Err(refusal) = &taken {
-                // The log takes nothing at present: the worker is asked for again by whatever comes next.
-                tracing::debug!(%refusal, "no jobs are given out");
-            }
-            if let Some(leases) = taken.ok().filter(|leases| !leases.is_empty())
-                && self.say(Frame::Leases(Leases { leases })).await.is_err()
-            {
-                return Ok(());
-            }
-            let stream = Arc::clone(working.stream());
             tokio::select! {
                 biased;
                 () = draining.cancelled(), if !told => {
@@ -183,29 +172,29 @@ impl Said {
                     }
                 }
                 Some(answer) = answers.next(), if !answers.is_empty() => {
-                    if self.answer(working, answer).await.is_err() {
+                    if self.answer(working, answer).await?.is_err() {
                         return Ok(());
                     }
                 }
-                tokens = stream.cancelling() => {
-                    if self.say(Frame::Cancel(WorkerCancel { tokens })).await.is_err() {
-                        return Ok(());
-                    }
-                }
+                word = working.next() => if self.pass(word).await?.is_err() {
+                    return Ok(());
+                },
                 message = inbound.message(), if answers.len() < ANSWERS_MAX => match message {
-                    Ok(Some(request)) => self.hear(working, request, &answers)?,
+                    Ok(Some(request)) => {
+                        self.hear(working, request, &answers)?;
+                        // What it has settled makes room for more.
+                        tokio::task::consume_budget().await;
+                    }
                     // It settles no more by this stream.
                     Ok(None) => break,
                     Err(status) if attach::lost(&status) => return Ok(()),
                     // What cannot be read would not be the next time either.
                     Err(status) => return Err(status),
                 },
-                () = working.rung(), if is_dry => {}
-                () = std::future::ready(()), if !is_dry => tokio::task::yield_now().await,
             }
         }
         while let Some(answer) = answers.next().await {
-            if self.answer(working, answer).await.is_err() {
+            if self.answer(working, answer).await?.is_err() {
                 break;
             }
         }
@@ -219,15 +208,17 @@ impl Said {
             }
             Some(work_request::Frame::Settle(settle)) => {
                 let tokens: Vec<String> = settle.items.iter().map(|item| item.token.clone()).collect();
-                let settling =
-                    self.router.settle(&self.identity, settle).map_err(|refusal| self.refused(refusal))?;
-                answers.push(Box::pin(async move { Answer::Settled(tokens, settling.outcome().await) }));
+                let (router, identity) = (Arc::clone(&self.router), self.identity.clone());
+                answers.push(Box::pin(async move {
+                    Answer::Settled(tokens, router.settle(&identity, settle).await)
+                }));
             }
             Some(work_request::Frame::Extend(extend)) => {
                 let tokens: Vec<String> = extend.items.iter().map(|item| item.token.clone()).collect();
-                let extending =
-                    self.router.extend(&self.identity, extend).map_err(|refusal| self.refused(refusal))?;
-                answers.push(Box::pin(async move { Answer::Extended(tokens, extending.outcome().await) }));
+                let (router, identity) = (Arc::clone(&self.router), self.identity.clone());
+                answers.push(Box::pin(async move {
+                    Answer::Extended(tokens, router.extend(&identity, extend).await)
+                }));
             }
             Some(work_request::Frame::Drain(_)) => working.drain(),
             Some(work_request::Frame::Hello(_)) => {
@@ -240,15 +231,29 @@ impl Said {
         Ok(())
     }
 
-    async fn answer(&self, working: &mut Working, answer: Answer) -> Result<(), Over> {
+    async fn answer(&self, working: &mut Working, answer: Answer) -> Result<Result<(), Over>, Status> {
         match answer {
             Answer::Settled(tokens, answer) => {
+                let answer = answer.map_err(|refusal| self.refused(refusal))?;
                 working.settled(&tokens, &answer);
-                self.say(Frame::Settled(answer)).await
+                Ok(self.say(Frame::Settled(answer)).await)
             }
             Answer::Extended(tokens, answer) => {
+                let answer = answer.map_err(|refusal| self.refused(refusal))?;
                 working.lost(&tokens, &answer);
-                self.say(Frame::Extended(answer)).await
+                Ok(self.say(Frame::Extended(answer)).await)
+            }
+        }
+    }
+
+    /// Passes on what comes for the worker.
+    async fn pass(&self, word: Word) -> Result<Result<(), Over>, Status> {
+        match word {
+            Word::Leases(leases) => Ok(self.say(Frame::Leases(Leases { leases })).await),
+            Word::Cancel(tokens) => Ok(self.say(Frame::Cancel(WorkerCancel { tokens })).await),
+            Word::Replaced => {
+                let reason = "another stream of the same session has taken over";
+                Err(self.refused(Refusal::new(RefusalCode::OutOfOrder, reason)))
             }
         }
     }

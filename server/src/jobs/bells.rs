@@ -1,8 +1,8 @@
-//! Waking workers: each waits in the rows of its queues, and a queue that has something for somebody wakes the one that has waited
+//! Waking workers: each waits in the row of a queue, and a queue that has something for somebody wakes the one that has waited
 //! longest. Who is woken asks, takes what it can, and so has the next one woken when something is left.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Weak},
 };
 
@@ -14,16 +14,14 @@ use crate::base::hash::HashMap;
 /// A namespace and a queue in it.
 pub type QueueName = (Arc<str>, Arc<str>);
 
-/// Wakes one worker.
+/// Wakes one worker, once, for one queue.
 #[derive(Debug, Default)]
 pub struct Bell {
     rung: Notify,
-    /// In whose rows it stands.
-    rows: Mutex<HashSet<QueueName>>,
 }
 
 impl Bell {
-    /// Waits until one of the queues has rung, or has since it was waited for last.
+    /// Waits until the queue has rung.
     ///
     /// *Cancel safety*: a ring is not lost.
     pub async fn rung(&self) {
@@ -38,11 +36,8 @@ pub(super) struct Bells {
 }
 
 impl Bells {
-    /// A worker waits for a queue, unless it does already. It asks the queue after that once more, so that nothing is missed.
+    /// A worker waits for a queue. It asks the queue after that once more, so that nothing is missed.
     pub(super) fn wait(&self, queue: &QueueName, bell: &Arc<Bell>) {
-        if !bell.rows.lock().insert(queue.clone()) {
-            return;
-        }
         let mut rows = self.rows.lock();
         let row = rows.entry(queue.clone()).or_default();
         // Those at the front who are gone are never woken.
@@ -64,7 +59,6 @@ impl Bells {
             bell
         };
         if let Some(bell) = bell {
-            bell.rows.lock().remove(queue);
             bell.rung.notify_one();
         }
     }
@@ -85,7 +79,6 @@ mod tests {
         let (bells, first, second) = (Bells::default(), Arc::new(Bell::default()), Arc::new(Bell::default()));
         bells.wait(&queue(), &first);
         bells.wait(&queue(), &second);
-        bells.wait(&queue(), &first);
         bells.ring(&queue());
         assert!(first.rung().now_or_never().is_some());
         assert!(second.rung().now_or_never().is_none());

@@ -1,7 +1,15 @@
 //! One shard: an engine with its log. Each question is asked under one lock, with what is due done first; answers that must be
 //! durable wait for the log in its order; workers and watchers are woken when there is something for them.
 
-use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -15,14 +23,17 @@ use rialto_proto::v1::{Durability, JobState};
 
 use super::{
     bells::{Bell, Bells, QueueName},
-    engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq},
+    engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq, Token},
+    polls::{Polled, Polls},
+    streams::{Stream, Streams},
     tally::Tally,
     watches::{Watch, Watches},
 };
 use crate::{
     base::{
         clock::{self, Instant},
-        hash::{HashMap, Hashing},
+        hash::Hashing,
+        ids::NodeId,
         metrics::Metrics,
         refusal::Refusal,
         tasks,
@@ -37,8 +48,21 @@ const STEP_MAX: usize = 64;
 /// Jobs on their way of which rooms are still to be told.
 const NOTICED_MAX: usize = 4_096;
 
+/// What the shards of one node share.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Bounds.
+    pub limits: EngineLimits,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Bytes of the jobs of all of them.
+    pub bytes: Arc<AtomicU64>,
+}
+
 /// An engine with its log.
 pub struct Shard {
+    /// Which.
+    pub number: u32,
     engine: Mutex<Engine>,
     log: Arc<dyn Log>,
     waiting: Mutex<Waiting>,
@@ -50,11 +74,12 @@ pub struct Shard {
     to_notify: Notify,
     /// There may be something to put in for chains.
     to_follow: Notify,
-    /// Workers that are here, by their sessions.
-    streams: Mutex<HashMap<u64, Arc<Stream>>>,
+    streams: Mutex<Streams>,
+    polls: Mutex<Polls>,
     /// What is due next may be due earlier, or the log may be worth cleaning.
     changed: Notify,
     tally: Tally,
+    bytes_of_all: Arc<AtomicU64>,
     /// The same moment twice. Time goes on from there whatever becomes of the clock.
     origin: (Instant, u64),
 }
@@ -64,30 +89,8 @@ pub struct Shard {
 struct Waiting {
     answers: VecDeque<(Position, oneshot::Sender<Result<(), LogError>>)>,
     news: VecDeque<News>,
-}
-
-/// A worker's stream: whom to tell that jobs are to be cancelled.
-#[derive(Debug, Default)]
-pub struct Stream {
-    cancelling: Mutex<Vec<String>>,
-    notify: Notify,
-    /// Another stream of the same session has taken over.
-    pub replaced: CancellationToken,
-}
-
-impl Stream {
-    /// Leases whose jobs are to be cancelled, as they come.
-    ///
-    /// *Cancel safety*: nothing is lost.
-    pub async fn cancelling(&self) -> Vec<String> {
-        loop {
-            let tokens = std::mem::take(&mut *self.cancelling.lock());
-            if !tokens.is_empty() {
-                return tokens;
-            }
-            self.notify.notified().await;
-        }
-    }
+    /// Nothing becomes durable any more here.
+    closed: bool,
 }
 
 impl fmt::Debug for Shard {
@@ -98,18 +101,15 @@ impl fmt::Debug for Shard {
 
 impl Shard {
     /// Takes up the jobs of a log. Waits for the disk.
-    pub fn open(
-        number: u32,
-        log: Arc<dyn Log>,
-        limits: EngineLimits,
-        metrics: &Metrics,
-    ) -> Result<Self, OpenError> {
+    pub fn open(number: u32, log: Arc<dyn Log>, shared: &Shared) -> Result<Self, OpenError> {
         let origin = (clock::now(), clock::unix_ms(clock::wall()));
-        let now = Now { ms: origin.1, log: &*log, chance: &clock::random_u64 };
-        let mut engine = Engine::open(number, limits, origin.0, &now)?;
-        let tally = Tally::new(metrics);
+        let now = Now { ms: origin.1, log: &*log, chance: &clock::random_u64, bytes_elsewhere: 0 };
+        let mut engine = Engine::open(number, shared.limits.clone(), origin.0, &now)?;
+        let tally = Tally::new(&shared.metrics);
         tally.count(&mut engine, &[]);
+        shared.bytes.fetch_add(engine.bytes(), Ordering::Relaxed);
         Ok(Self {
+            number,
             engine: Mutex::new(engine),
             log,
             waiting: Mutex::default(),
@@ -119,8 +119,10 @@ impl Shard {
             to_notify: Notify::new(),
             to_follow: Notify::new(),
             streams: Mutex::default(),
+            polls: Mutex::default(),
             changed: Notify::new(),
             tally,
+            bytes_of_all: Arc::clone(&shared.bytes),
             origin,
         })
     }
@@ -132,9 +134,15 @@ impl Shard {
 
     /// Asks the engine something.
     pub fn ask<T>(&self, question: impl FnOnce(&mut Engine, &Now<'_>) -> T) -> T {
-        let now = Now { ms: self.now_ms(), log: &*self.log, chance: &clock::random_u64 };
         let durable = self.log.progress().borrow().durable;
         let mut engine = self.engine.lock();
+        let own = engine.bytes();
+        let now = Now {
+            ms: self.now_ms(),
+            log: &*self.log,
+            chance: &clock::random_u64,
+            bytes_elsewhere: self.bytes_of_all.load(Ordering::Relaxed).saturating_sub(own),
+        };
         let next_before = engine.next_ms();
         engine.advance(durable);
         if next_before.is_some_and(|due_ms| due_ms <= now.ms)
@@ -144,6 +152,8 @@ impl Shard {
             tracing::debug!(%error, "what is due cannot be written");
         }
         let answer = question(&mut engine, &now);
+        // What has become less is added as well: it wraps around.
+        self.bytes_of_all.fetch_add(engine.bytes().wrapping_sub(own), Ordering::Relaxed);
         let (news, told, next) = (engine.take_news(), engine.take_told(), engine.next_ms());
         if !news.is_empty() {
             // Under the lock of the engine, so that they are in the order of the log.
@@ -176,6 +186,9 @@ impl Shard {
             if let Some(error) = progress.failed {
                 return Err(refused(error));
             }
+            if waiting.closed {
+                return Err(closed());
+            }
             let (answer, waits) = oneshot::channel();
             // Nearly always the last one.
             let place = waiting.answers.partition_point(|(before, _)| *before <= position);
@@ -184,12 +197,29 @@ impl Shard {
         };
         match waits.await {
             Ok(durable) => durable.map_err(refused),
-            Err(_) => Err(Refusal::draining()),
+            Err(_) => Err(closed()),
         }
     }
 
-    /// Sees to what waits for the log and for time, until `stopped`.
-    pub async fn run(self: Arc<Self>, stopped: CancellationToken) {
+    /// Whether the log takes nothing any more.
+    pub fn has_failed(&self) -> bool {
+        self.log.progress().borrow().failed.is_some()
+    }
+
+    /// Sees to what waits for the log and for time, until `stopped`. Nobody hears of it after that what becomes durable.
+    pub async fn run(self: &Arc<Self>, stopped: &CancellationToken) {
+        self.see_to(stopped).await;
+        self.close();
+    }
+
+    /// Who waits for the log hears that it is not here any more.
+    pub fn close(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        waiting.answers.clear();
+    }
+
+    async fn see_to(self: &Arc<Self>, stopped: &CancellationToken) {
         let mut progress = self.log.progress();
         loop {
             let reached = progress.borrow_and_update().clone();
@@ -262,7 +292,7 @@ impl Shard {
             if engine.is_cancelling(*seq)
                 && let Some((worker, token)) = engine.running(*seq)
             {
-                self.cancel_at(worker, token.to_string());
+                self.streams.lock().cancel(worker, token.to_string());
             }
         }
         self.to_notify.notify_one();
@@ -313,13 +343,6 @@ impl Shard {
         items
     }
 
-    fn cancel_at(&self, worker: u64, token: String) {
-        if let Some(stream) = self.streams.lock().get(&worker) {
-            stream.cancelling.lock().push(token);
-            stream.notify.notify_one();
-        }
-    }
-
     /// Writes what is needed of the oldest part of the log again and gives the part back, when most of the log is not needed.
     async fn clean_if_worth(self: &Arc<Self>) {
         if !self.engine.lock().is_worth_cleaning(self.log.bytes()) {
@@ -347,24 +370,23 @@ impl Shard {
         self.ask(|engine, now| engine.ask_again(&queue.0, &queue.1, now.ms));
     }
 
-    /// A worker's stream is here. One of the same session before ends.
-    pub fn stream(&self, worker: u64) -> Arc<Stream> {
-        let stream = Arc::new(Stream::default());
-        match self.streams.lock().insert(worker, Arc::clone(&stream)) {
-            Some(before) => before.replaced.cancel(),
-            None => drop(self.tally.workers.inc()),
-        }
-        self.ask(|engine, _| engine.worker_back(worker));
-        stream
+    /// A worker's stream is here. When it `begins` one of the same session before ends; otherwise it is not taken if there is one.
+    /// Of the leases in `told` it knows that they are to be cancelled.
+    pub fn attend(&self, worker: u64, (stream, begins): (u64, bool), told: &[String]) -> Option<Arc<Stream>> {
+        let stream = self.streams.lock().attend(worker, stream, begins)?;
+        let cancelling = self.ask(|engine, _| {
+            engine.worker_back(worker);
+            engine.cancelling_of(worker)
+        });
+        // It may have missed that while it was away.
+        let cancelling = cancelling.iter().map(Token::to_string);
+        cancelling.filter(|token| !told.contains(token)).for_each(|token| stream.cancel(token));
+        Some(stream)
     }
 
-    /// A worker's stream is gone: its leases return when it does not come back in time.
-    pub fn stream_lost(&self, worker: u64, stream: &Arc<Stream>) {
-        let mut streams = self.streams.lock();
-        if streams.get(&worker).is_some_and(|present| Arc::ptr_eq(present, stream)) {
-            streams.remove(&worker);
-            drop(streams);
-            self.tally.workers.dec();
+    /// A worker's stream is not here any more: its leases return when it does not come back in time.
+    pub fn leave(&self, worker: u64, stream: &Arc<Stream>) {
+        if self.streams.lock().leave(worker, stream) {
             self.ask(|engine, now| engine.worker_away(now.ms, worker));
         }
     }
@@ -378,4 +400,39 @@ impl Shard {
     pub fn watch_queue(&self, queue: QueueName) -> Arc<Watch> {
         self.watches.lock().queue(queue)
     }
+
+    /// A poll of what is watched. `begin` makes the watch if there is none.
+    pub fn poll(
+        &self,
+        watcher: (NodeId, u64),
+        number: u64,
+        begin: impl FnOnce() -> Result<(Arc<Watch>, Vec<Seq>), Refusal>,
+    ) -> Result<(Arc<Polled>, bool), Refusal> {
+        if let Some(polled) = self.polls.lock().next(watcher, number) {
+            return Ok((polled, false));
+        }
+        let (watch, first) = begin()?;
+        Ok((self.polls.lock().begin(watcher, number, watch, first), true))
+    }
+
+    /// Nobody polls any more under that number.
+    pub fn end_poll(&self, watcher: (NodeId, u64)) {
+        self.polls.lock().end(watcher);
+    }
+
+    /// A node is gone.
+    pub fn end_polls_of(&self, node: NodeId) {
+        self.polls.lock().end_of(node);
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        self.bytes_of_all.fetch_sub(self.engine.get_mut().bytes(), Ordering::Relaxed);
+    }
+}
+
+/// The log goes on elsewhere, or the node ends: what is in it is not known here.
+fn closed() -> Refusal {
+    refused(LogError::Failed("it is closed".to_owned()))
 }

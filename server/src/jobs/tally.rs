@@ -1,5 +1,6 @@
 //! What metrics say of the jobs of one shard.
 
+use parking_lot::Mutex;
 use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
 use rialto_proto::v1::JobState;
 
@@ -22,14 +23,14 @@ const STATES: [JobState; 9] = [
     JobState::Blocked,
 ];
 
-/// The metrics of a shard.
+/// The metrics of a shard. Those of several are counted together.
 #[derive(Debug)]
 pub(super) struct Tally {
     jobs: Family<StateLabel, Gauge>,
     enqueued: Counter,
     ended: Family<StateLabel, Counter>,
-    /// Streams of workers.
-    pub(super) workers: Gauge,
+    /// What of the gauges is this shard's.
+    counted: Mutex<[i64; STATES.len()]>,
 }
 
 impl Tally {
@@ -38,7 +39,7 @@ impl Tally {
             jobs: metrics.jobs.clone(),
             enqueued: metrics.jobs_enqueued.clone(),
             ended: metrics.jobs_ended.clone(),
-            workers: metrics.workers.clone(),
+            counted: Mutex::default(),
         }
     }
 
@@ -48,9 +49,21 @@ impl Tally {
         for News { state, .. } in news.iter().filter(|news| !is_live(news.state)) {
             self.ended.get_or_create(&label(*state)).inc();
         }
-        for state in STATES {
-            self.jobs.get_or_create(&label(state)).set(engine.count(state).into());
+        self.set(STATES.map(|state| engine.count(state).into()));
+    }
+
+    fn set(&self, counts: [i64; STATES.len()]) {
+        let mut counted = self.counted.lock();
+        for ((state, before), now) in STATES.into_iter().zip(*counted).zip(counts) {
+            self.jobs.get_or_create(&label(state)).inc_by(now - before);
         }
+        *counted = counts;
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.set([0; STATES.len()]);
     }
 }
 

@@ -1,5 +1,5 @@
-//! One worker's side: from which queues it takes jobs, how many more it can have, and which it has. Pure; `router/work.rs` asks it
-//! what to take next.
+//! One worker's side: from which queues it takes jobs, how many more it can have, what it is about to be given, and which it has.
+//! Pure; `router/jobs/working.rs` asks it what to order next.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -54,6 +54,10 @@ pub struct Worker {
 struct Held {
     subscription: Subscription,
     in_flight: u32,
+    /// Jobs that it may be given by what was ordered.
+    ordered: u32,
+    /// It has had nothing when it was asked last.
+    dry: bool,
 }
 
 /// What is to be taken next.
@@ -80,8 +84,10 @@ impl Worker {
         lease_ms: u64,
         credit: Credit,
     ) -> Self {
-        let subscriptions: Vec<Held> =
-            subscriptions.into_iter().map(|subscription| Held { subscription, in_flight: 0 }).collect();
+        let subscriptions: Vec<Held> = subscriptions
+            .into_iter()
+            .map(|subscription| Held { subscription, in_flight: 0, ordered: 0, dry: false })
+            .collect();
         Self {
             key,
             name: name.into(),
@@ -110,34 +116,41 @@ impl Worker {
         self.leases.is_empty()
     }
 
-    /// What to take of the queue at `index`; `None` when nothing more of it can be had.
+    /// What to order of the queue at `index`; `None` when nothing more of it can be had, or something is ordered.
     pub fn go(&self, index: usize) -> Option<Go> {
-        let held = self.subscriptions.get(index).filter(|_| !self.draining)?;
-        let count = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        let held = self.subscriptions.get(index).filter(|held| !self.draining && held.ordered == 0)?;
+        let ordered: u32 = self.subscriptions.iter().map(|held| held.ordered).sum();
+        let count = u32::try_from(self.leases.len()).unwrap_or(u32::MAX).saturating_add(ordered);
         let mut room = self.credit.jobs.saturating_sub(count);
         if held.subscription.in_flight_max > 0 {
             room = room.min(held.subscription.in_flight_max.saturating_sub(held.in_flight));
         }
         let bytes_max = match self.credit.bytes {
             0 => u64::MAX,
+            // How much of them will be left is not known yet.
+            _ if ordered > 0 => return None,
             bytes => bytes.saturating_sub(self.bytes),
         };
-        if room == 0 || bytes_max == 0 && !self.has_none() {
+        let has_none = self.has_none() && ordered == 0;
+        if room == 0 || bytes_max == 0 && !has_none {
             return None;
         }
         let (jobs_max, queue) = ((room as usize).min(GO_MAX), held.subscription.queue.clone());
-        Some(Go { index, queue, jobs_max, bytes_max, has_none: self.has_none() })
+        Some(Go { index, queue, jobs_max, bytes_max, has_none })
     }
 
-    /// What to take next, in turns between its queues. `dry` are those that have nothing.
-    pub fn next(&mut self, dry: &[bool]) -> Option<Go> {
+    /// What to order next, in turns between its queues, but for those that have nothing. It is ordered by that.
+    pub fn order(&mut self) -> Option<Go> {
         let count = self.subscriptions.len();
         for _ in 0..=count {
             let (index, left) = self.turn;
-            let is_dry = dry.get(index).copied().unwrap_or_default();
+            let is_dry = self.subscriptions.get(index).is_some_and(|held| held.dry);
             match self.go(index).filter(|_| left > 0 && !is_dry) {
                 Some(go) => {
                     let jobs_max = go.jobs_max.min(if count == 1 { GO_MAX } else { left as usize });
+                    if let Some(held) = self.subscriptions.get_mut(index) {
+                        held.ordered = u32::try_from(jobs_max).unwrap_or(u32::MAX);
+                    }
                     return Some(Go { jobs_max, ..go });
                 }
                 None => {
@@ -151,8 +164,18 @@ impl Worker {
         None
     }
 
-    /// It was given jobs of the queue at `index`.
+    /// There may be jobs in the queue at `index` again.
+    pub fn wet(&mut self, index: usize) {
+        if let Some(held) = self.subscriptions.get_mut(index) {
+            held.dry = false;
+        }
+    }
+
+    /// It was given what it has ordered of the queue at `index`, which is dry when that is nothing.
     pub fn given(&mut self, index: usize, leases: &[Lease]) {
+        if let Some(held) = self.subscriptions.get_mut(index) {
+            (held.ordered, held.dry) = (0, leases.is_empty());
+        }
         for lease in leases {
             self.has(index, lease);
         }
@@ -228,6 +251,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ordered_counts_as_if_it_had_it_until_the_answer_is_there() {
+        let mut some = worker(&[("a", 0, 2), ("b", 0, 2)], 3, 0);
+        let orders = [some.order(), some.order(), some.order()];
+        assert_eq!(orders.map(|go| go.map(|go| (go.index, go.jobs_max))), [Some((1, 2)), Some((0, 1)), None]);
+        some.given(1, &[lease("1", 1)]);
+        assert_eq!(some.order().map(|go| (go.index, go.jobs_max)), Some((1, 1)));
+        some.given(1, &[]);
+        some.given(0, &[lease("2", 1)]);
+        assert_eq!(some.order().map(|go| (go.index, go.jobs_max)), Some((0, 1)));
+
+        let mut bytes = worker(&[("a", 0, 2), ("b", 0, 2)], 3, 10);
+        assert!(bytes.order().is_some());
+        assert_eq!(bytes.order(), None, "how many bytes are left is not known");
+    }
+
+    #[test]
     fn a_worker_without_a_job_can_have_one_that_is_larger_than_its_credit() {
         let mut worker = worker(&[("a", 0, 1)], 3, 10);
         assert_eq!(worker.go(0).map(|go| (go.bytes_max, go.has_none)), Some((10, true)));
@@ -243,14 +282,21 @@ mod tests {
         let mut worker = worker(&[("a", 0, 3), ("b", 0, 1)], 1_000, 0);
         let mut order = String::new();
         for n in 0..8 {
-            let go = worker.next(&[false, false]).unwrap();
+            let go = worker.order().unwrap();
             order.push_str(&go.queue.1);
             worker.given(go.index, &[lease(&n.to_string(), 1)]);
         }
         assert_eq!(order, "baaabaaa");
-        assert_eq!(worker.next(&[false, true]).map(|go| go.index), Some(0));
-        assert_eq!(worker.next(&[true, true]), None);
+        worker.given(1, &[]);
+        for _ in 0..3 {
+            assert_eq!(worker.order().map(|go| go.index), Some(0));
+            worker.given(0, &[lease("again", 1)]);
+        }
+        worker.given(0, &[]);
+        assert_eq!(worker.order(), None, "both are dry");
+        worker.wet(1);
+        assert_eq!(worker.go(1).map(|go| go.index), Some(1));
         worker.draining = true;
-        assert_eq!(worker.next(&[false, false]), None);
+        assert_eq!(worker.order(), None);
     }
 }

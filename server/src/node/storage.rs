@@ -5,15 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::task::JoinError;
 
 use crate::{
-    base::{
-        clock,
-        config::Config,
-        limits::{JOBS_CLEAN_FLOOR_BYTES, WORKER_RESUME_WINDOW},
-        metrics::Metrics,
-    },
+    base::{clock, config::Config, metrics::Metrics},
     history::{self, Histories, SettingsOf, Tuning},
     hub::Namespaces,
-    jobs::{self, EngineLimits, Shard},
+    jobs::{self, EngineLimits, Shard, Shared},
     log::{
         Log, LogError,
         local::{self, LocalOptions},
@@ -77,12 +72,7 @@ pub(super) async fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Stor
     let alone = config.cluster.nats.is_empty();
     let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.clone());
     let (of, metrics) = (Arc::clone(&namespaces), Arc::clone(metrics));
-    let limits = EngineLimits {
-        bytes_max: config.limits.node.jobs_bytes_max,
-        queues_max: config.limits.node.queues_max,
-        resume_window: WORKER_RESUME_WINDOW,
-        clean_floor_bytes: JOBS_CLEAN_FLOOR_BYTES,
-    };
+    let limits = EngineLimits::of(&config.limits.node);
     // The disk has to be waited for.
     let opened = tokio::task::spawn_blocking(move || {
         let log = open_log(folder.as_ref().map(|data| data.join(HISTORY)), &LocalOptions::default())?;
@@ -91,20 +81,17 @@ pub(super) async fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Stor
         let options = LocalOptions { segment_bytes: REVOCATIONS_SEGMENT_BYTES, ..LocalOptions::default() };
         let revocations =
             LogMap::open(open_log(folder.as_ref().map(|data| data.join(REVOCATIONS)), &options)?)?;
-        let jobs = alone.then(|| open_jobs(folder, limits, &metrics)).transpose()?.map(Arc::new);
+        let shared = Shared { limits, metrics, bytes: Arc::default() };
+        let jobs = alone.then(|| open_jobs(folder, &shared)).transpose()?.map(Arc::new);
         Ok::<_, StorageError>((Arc::new(histories), log, revocations, jobs))
     });
     let (histories, log, revocations, jobs) = opened.await??;
     Ok(Stored { namespaces, histories, log, revocations, jobs })
 }
 
-fn open_jobs(
-    folder: Option<PathBuf>,
-    limits: EngineLimits,
-    metrics: &Metrics,
-) -> Result<Shard, StorageError> {
+fn open_jobs(folder: Option<PathBuf>, shared: &Shared) -> Result<Shard, StorageError> {
     let log = open_log(folder.map(|data| data.join(JOBS)), &LocalOptions::default())?;
-    Ok(Shard::open(0, log, limits, metrics)?)
+    Ok(Shard::open(0, log, shared)?)
 }
 
 fn open_log(folder: Option<PathBuf>, options: &LocalOptions) -> Result<Arc<dyn Log>, StorageError> {

@@ -185,6 +185,7 @@ impl Router {
 
     fn lose_owner_of(self: &Arc<Self>, bridge: &Bridge, part: u32, node: NodeId) {
         let Some(queue) = self.asking.get(part as usize) else { return };
+        self.lose_calls(node, Some(part));
         let unknown = queue.lock().lost(node);
         self.give_up_asking(unknown);
         self.advance_part(bridge, part);

@@ -65,6 +65,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
+use rialto_proto::v1::RefusalCode;
 use tokio::sync::{Notify, SetOnce};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -83,13 +84,14 @@ use crate::{
     bridge::Bridge,
     history::Histories,
     hub::{Due, Hub, Namespaces, Outward},
-    jobs::Shard,
+    jobs::{EngineLimits, Shard, Shared},
     owners::SharedMap,
     session::{Session, replies::Replies},
 };
 use asker::Asker;
 use asking::{Queue, Turns};
 use errand::Errands;
+use jobs::Calls;
 use meeting::Unanswered;
 use mirror::Mirror;
 use moving::{Departed, Hosts, Rounds};
@@ -140,8 +142,9 @@ pub struct Router {
     leaving: CancellationToken,
     /// Set when it has: whether everything that was done is answered.
     left: SetOnce<bool>,
-    /// Jobs, where they are kept.
-    jobs: Option<Arc<Shard>>,
+    calls: Mutex<Calls>,
+    /// What the shards of this node share.
+    shards: Shared,
     /// Streams of workers. Closed when the node stops.
     workers: TaskTracker,
     /// The time that sessions and workers have when the node stops.
@@ -175,7 +178,7 @@ pub struct Kept {
     pub namespace_register: Option<SharedMap>,
     /// What is revoked.
     pub revocations: Keeper,
-    /// Jobs, where they are kept.
+    /// Jobs, where no other nodes would have to know of them.
     pub jobs: Option<Arc<Shard>>,
     /// The way to the other nodes, where there are any.
     pub bridge: Option<Bridge>,
@@ -200,6 +203,10 @@ impl Router {
         let limits = config.limits.clone();
         let node = kept.bridge.as_ref().map_or_else(NodeId::random, |bridge| bridge.node());
         let own = Part::new(0, kept.histories);
+        if let Some(jobs) = kept.jobs {
+            // It is new.
+            own.jobs.set(jobs).ok();
+        }
         let parts = if kept.parts == 0 { Parts::alone(own) } else { Parts::shared(kept.parts, own) };
         let bridge = kept.bridge.map(Arc::new);
         let teller = bridge.clone().map(|bridge| Arc::new(Teller::new(bridge)));
@@ -227,7 +234,12 @@ impl Router {
             mirror: Mutex::default(),
             leaving: CancellationToken::new(),
             left: SetOnce::new(),
-            jobs: kept.jobs,
+            calls: Mutex::default(),
+            shards: Shared {
+                limits: EngineLimits::of(&limits.node),
+                metrics: Arc::clone(&metrics),
+                bytes: Arc::default(),
+            },
             workers: TaskTracker::new(),
             stop_drain: config.stop.drain,
             bridge,
@@ -267,9 +279,14 @@ impl Router {
 
     /// Counts a refusal and gives it back.
     pub fn count_refusal(&self, refusal: Refusal) -> Refusal {
-        let code = refusal.code.as_str_name().trim_start_matches("REFUSAL_CODE_");
-        self.metrics.refusals.get_or_create(&crate::base::metrics::CodeLabel { code }).inc();
+        self.count_refused(refusal.code);
         refusal
+    }
+
+    /// Counts a refusal that was told already.
+    fn count_refused(&self, code: RefusalCode) {
+        let code = code.as_str_name().trim_start_matches("REFUSAL_CODE_");
+        self.metrics.refusals.get_or_create(&crate::base::metrics::CodeLabel { code }).inc();
     }
 }
 

@@ -235,6 +235,9 @@ impl Router {
             Word::Request(request) => self.hear_request(bridge, heard.origin, *request),
             Word::Errand(errand) => self.hear_errand(bridge, heard.origin, *errand),
             Word::ErrandDone(done) => self.hear_errand_done(heard.origin, *done),
+            Word::JobCall(piece) => self.hear_job_call(bridge, heard.origin, piece),
+            Word::JobAnswer(piece) => self.hear_job_answer(heard.origin, piece),
+            Word::CallGivenUp(call) => self.hear_call_given_up(heard.origin, call),
             Word::Response(response) => self.hear_response(bridge, heard.origin, *response),
         }
     }
@@ -330,6 +333,7 @@ impl Router {
         self.lose_owner(bridge, node);
         self.turns.lock().forget(clock::now());
         self.lose_errands(node);
+        self.lose_calls(node, None);
         self.lose_moved(node);
         self.beyond.lock().lose(node);
         self.teller.iter().for_each(|teller| teller.lose(node));

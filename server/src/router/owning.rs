@@ -258,7 +258,7 @@ impl Owning {
         for part in 0..self.router.parts.count() {
             let Some(here) = self.router.parts.here(part) else { continue };
             let trusted = self.leases.lock().is_trusted(part, clock::now());
-            if !trusted || here.histories.has_failed() {
+            if !trusted || here.has_failed() {
                 tracing::warn!(part, trusted, "let go");
                 self.router.lose_part(&self.bridge, part, Owner::Nobody);
             }
@@ -333,6 +333,9 @@ impl Owning {
             opened.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let here = Part::new(part, Arc::new(histories));
         let router = &self.router;
+        router
+            .tasks
+            .spawn("jobs", Arc::clone(router).keep_jobs(Arc::clone(&self.estate.logs), Arc::clone(&here)));
         let (stopping, closed) = (router.tasks.stopping().clone(), here.closed.clone());
         let written = async move { stopping.run_until_cancelled(closed.run_until_cancelled(writer)).await };
         router.tasks.spawn("log", written);
@@ -355,7 +358,10 @@ impl Owning {
         if let Some(here) = self.router.parts.here(part) {
             self.router.parts.set(part, Owner::Nobody);
             self.router.count_parts();
-            answered = timeout(SETTLED_WITHIN, here.lane.drained()).await.is_ok();
+            here.leaving.cancel();
+            here.calls.close();
+            let all_done = async { tokio::join!(here.lane.drained(), here.calls.wait()) };
+            answered = timeout(SETTLED_WITHIN, all_done).await.is_ok();
             here.close().await;
             // What came in that moment was taken before, or is refused.
             answered &= timeout(SETTLED_WITHIN, here.lane.drained()).await.is_ok();

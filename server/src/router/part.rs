@@ -1,12 +1,12 @@
-//! All rooms fall into parts, and what the rooms of a part keep is with one node: its histories over one log, and the lane
-//! of what waits for that log. A node without others has one part, which is its own for ever; of several nodes each part has
+//! All rooms and queues fall into parts, and what those of a part keep is with one node: its histories over one log with the lane
+//! of what waits for that, and its jobs over another log. A node without others has one part, which is its own for ever; of several nodes each part has
 //! one as its owner, and another one when that is gone.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{SetOnce, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     asking::{Answer, Ask},
@@ -16,15 +16,22 @@ use super::{
 use crate::{
     base::{clock, ids::NodeId, partition::partition, refusal::Refusal, tasks},
     history::Histories,
+    jobs::Shard,
 };
 
-/// What the rooms of one part keep, on the node that owns it.
+/// What the rooms and queues of one part keep, on the node that owns it.
 #[derive(Debug)]
 pub(super) struct Part {
     /// Which.
     pub(super) number: u32,
     pub(super) histories: Arc<Histories>,
     pub(super) lane: Lane,
+    /// Its jobs, once their log is taken up.
+    pub(super) jobs: SetOnce<Arc<Shard>>,
+    /// What is asked of its jobs.
+    pub(super) calls: TaskTracker,
+    /// Cancelled when it is handed over, or not here any more.
+    pub(super) leaving: CancellationToken,
     /// Cancelled when it is not here any more.
     pub(super) closed: CancellationToken,
 }
@@ -52,7 +59,21 @@ pub(super) struct Parts {
 
 impl Part {
     pub(super) fn new(number: u32, histories: Arc<Histories>) -> Arc<Self> {
-        Arc::new(Self { number, histories, lane: Lane::default(), closed: CancellationToken::new() })
+        let closed = CancellationToken::new();
+        Arc::new(Self {
+            number,
+            histories,
+            lane: Lane::default(),
+            jobs: SetOnce::new(),
+            calls: TaskTracker::new(),
+            leaving: closed.child_token(),
+            closed,
+        })
+    }
+
+    /// Whether one of its logs takes nothing any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.histories.has_failed() || self.jobs.get().is_some_and(|jobs| jobs.has_failed())
     }
 }
 

@@ -10,6 +10,7 @@ use rialto_proto::v1::{
     self, Close, Event, Missed, Presence, Refused, RetryAdvice, ServerFrame, server_frame::Frame as Body,
 };
 
+use super::names;
 use crate::base::{
     ids::SessionId,
     refusal::{Closing, Refusal, Retry},
@@ -351,49 +352,8 @@ pub fn refused(refusal: &Refusal) -> Refused {
     }
 }
 
-/// Names that a refusal may have, which are the server's own.
-const NAMES: [&str; 36] = [
-    "attributes",
-    "before_offset",
-    "by",
-    "content",
-    "epoch",
-    "event",
-    "excluded",
-    "expected_revision",
-    "first_seq",
-    "frames",
-    "idempotency_key",
-    "key",
-    "keys",
-    "log",
-    "namespace",
-    "outbox_frames_max",
-    "page_size",
-    "page_token",
-    "payload_bytes_max",
-    "reason",
-    "room",
-    "room_emits_per_second",
-    "rooms",
-    "rooms_max",
-    "session_id",
-    "set",
-    "since",
-    "state_bytes_max",
-    "state_keys_max",
-    "target",
-    "target.any_of",
-    "target.rooms",
-    "target.sessions",
-    "then",
-    "to_offset",
-    "what",
-];
-
 /// What another node has refused, as this one would have.
 pub fn refusal(refused: Refused, field: &str) -> Refusal {
-    let name = |name: &str| NAMES.iter().find(|known| **known == name).copied().unwrap_or_default();
     let advice = refused.retry.unwrap_or_default();
     let after = advice.after.and_then(|after| after.try_into().ok()).unwrap_or_default();
     let retry = match advice.advice() {
@@ -403,8 +363,8 @@ pub fn refusal(refused: Refused, field: &str) -> Refusal {
     };
     Refusal {
         code: refused.code(),
-        limit: name(&refused.limit),
-        field: name(field),
+        limit: names::known(&refused.limit),
+        field: names::known(field),
         revision: refused.revision,
         reason: refused.reason.into(),
         retry,

@@ -13,6 +13,7 @@ pub mod delta;
 pub mod frame;
 pub mod job;
 pub mod job_json;
+mod names;
 pub mod new_job;
 pub mod settings;
 pub mod state;

@@ -60,14 +60,18 @@ pub use self::{
     chains::FollowUp,
     job::is_live,
     notices::Notice,
-    put::Put,
+    put::{Put, job_name},
     settle::{Extended, Settled},
     take::Order,
     token::Token,
     view::Filter,
 };
 use crate::{
-    base::{clock::Instant, hash::HashMap},
+    base::{
+        clock::Instant,
+        hash::HashMap,
+        limits::{JOBS_CLEAN_FLOOR_BYTES, NodeLimits, WORKER_RESUME_WINDOW},
+    },
     log::{Log, LogError, Position},
 };
 
@@ -91,6 +95,8 @@ pub struct Now<'a> {
     pub log: &'a dyn Log,
     /// Random bits.
     pub chance: &'a dyn Fn() -> u64,
+    /// Bytes of the jobs of other shards that count as well.
+    pub bytes_elsewhere: u64,
 }
 
 impl fmt::Debug for Now<'_> {
@@ -113,7 +119,7 @@ pub struct News {
 /// Bounds of one shard.
 #[derive(Debug, Clone)]
 pub struct EngineLimits {
-    /// Bytes of all jobs together.
+    /// Bytes of all jobs together, and of those of other shards.
     pub bytes_max: u64,
     /// Queues.
     pub queues_max: u32,
@@ -121,6 +127,18 @@ pub struct EngineLimits {
     pub resume_window: Duration,
     /// Bytes that the log may have beyond twice what is live, before it is cleaned.
     pub clean_floor_bytes: u64,
+}
+
+impl EngineLimits {
+    /// Those that follow from the bounds of a node.
+    pub fn of(limits: &NodeLimits) -> Self {
+        Self {
+            bytes_max: limits.jobs_bytes_max,
+            queues_max: limits.queues_max,
+            resume_window: WORKER_RESUME_WINDOW,
+            clean_floor_bytes: JOBS_CLEAN_FLOOR_BYTES,
+        }
+    }
 }
 
 /// Why what is stored cannot be taken up.
@@ -219,6 +237,11 @@ impl Engine {
             origin: (at, ms),
             ms,
         }
+    }
+
+    /// Bytes of all jobs together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// How many jobs are in a state.

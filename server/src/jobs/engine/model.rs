@@ -61,7 +61,7 @@ macro_rules! now {
             $bench.chance.set(next);
             next ^ next >> 29
         };
-        let $now = Now { ms: $bench.ms, log: &$bench.log, chance: &chance };
+        let $now = Now { ms: $bench.ms, log: &$bench.log, chance: &chance, bytes_elsewhere: 0 };
         let $engine = &mut $bench.engine;
         $body
     }};
@@ -364,7 +364,7 @@ impl Bench {
 }
 
 fn open(log: &LateLog, ms: u64) -> Engine {
-    let now = Now { ms, log, chance: &|| 7 };
+    let now = Now { ms, log, chance: &|| 7, bytes_elsewhere: 0 };
     Engine::open(1, limits(), clock::now(), &now).unwrap()
 }
 

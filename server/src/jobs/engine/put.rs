@@ -41,7 +41,7 @@ impl Engine {
             return Ok(before);
         }
         let batch = self.batch_for(index, &job)?;
-        self.has_room(index, spec.len())?;
+        self.has_room(now, index, spec.len())?;
         let record = JobRecord {
             batch_seq: batch.map_or(0, |seq| seq.0),
             ..self.new_record(now, (namespace, queue), &job, spec)
@@ -106,7 +106,12 @@ impl Engine {
     }
 
     /// Refuses what is beyond the bounds of the queue or the shard.
-    pub(super) fn has_room(&self, index: Option<QueueIndex>, bytes: usize) -> Result<(), Refusal> {
+    pub(super) fn has_room(
+        &self,
+        now: &Now<'_>,
+        index: Option<QueueIndex>,
+        bytes: usize,
+    ) -> Result<(), Refusal> {
         match index.and_then(|index| self.queue(index)) {
             Some(queue) if queue.counts.kept() >= queue.settings.jobs_max => {
                 return Err(Refusal::limit("jobs_max", queue.settings.jobs_max));
@@ -116,21 +121,27 @@ impl Engine {
             }
             _ => {}
         }
-        if self.bytes + bytes as u64 > self.limits.bytes_max {
+        if self.bytes + now.bytes_elsewhere + bytes as u64 > self.limits.bytes_max {
             return Err(Refusal::limit("jobs_bytes_max", self.limits.bytes_max));
         }
         Ok(())
     }
 }
 
-/// The job, with a name: one that was made sorts by time.
+/// The job, with a name.
 fn named(mut job: NewJob, now: &Now<'_>) -> NewJob {
     if job.job_id.is_empty() {
-        let id = u128::from(now.ms) << 64 | u128::from((now.chance)());
-        // Writing to a string does not fail.
-        write_base32(&mut job.job_id, id, 26).ok();
+        job.job_id = job_name(now.ms, (now.chance)());
     }
     job
+}
+
+/// A name for a job: of those that were made, later ones come behind earlier ones.
+pub fn job_name(ms: u64, chance: u64) -> String {
+    let mut name = String::new();
+    // Writing to a string does not fail.
+    write_base32(&mut name, u128::from(ms) << 64 | u128::from(chance), 26).ok();
+    name
 }
 
 fn first_place(seq: u64, now_ms: u64, job: &NewJob) -> MovedRecord {

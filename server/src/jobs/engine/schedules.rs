@@ -100,7 +100,7 @@ impl Engine {
         if before.is_none() && known.is_some_and(|queue| queue.schedules.len() >= SCHEDULES_PER_QUEUE_MAX) {
             return Err(Refusal::limit("schedules_max", SCHEDULES_PER_QUEUE_MAX));
         }
-        self.has_room(index, spec.encoded_len())?;
+        self.has_room(now, index, spec.encoded_len())?;
         let id = spec.schedule_id.clone();
         let record = ScheduleRecord {
             namespace: namespace.to_owned(),
@@ -242,7 +242,7 @@ impl Engine {
             return self.skip(now, index, id, time_ms);
         }
         let spec = job.encode_to_vec();
-        if self.has_room(Some(index), spec.len()).is_err() {
+        if self.has_room(now, Some(index), spec.len()).is_err() {
             self.schedule_at(index, id, now.ms.saturating_add(AGAIN_AFTER_MS));
             return Ok(());
         }

@@ -31,7 +31,7 @@ fn order(worker: u64) -> Order<'static> {
 /// Where a job is that a worker had when the node ended, so long after the node was there again.
 fn after_a_restart(worker: u64, passed_ms: u64) -> JobState {
     let log = LateLog::of(Vec::new(), Position(1));
-    let now = |ms| Now { ms, log: &log, chance: &|| 7 };
+    let now = |ms| Now { ms, log: &log, chance: &|| 7, bytes_elsewhere: 0 };
     let mut engine = Engine::open(0, limits(), clock::now(), &now(1_000)).unwrap();
     engine
         .put(&now(1_000), "default", "mail", NewJob { job_id: "a".to_owned(), ..NewJob::default() })
@@ -69,7 +69,7 @@ impl Prompt {
     }
 
     fn at<T>(&mut self, ms: u64, what: impl FnOnce(&mut Engine, &Now<'_>) -> T) -> T {
-        let now = Now { ms, log: &self.log, chance: &|| 7 };
+        let now = Now { ms, log: &self.log, chance: &|| 7, bytes_elsewhere: 0 };
         self.engine.tick(&now).unwrap();
         let answer = what(&mut self.engine, &now);
         self.log.sync();
@@ -98,7 +98,7 @@ impl Prompt {
 }
 
 fn open(log: &LateLog, ms: u64) -> Engine {
-    Engine::open(0, limits(), clock::now(), &Now { ms, log, chance: &|| 7 }).unwrap()
+    Engine::open(0, limits(), clock::now(), &Now { ms, log, chance: &|| 7, bytes_elsewhere: 0 }).unwrap()
 }
 
 fn job(id: &str) -> NewJob {

@@ -59,6 +59,12 @@ impl Engine {
         Some((run.worker, Token { shard: self.number, seq, nonce: run.nonce }))
     }
 
+    /// Leases of a worker whose jobs somebody wants cancelled.
+    pub fn cancelling_of(&self, worker: u64) -> Vec<Token> {
+        let cancelling = self.workers.leases(worker).into_iter().filter(|seq| self.is_cancelling(*seq));
+        cancelling.filter_map(|seq| self.running(seq)).map(|(_, token)| token).collect()
+    }
+
     /// Whether somebody wants a running job cancelled.
     pub fn is_cancelling(&self, seq: Seq) -> bool {
         self.jobs.get(&seq).is_some_and(|job| job.cancelling)

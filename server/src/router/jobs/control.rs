@@ -1,7 +1,9 @@
 //! What those may ask for who look after jobs and queues.
 
+use futures_util::future::try_join_all;
 use rialto_proto::v1::{self, JobState, RefusalCode};
 
+use super::call::{Here, InPart};
 use crate::{
     auth::{Identity, Right},
     base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
@@ -20,28 +22,50 @@ pub(super) const LOOK: [Right; 3] = [Right::Enqueue, Right::Work, Right::Admin];
 const STEP_MAX: usize = 1_000;
 
 impl Router {
+    /// Queues of a namespace in which the identity may enqueue or work, of all parts.
+    pub async fn list_queues(
+        &self,
+        identity: &Identity,
+        request: v1::ListQueuesRequest,
+    ) -> Result<v1::ListQueuesResponse, Refusal> {
+        let size = page_size(request.page_size)?;
+        let pages = (0..self.parts.count()).map(|part| {
+            let call = request.clone();
+            self.call_queue(identity, InPart { part, call })
+        });
+        let pages = try_join_all(pages).await?;
+        let mut more = pages.iter().any(|page| !page.next_page_token.is_empty());
+        let mut queues: Vec<v1::Queue> = pages.into_iter().flat_map(|page| page.queues).collect();
+        queues.sort_unstable_by(|one, other| one.queue.cmp(&other.queue));
+        more |= queues.len() > size;
+        queues.truncate(size);
+        let next_page_token = queues.last().filter(|_| more).map(|queue| queue.queue.clone());
+        Ok(v1::ListQueuesResponse { queues, next_page_token: next_page_token.unwrap_or_default() })
+    }
+}
+
+impl Here<'_> {
     /// One job.
-    pub async fn get_job(&self, identity: &Identity, request: v1::GetJobRequest) -> Result<v1::Job, Refusal> {
-        let (namespace, queue) = self.queue(identity, &LOOK, (request.namespace, request.queue))?;
+    pub(super) async fn get_job(self, request: v1::GetJobRequest) -> Result<v1::GetJobResponse, Refusal> {
+        let (namespace, queue) = self.queue(&LOOK, (request.namespace, request.queue))?;
         job::job_id(&request.job_id)?;
-        let shard = self.shard()?;
+        let shard = self.shard;
         // What is shown is durable.
         let (job, position) =
             shard.ask(|engine, _| (engine.job(&namespace, &queue, &request.job_id), engine.last()));
         shard.durable(position).await?;
-        job
+        job.map(|job| v1::GetJobResponse { job: Some(job) })
     }
 
     /// Jobs of a queue, newest first.
-    pub async fn list_jobs(
-        &self,
-        identity: &Identity,
+    pub(super) async fn list_jobs(
+        self,
         request: v1::ListJobsRequest,
     ) -> Result<v1::ListJobsResponse, Refusal> {
         let states = states(&request)?;
-        let (namespace, queue) = self.queue(identity, &LOOK, (request.namespace, request.queue))?;
+        let (namespace, queue) = self.queue(&LOOK, (request.namespace, request.queue))?;
         job::kind(&request.r#type)?;
-        job::attributes(&request.attributes, &self.limits.session)?;
+        job::attributes(&request.attributes, &self.router.limits.session)?;
         let size = page_size(request.page_size)?;
         let before = match request.page_token.as_str() {
             "" => Seq(u64::MAX),
@@ -49,7 +73,7 @@ impl Router {
         };
         let (kind, attributes, batch_id) = (request.r#type, request.attributes, request.batch_id);
         let filter = Filter { states, kind, attributes, batch_id };
-        let shard = self.shard()?;
+        let shard = self.shard;
         let ((jobs, next), last) =
             shard.ask(|engine, _| (engine.list((&namespace, &queue), &filter, before, size), engine.last()));
         shard.durable(last).await?;
@@ -58,34 +82,32 @@ impl Router {
     }
 
     /// Ends a job that waits, and asks the worker of one that runs to end it.
-    pub async fn cancel_job(
-        &self,
-        identity: &Identity,
+    pub(super) async fn cancel_job(
+        self,
         request: v1::CancelJobRequest,
-    ) -> Result<v1::Job, Refusal> {
+    ) -> Result<v1::CancelJobResponse, Refusal> {
         let names = (request.namespace, request.queue);
-        let (namespace, queue) = self.queue(identity, &[Right::Enqueue, Right::Admin], names)?;
+        let (namespace, queue) = self.queue(&[Right::Enqueue, Right::Admin], names)?;
         job::job_id(&request.job_id)?;
         job::reason(&request.reason)?;
-        let shard = self.shard()?;
+        let shard = self.shard;
         let id = request.job_id.as_str();
         let (job, position) = shard.ask(|engine, now| {
             let position = engine.cancel(now, (&namespace, &queue, id), &request.reason)?;
             Ok::<_, Refusal>((engine.job(&namespace, &queue, id)?, position))
         })?;
         shard.durable(position).await?;
-        Ok(v1::Job { body: None, ..job })
+        Ok(v1::CancelJobResponse { job: Some(v1::Job { body: None, ..job }) })
     }
 
     /// Gives dead jobs all their attempts again, and says how many.
-    pub async fn redrive_jobs(
-        &self,
-        identity: &Identity,
+    pub(super) async fn redrive_jobs(
+        self,
         request: v1::RedriveJobsRequest,
-    ) -> Result<u32, Refusal> {
+    ) -> Result<v1::RedriveJobsResponse, Refusal> {
         let names = (request.namespace, request.queue);
-        let (namespace, queue) = self.queue(identity, &[Right::Work, Right::Admin], names)?;
-        let (shard, mut redriven, mut position) = (self.shard()?, 0, None);
+        let (namespace, queue) = self.queue(&[Right::Work, Right::Admin], names)?;
+        let (shard, mut redriven, mut position) = (self.shard, 0, None);
         if request.job_ids.len() > JOBS_PER_REQUEST_MAX {
             let what = format_args!("has more than {JOBS_PER_REQUEST_MAX} entries");
             return Err(Refusal::invalid("job_ids", what));
@@ -108,32 +130,32 @@ impl Router {
             }
         }
         shard.durable(position).await?;
-        Ok(redriven)
+        Ok(v1::RedriveJobsResponse { redriven_count: redriven })
     }
 
     /// One queue.
-    pub async fn get_queue(
-        &self,
-        identity: &Identity,
+    pub(super) async fn get_queue(
+        self,
         request: v1::GetQueueRequest,
-    ) -> Result<v1::Queue, Refusal> {
-        let (namespace, queue) = self.queue(identity, &LOOK, (request.namespace, request.queue))?;
-        self.shard()?.ask(|engine, _| engine.show_queue(&namespace, &queue))
+    ) -> Result<v1::GetQueueResponse, Refusal> {
+        let (namespace, queue) = self.queue(&LOOK, (request.namespace, request.queue))?;
+        let shown = self.shard.ask(|engine, _| engine.show_queue(&namespace, &queue))?;
+        Ok(v1::GetQueueResponse { queue: Some(shown) })
     }
 
-    /// Queues of a namespace in which the identity may enqueue or work.
-    pub async fn list_queues(
-        &self,
-        identity: &Identity,
+    /// Queues of a namespace in this part in which the identity may enqueue or work.
+    pub(super) async fn list_queues(
+        self,
         request: v1::ListQueuesRequest,
     ) -> Result<v1::ListQueuesResponse, Refusal> {
         let namespace = target::namespace(request.namespace)?.into_string();
-        require(identity.may_enter(&namespace))?;
-        self.hub.namespaces.settings(&namespace).ok_or_else(hub::unknown)?;
+        require(self.identity.may_enter(&namespace))?;
+        self.router.hub.namespaces.settings(&namespace).ok_or_else(hub::unknown)?;
         let size = page_size(request.page_size)?;
-        let all = self.shard()?.ask(|engine, _| engine.queues(&namespace));
-        let seen =
-            |queue: &v1::Queue| LOOK.iter().any(|right| identity.may(*right, &namespace, Some(&queue.queue)));
+        let all = self.shard.ask(|engine, _| engine.queues(&namespace));
+        let seen = |queue: &v1::Queue| {
+            LOOK.iter().any(|right| self.identity.may(*right, &namespace, Some(&queue.queue)))
+        };
         let mut queues: Vec<v1::Queue> =
             all.into_iter().filter(|queue| queue.queue > request.page_token).filter(seen).collect();
         let more = queues.len() > size;
@@ -143,58 +165,64 @@ impl Router {
     }
 
     /// What holds in a queue from now on.
-    pub async fn set_queue(
-        &self,
-        identity: &Identity,
+    pub(super) async fn set_queue(
+        self,
         request: v1::SetQueueRequest,
-    ) -> Result<v1::Queue, Refusal> {
+    ) -> Result<v1::SetQueueResponse, Refusal> {
         let settings = request.settings.ok_or_else(|| Refusal::invalid("settings", "is missing"))?;
         job::settings(&settings)?;
-        self.change_queue(identity, (request.namespace, request.queue), Some(settings), None).await
+        let queue = self.change_queue((request.namespace, request.queue), Some(settings), None).await?;
+        Ok(v1::SetQueueResponse { queue: Some(queue) })
     }
 
-    /// Begins no more jobs, or begins jobs again.
-    pub async fn pause_queue(
-        &self,
-        identity: &Identity,
-        names: (String, String),
-        paused: bool,
-    ) -> Result<v1::Queue, Refusal> {
-        self.change_queue(identity, names, None, Some(paused)).await
+    /// Begins no more jobs.
+    pub(super) async fn pause_queue(
+        self,
+        request: v1::PauseQueueRequest,
+    ) -> Result<v1::PauseQueueResponse, Refusal> {
+        let queue = self.change_queue((request.namespace, request.queue), None, Some(true)).await?;
+        Ok(v1::PauseQueueResponse { queue: Some(queue) })
+    }
+
+    /// Begins jobs again.
+    pub(super) async fn resume_queue(
+        self,
+        request: v1::ResumeQueueRequest,
+    ) -> Result<v1::ResumeQueueResponse, Refusal> {
+        let queue = self.change_queue((request.namespace, request.queue), None, Some(false)).await?;
+        Ok(v1::ResumeQueueResponse { queue: Some(queue) })
     }
 
     async fn change_queue(
-        &self,
-        identity: &Identity,
+        self,
         names: (String, String),
         settings: Option<v1::QueueSettings>,
         paused: Option<bool>,
     ) -> Result<v1::Queue, Refusal> {
-        let (namespace, queue) = self.queue(identity, &[Right::Admin], names)?;
-        let shard = self.shard()?;
-        let (shown, position) = shard.ask(|engine, now| {
+        let (namespace, queue) = self.queue(&[Right::Admin], names)?;
+        let (shown, position) = self.shard.ask(|engine, now| {
             let position = engine.set_queue(now, (&namespace, &queue), settings, paused)?;
             Ok::<_, Refusal>((engine.show_queue(&namespace, &queue)?, position))
         })?;
-        shard.durable(Some(position)).await?;
+        self.shard.durable(Some(position)).await?;
         Ok(shown)
     }
 
     /// Cancels all jobs of a queue that wait or are delayed, and says how many.
-    pub async fn purge_queue(
-        &self,
-        identity: &Identity,
+    pub(super) async fn purge_queue(
+        self,
         request: v1::PurgeQueueRequest,
-    ) -> Result<u32, Refusal> {
-        let (namespace, queue) = self.queue(identity, &[Right::Admin], (request.namespace, request.queue))?;
-        let (shard, mut purged) = (self.shard()?, 0);
+    ) -> Result<v1::PurgeQueueResponse, Refusal> {
+        let (namespace, queue) = self.queue(&[Right::Admin], (request.namespace, request.queue))?;
+        let (shard, mut purged) = (self.shard, 0);
         loop {
             let names = (namespace.as_str(), queue.as_str());
             let (step, position) = shard.ask(|engine, now| engine.purge(now, names, STEP_MAX))?;
             shard.durable(position).await?;
             purged += step;
             if step < STEP_MAX {
-                return Ok(u32::try_from(purged).unwrap_or(u32::MAX));
+                let cancelled_count = u32::try_from(purged).unwrap_or(u32::MAX);
+                return Ok(v1::PurgeQueueResponse { cancelled_count });
             }
         }
     }

@@ -1,66 +1,31 @@
-//! Waiting for jobs, and watching them.
+//! Waiting for jobs, and saying what has changed of those that are watched.
 
-use std::sync::Arc;
-
-use rialto_proto::v1::{self, JobState};
+use rialto_proto::{
+    node,
+    v1::{self, JobState},
+};
 use tokio::time::timeout;
 
-use super::control::LOOK;
+use super::{
+    call::{Here, POLLED_FOR},
+    control::LOOK,
+};
 use crate::{
-    auth::Identity,
     base::{
         limits::{JOB_WAIT_DEFAULT, JOB_WAIT_MAX, JOBS_PER_WATCH_MAX, WATCHED_CHANGED_MAX},
         refusal::Refusal,
     },
-    jobs::{Seq, Shard, Watch, is_live},
-    router::Router,
+    jobs::{Seq, is_live},
     wire::job,
 };
 
-/// Somebody watches jobs.
-#[derive(Debug)]
-pub struct JobWatch {
-    shard: Arc<Shard>,
-    watch: Arc<Watch>,
-    /// Jobs as they were at first.
-    first: std::vec::IntoIter<v1::Job>,
-}
-
-impl JobWatch {
-    /// The next job, at first or after a change. One that is not kept any more is passed over.
-    ///
-    /// *Falling behind*: ends with `LIMIT_REACHED`. *Cancel safety*: none; what was taken out is lost.
-    pub async fn next(&mut self) -> Result<v1::Job, Refusal> {
-        if let Some(job) = self.first.next() {
-            return Ok(job);
-        }
-        loop {
-            let behind = |_| Refusal::limit("watched_jobs_changed_max", WATCHED_CHANGED_MAX);
-            let seq = self.watch.next().await.map_err(behind)?;
-            let (job, last) = self.shard.ask(|engine, _| (engine.job_by_seq(seq), engine.last()));
-            if let Some(job) = job {
-                self.shard.durable(last).await?;
-                return Ok(job);
-            }
-        }
-    }
-}
-
-impl Router {
+impl Here<'_> {
     /// One job once it has ended, or as it is when the time is up.
-    pub async fn wait_job(
-        &self,
-        identity: &Identity,
-        request: v1::WaitJobRequest,
-        deadline: Option<std::time::Duration>,
-    ) -> Result<v1::Job, Refusal> {
+    pub(super) async fn wait_job(self, request: v1::WaitJobRequest) -> Result<v1::WaitJobResponse, Refusal> {
         let within = job::bounded("timeout", request.timeout, JOB_WAIT_MAX)?.unwrap_or(JOB_WAIT_DEFAULT);
-        // So that there is time for the answer.
-        let within = deadline.map_or(within, |deadline| within.min(deadline.mul_f32(0.9)));
-        let (namespace, queue) = self.queue(identity, &LOOK, (request.namespace, request.queue))?;
+        let (namespace, queue) = self.queue(&LOOK, (request.namespace, request.queue))?;
         job::job_id(&request.job_id)?;
-        let shard = self.shard()?;
-        let id = request.job_id.as_str();
+        let (shard, id) = (self.shard, request.job_id.as_str());
         let seq = shard.ask(|engine, _| engine.seq(&namespace, &queue, id))?;
         let watch = shard.watch_jobs(&[seq]);
         let ended = async {
@@ -78,37 +43,53 @@ impl Router {
         let job = timeout(within, ended).await.unwrap_or_else(|_| now())?;
         let position = shard.ask(|engine, _| engine.last());
         shard.durable(position).await?;
-        Ok(v1::Job { body: None, ..job })
+        Ok(v1::WaitJobResponse { job: Some(v1::Job { body: None, ..job }) })
     }
 
-    /// Watches some jobs, or all that change in a queue from now on.
-    pub fn watch_jobs(
-        &self,
-        identity: &Identity,
-        request: v1::WatchJobsRequest,
-    ) -> Result<JobWatch, Refusal> {
-        let (namespace, queue) = self.queue(identity, &LOOK, (request.namespace, request.queue))?;
-        if request.job_ids.len() > JOBS_PER_WATCH_MAX {
-            return Err(Refusal::invalid(
-                "job_ids",
-                format_args!("has more than {JOBS_PER_WATCH_MAX} entries"),
-            ));
+    /// Jobs of a watch that have changed; at once those that it begins with, and later once there are some. A job that is not kept any
+    /// more is passed over.
+    ///
+    /// *Falling behind*: ends with `LIMIT_REACHED`.
+    pub(super) async fn poll_watch(self, request: node::PollWatch) -> Result<node::WatchPolled, Refusal> {
+        let node::PollWatch { watch, number, namespace, queue, job_ids } = request;
+        let (namespace, queue) = self.queue(&LOOK, (namespace, queue))?;
+        if job_ids.len() > JOBS_PER_WATCH_MAX {
+            let what = format_args!("has more than {JOBS_PER_WATCH_MAX} entries");
+            return Err(Refusal::invalid("job_ids", what));
         }
-        let shard = Arc::clone(self.shard()?);
-        if request.job_ids.is_empty() {
-            let watch = shard.watch_queue((namespace.into(), queue.into()));
-            return Ok(JobWatch { shard, watch, first: Vec::new().into_iter() });
+        let (shard, watcher) = (self.shard, (self.from, watch));
+        let begin = || {
+            if job_ids.is_empty() {
+                return Ok((
+                    shard.watch_queue((namespace.as_str().into(), queue.as_str().into())),
+                    Vec::new(),
+                ));
+            }
+            let mut seqs: Vec<Seq> = Vec::new();
+            for id in &job_ids {
+                job::job_id(id)?;
+                seqs.push(shard.ask(|engine, _| engine.seq(&namespace, &queue, id))?);
+            }
+            // First watched, then looked at, so that no change is missed.
+            Ok((shard.watch_jobs(&seqs), seqs))
+        };
+        let (polled, begins) = shard.poll(watcher, number, begin)?;
+        if begins && job_ids.is_empty() {
+            return Ok(node::WatchPolled { jobs: Vec::new(), begins });
         }
-        let mut seqs: Vec<Seq> = Vec::new();
-        for id in &request.job_ids {
-            job::job_id(id)?;
-            seqs.push(shard.ask(|engine, _| engine.seq(&namespace, &queue, id))?);
-        }
-        // First watched, then looked at, so that no change is missed.
-        let watch = shard.watch_jobs(&seqs);
-        let first: Vec<v1::Job> =
-            shard.ask(|engine, _| seqs.iter().filter_map(|seq| engine.job_by_seq(*seq)).collect());
-        Ok(JobWatch { shard, watch, first: first.into_iter() })
+        let Ok(seqs) = timeout(POLLED_FOR, polled.changed()).await else {
+            return Ok(node::WatchPolled { jobs: Vec::new(), begins });
+        };
+        let seqs = seqs.map_err(|_| {
+            shard.end_poll(watcher);
+            Refusal::limit("watched_jobs_changed_max", WATCHED_CHANGED_MAX)
+        })?;
+        let (jobs, last) = shard.ask(|engine, _| {
+            let jobs: Vec<v1::Job> = seqs.iter().filter_map(|seq| engine.job_by_seq(*seq)).collect();
+            (jobs, engine.last())
+        });
+        shard.durable(last).await?;
+        Ok(node::WatchPolled { jobs, begins })
     }
 }
 

@@ -1,103 +1,64 @@
-//! Jobs, for those who may: who asks, in which queue, and what follows. [`control`] is for who looks after them; [`work`] for
-//! workers; [`looking`] for who waits and watches; `notices` tells rooms; `chains` puts in what follows from other jobs, and [`schedules`] is for who has it put in again and again.
+//! Jobs, for those who may: who asks, in which queue, and what follows. [`call`] says what can be asked, [`owner`] finds whoever
+//! keeps the queue, and `calls` carries it there and back when that is another node. Where the queue is, `putting` takes jobs in,
+//! `control` and `schedules` are for who looks after them, `looking` for who waits, and `giving` for whom workers speak for;
+//! [`watching`] and [`working`] are the other ends of that, for who watches and who works here. `notices` tells rooms, and `chains`
+//! puts in what follows from other jobs.
 
+pub mod call;
+mod calls;
 mod chains;
-pub mod control;
-pub mod looking;
+mod control;
+mod giving;
+mod looking;
 mod notices;
+mod owner;
+mod pieces;
+mod putting;
 mod rounds;
-pub mod schedules;
-pub mod work;
+mod schedules;
+mod settling;
+mod taking_up;
+pub mod watching;
+pub mod working;
 
 use std::{sync::Arc, time::Duration};
 
-use rialto_proto::v1::{
-    EnqueueOutcome, EnqueueRequest, EnqueueResponse, Enqueued, NewJob, RefusalCode, enqueue_outcome::Outcome,
-};
+use rialto_proto::v1::NewJob;
+use tokio_util::sync::CancellationToken;
 
+use self::call::Here;
+pub(super) use self::calls::Calls;
 use super::{Router, dispatch::forbidden};
 use crate::{
-    auth::{Identity, Right},
+    auth::Right,
     base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
     hub,
-    jobs::{Put, Shard},
-    wire::{frame, job, new_job},
+    jobs::Shard,
+    wire::job,
 };
 
-impl Router {
-    /// Puts jobs into a queue. Each is taken or refused by itself; what was taken is durable when it returns.
-    pub async fn enqueue(
-        &self,
-        identity: &Identity,
-        request: EnqueueRequest,
-    ) -> Result<EnqueueResponse, Refusal> {
-        let EnqueueRequest { namespace, queue, mut jobs } = request;
-        let (namespace, queue) = self.queue(identity, &[Right::Enqueue], (namespace, queue))?;
-        count("jobs", jobs.len())?;
-        let shard = self.shard()?;
-        jobs.iter_mut().for_each(|job| name_queues(job, &queue));
-        let put = |job: NewJob| {
-            new_job::new_job(&job, &self.limits.session)?;
-            self.may_put(identity, &namespace, &job)?;
-            shard.ask(|engine, now| engine.put(now, &namespace, &queue, job))
-        };
-        let taken: Vec<Result<Put, Refusal>> = jobs.into_iter().map(put).collect();
-        let last = taken.iter().flatten().map(|put| put.position).max();
-        let durable = shard.durable(last).await;
-        let outcome = |taken: Result<Put, Refusal>| match taken.and_then(|put| durable.clone().map(|()| put))
-        {
-            Ok(Put { job_id, duplicate, .. }) => Outcome::Enqueued(Enqueued { job_id, duplicate }),
-            Err(refusal) => Outcome::Refused(frame::refused(&self.count_refusal(refusal))),
-        };
-        let outcomes = taken.into_iter().map(|taken| EnqueueOutcome { outcome: Some(outcome(taken)) });
-        Ok(EnqueueResponse { outcomes: outcomes.collect(), durability: shard.durability().into() })
-    }
-
-    /// Who puts in a job must be allowed what follows from it: that rooms are told, and that its chain is put in.
-    fn may_put(&self, identity: &Identity, namespace: &str, job: &NewJob) -> Result<(), Refusal> {
-        self.may_notify(identity, namespace, job)?;
-        for next in &job.chain {
-            if !identity.may(Right::Enqueue, namespace, Some(&next.queue)) {
-                return Err(Refusal { field: "chain", ..forbidden() });
-            }
-            next.job.iter().try_for_each(|job| self.may_notify(identity, namespace, job))?;
-        }
-        Ok(())
-    }
-
-    /// Who has a room told must be allowed to speak in it.
-    fn may_notify(&self, identity: &Identity, own: &str, job: &NewJob) -> Result<(), Refusal> {
-        for notify in &job.notify {
-            let namespace = if notify.namespace.is_empty() { own } else { &notify.namespace };
-            if !identity.may(Right::Emit, namespace, Some(&notify.room)) {
-                return Err(Refusal { field: "notify", ..forbidden() });
-            }
-            self.hub.namespaces.settings(namespace).ok_or_else(hub::unknown)?;
-        }
-        Ok(())
-    }
-
-    /// A queue in which the identity has one of these rights.
+impl Here<'_> {
+    /// A queue in which whoever asks has one of these rights.
     fn queue(
-        &self,
-        identity: &Identity,
+        self,
         rights: &[Right],
         (namespace, queue): (String, String),
     ) -> Result<(String, String), Refusal> {
         let (namespace, queue) = job::queue(namespace, queue)?;
-        if !rights.iter().any(|right| identity.may(*right, &namespace, Some(&queue))) {
+        if !rights.iter().any(|right| self.identity.may(*right, &namespace, Some(&queue))) {
             return Err(forbidden());
         }
-        if self.hub.namespaces.settings(&namespace).is_none() {
+        if self.router.hub.namespaces.settings(&namespace).is_none() {
             return Err(hub::unknown());
         }
         Ok((namespace, queue))
     }
+}
 
-    /// Where the jobs are.
-    fn shard(&self) -> Result<&Arc<Shard>, Refusal> {
-        let nowhere = "this node is one of several, and those keep no jobs yet";
-        self.jobs.as_ref().ok_or_else(|| Refusal::new(RefusalCode::OutOfOrder, nowhere))
+impl Router {
+    /// The shards that this node keeps.
+    fn shards_here(&self) -> impl Iterator<Item = Arc<Shard>> {
+        self.parts.all_here().into_iter().filter_map(|part| part.jobs.get().cloned())
     }
 
     /// Runs the conversation of a worker.
@@ -116,12 +77,20 @@ impl Router {
         self.stop_drain
     }
 
-    /// Sees to what waits for the log of jobs and for time.
+    /// Sees to the jobs of a node without others, until it stops.
     pub async fn run_jobs(self: Arc<Self>) {
-        if let Some(shard) = &self.jobs {
-            let run = Arc::clone(shard).run(self.tasks.stopping().clone());
-            tokio::join!(run, self.run_notices(shard), self.run_chains(shard));
+        let own = Arc::clone(self.parts.own());
+        if let Some(shard) = own.jobs.get() {
+            self.run_shard(shard, self.tasks.stopping()).await;
         }
+    }
+
+    /// Sees to what waits for a log of jobs and for time, and to what follows from jobs, until `closed`.
+    pub(super) async fn run_shard(&self, shard: &Arc<Shard>, closed: &CancellationToken) {
+        let follows = async { tokio::join!(self.run_notices(shard), self.run_chains(shard)) };
+        // They are large.
+        let follows = Box::pin(closed.run_until_cancelled(follows));
+        tokio::join!(shard.run(closed), follows);
     }
 }
 

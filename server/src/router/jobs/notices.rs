@@ -15,31 +15,25 @@ use crate::{
 };
 
 impl Router {
-    /// Tells rooms what becomes of jobs, until the node stops.
+    /// Tells rooms what becomes of jobs.
     pub(super) async fn run_notices(&self, shard: &Arc<Shard>) {
-        let rounds = async {
-            let mut rounds = Rounds::new();
-            loop {
-                let notices = shard.notices(rounds.after).await;
-                // Those on their way are told once, in no round.
-                let ended = notices.iter().rfind(|notice| !is_live(notice.job.state()));
-                let last = ended.map(|notice| notice.seq);
-                for notice in notices {
-                    rounds.note(self.tell_of_job(shard, notice).await);
-                }
-                rounds.go_on(last).await;
+        let mut rounds = Rounds::new();
+        loop {
+            let notices = shard.notices(rounds.after).await;
+            // Those on their way are told once, in no round.
+            let ended = notices.iter().rfind(|notice| !is_live(notice.job.state()));
+            let last = ended.map(|notice| notice.seq);
+            for notice in notices {
+                rounds.note(self.tell_of_job(shard, notice).await);
             }
-        };
-        tokio::select! {
-            () = self.tasks.stopping().cancelled() => {}
-            () = rounds => {}
+            rounds.go_on(last).await;
         }
     }
 
     /// Tells of one job. Whether that is done with.
     async fn tell_of_job(&self, shard: &Arc<Shard>, notice: Notice) -> bool {
         for notify in &notice.notify {
-            match self.tell_room(&notice, notify).await {
+            match self.tell_room(shard.number, &notice, notify).await {
                 Ok(()) => {}
                 Err(refusal)
                     if refusal.retry != Retry::Never && refusal.code != RefusalCode::NamespaceUnknown =>
@@ -55,18 +49,24 @@ impl Router {
         noted.is_ok()
     }
 
-    async fn tell_room(&self, notice: &Notice, notify: &JobNotify) -> Result<(), Refusal> {
-        match self.publish_notice(notice, notify, job_json(&notice.job)).await {
+    async fn tell_room(&self, shard: u32, notice: &Notice, notify: &JobNotify) -> Result<(), Refusal> {
+        match self.publish_notice(shard, notice, notify, job_json(&notice.job)).await {
             Err(refusal) if refusal.code == RefusalCode::PayloadTooLarge => {
                 let mut job = notice.job.clone();
                 job.result = None;
-                self.publish_notice(notice, notify, job_json(&job)).await
+                self.publish_notice(shard, notice, notify, job_json(&job)).await
             }
             told => told,
         }
     }
 
-    async fn publish_notice(&self, notice: &Notice, notify: &JobNotify, text: String) -> Result<(), Refusal> {
+    async fn publish_notice(
+        &self,
+        shard: u32,
+        notice: &Notice,
+        notify: &JobNotify,
+        text: String,
+    ) -> Result<(), Refusal> {
         let state = notice.job.state().as_str_name().trim_start_matches("JOB_STATE_").to_lowercase();
         let namespace = if notify.namespace.is_empty() { &notice.job.namespace } else { &notify.namespace };
         let content = Content {
@@ -80,7 +80,7 @@ impl Router {
             target: Some(Target { rooms: vec![notify.room.clone()], ..Target::default() }),
             content: Some(content),
             // Told again after a crash it is the same event; a job that was redriven ends anew.
-            idempotency_key: format!("job-{}-{}-{state}", notice.seq.0, notice.job.deliveries),
+            idempotency_key: format!("job-{shard}-{}-{}-{state}", notice.seq.0, notice.job.deliveries),
             ..PublishRequest::default()
         };
         let emit = Emit::publish(request, &self.limits.session)?;

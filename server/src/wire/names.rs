@@ -1,0 +1,117 @@
+//! The names of fields and bounds that a refusal may have: what another node has refused is told like what this one has.
+
+/// All of them, sorted.
+const NAMES: [&str; 95] = [
+    "attributes",
+    "batch_id",
+    "before_offset",
+    "body",
+    "by",
+    "chain",
+    "chain.job",
+    "checkpoint",
+    "completed.result",
+    "content",
+    "content.event",
+    "content.key",
+    "credit.jobs",
+    "cron",
+    "dead_kept",
+    "delay",
+    "ended_kept",
+    "epoch",
+    "error",
+    "event",
+    "excluded",
+    "expected_revision",
+    "failed.retry_after",
+    "fairness_key",
+    "fairness_weight",
+    "first_seq",
+    "frames",
+    "granted",
+    "idempotency_key",
+    "items",
+    "job",
+    "job.job_id",
+    "job_id",
+    "job_ids",
+    "jobs",
+    "jobs_bytes_max",
+    "jobs_max",
+    "key",
+    "keys",
+    "lease_duration",
+    "log",
+    "namespace",
+    "notify",
+    "notify.states",
+    "ordering_key",
+    "outbox_frames_max",
+    "outcome",
+    "page_size",
+    "page_token",
+    "payload_bytes_max",
+    "previous_result",
+    "priority",
+    "progress.message",
+    "queue",
+    "queues_max",
+    "reason",
+    "released.delay",
+    "resume",
+    "retry.attempts_max",
+    "retry.base",
+    "retry.max",
+    "room",
+    "room_emits_per_second",
+    "rooms",
+    "rooms_max",
+    "run_at",
+    "schedule",
+    "schedule_id",
+    "schedules_max",
+    "session_id",
+    "set",
+    "settings",
+    "since",
+    "start",
+    "state_bytes_max",
+    "state_keys_max",
+    "states",
+    "subscriptions",
+    "target",
+    "target.any_of",
+    "target.rooms",
+    "target.sessions",
+    "target.users",
+    "then",
+    "time_zone",
+    "timeout",
+    "to_offset",
+    "ttl",
+    "type",
+    "unique_key",
+    "wait",
+    "watched_jobs_changed_max",
+    "weight",
+    "what",
+    "worker_id",
+];
+
+/// A name that is the server's own; nothing for one that is not.
+pub(super) fn known(name: &str) -> &'static str {
+    NAMES.binary_search(&name).map_or("", |place| NAMES[place])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_and_what_is_none_is_not() {
+        assert!(NAMES.is_sorted());
+        assert!(NAMES.iter().all(|name| known(name) == *name));
+        assert_eq!(known("made up"), "");
+    }
+}
