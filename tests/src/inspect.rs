@@ -16,6 +16,14 @@ use crate::{
     reason, within,
 };
 
+/// The value of a sample of the node that listens there; 0 when it is not there.
+pub async fn metric(address: SocketAddr, sample: &str) -> u64 {
+    let (status, text) = get(address, "/metrics").await;
+    assert_eq!(status, 200);
+    let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse::<u64>().expect("a whole number"))
+}
+
 impl TestNode {
     /// What a GET over HTTP/1.1 answers: status and body.
     pub async fn get(&self, path: &str) -> (u16, String) {
@@ -26,10 +34,7 @@ impl TestNode {
     pub async fn metric(&self, sample: &str) -> u64 {
         let mut sum = 0;
         for address in self.addresses() {
-            let (status, text) = get(address, "/metrics").await;
-            assert_eq!(status, 200);
-            let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-            sum += value.map_or(0, |value| value.parse::<u64>().expect("a whole number"));
+            sum += metric(address, sample).await;
         }
         sum
     }

@@ -11,6 +11,7 @@ pub mod histories;
 pub mod inspect;
 pub mod jobs;
 pub mod lan;
+pub mod ledger;
 pub mod nats;
 pub mod node;
 pub mod operator;

@@ -2,116 +2,24 @@
 //! to be done is not begun again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use parking_lot::Mutex;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use rialto_client::{Client, JobFilter, Jobs, NewJob, NotDone, Payload, v1::JobState};
-use rialto_tests::{eventually, histories::folder, node::TestNode, program::Running, within};
+use rialto_client::{JobFilter, NewJob, v1::JobState};
+use rialto_tests::{
+    eventually,
+    histories::folder,
+    ledger::{DEADLINE, Ledger, client, look, produce, queue, work},
+    node::TestNode,
+    program::Running,
+    within,
+};
 use tokio::{task::JoinSet, time::timeout};
-
-const QUEUE: &str = "mail";
-/// Longer than any node is away.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// What is known of the jobs, from outside.
-#[derive(Debug, Default)]
-struct Ledger {
-    /// How often each was begun.
-    begun: Mutex<BTreeMap<String, usize>>,
-    /// Jobs that were acknowledged.
-    acknowledged: Mutex<Vec<String>>,
-    /// How often a job had been begun when it was seen to be done.
-    seen_done: Mutex<BTreeMap<String, usize>>,
-}
-
-impl Ledger {
-    fn begin(&self, id: &str) -> usize {
-        let mut begun = self.begun.lock();
-        let count = begun.entry(id.to_owned()).or_default();
-        *count += 1;
-        *count
-    }
-
-    fn times_begun(&self, id: &str) -> usize {
-        self.begun.lock().get(id).copied().unwrap_or_default()
-    }
-
-    /// Nothing is lost, and what was seen to be done was not begun again.
-    fn check(&self) {
-        for id in self.acknowledged.lock().iter() {
-            assert!(self.times_begun(id) > 0, "job {id} is done, and nobody has begun it");
-        }
-        let seen = self.seen_done.lock();
-        assert!(seen.len() > 50, "only {} jobs were seen to be done", seen.len());
-        for (id, times) in seen.iter() {
-            assert_eq!(self.times_begun(id), *times, "job {id} was begun again after it was done");
-        }
-    }
-}
-
-fn client(url: String) -> Client {
-    Client::builder(url).deadline(DEADLINE).build().expect("a URL")
-}
-
-fn queue(client: &Client) -> Jobs {
-    client.jobs("default", QUEUE)
-}
-
-/// Works for ever; one job in ten fails at first.
-async fn work(client: Client, ledger: Arc<Ledger>, concurrency: u32) {
-    let worker = client.worker("w").queue("default", QUEUE).concurrency(concurrency);
-    let ended = worker
-        .run(move |job| {
-            let times = ledger.begin(job.id());
-            let fails = times == 1 && job.id().ends_with('7');
-            async move { if fails { Err(NotDone::failed("at first")) } else { Ok(Payload::default()) } }
-        })
-        .await;
-    panic!("a worker has ended: {ended:?}");
-}
-
-/// Hands over until it is told to stop.
-async fn produce(jobs: Jobs, name: usize, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
-    let mut n = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let id = format!("{name}-{n}");
-        let enqueued = jobs.enqueue(NewJob::new("x").id(&id)).await.expect("it is taken in time");
-        assert_eq!(enqueued.id, id);
-        ledger.acknowledged.lock().push(id);
-        n += 1;
-    }
-}
-
-/// Looks at jobs that were acknowledged, and notes those that are done.
-async fn look(jobs: Jobs, seed: u64, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
-    let mut chance = StdRng::seed_from_u64(seed);
-    while !stop.load(Ordering::Relaxed) {
-        let some = {
-            let acknowledged = ledger.acknowledged.lock();
-            (!acknowledged.is_empty())
-                .then(|| acknowledged[chance.random_range(0..acknowledged.len())].clone())
-        };
-        let Some(id) = some else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        // A node that is away says nothing.
-        if let Ok(job) = jobs.get(&id).await
-            && job.state() == JobState::Completed
-        {
-            let times = ledger.times_begun(&id);
-            ledger.seen_done.lock().entry(id).or_insert(times);
-        }
-    }
-}
 
 async fn start(folder: &Path, listen: &str) -> (Running, std::net::SocketAddr) {
     let configuration = folder.join("rialto.toml");

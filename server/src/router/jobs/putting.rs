@@ -27,7 +27,8 @@ impl Router {
     ) -> Result<EnqueueResponse, Refusal> {
         if self.bridge.is_some() {
             // So that it can be asked again when it is not known what became of it.
-            for job in request.jobs.iter_mut().filter(|job| job.job_id.is_empty()) {
+            let unnamed = |job: &&mut NewJob| job.job_id.is_empty() && !job.completes_batch;
+            for job in request.jobs.iter_mut().filter(unnamed) {
                 job.job_id = job_name(clock::unix_ms(clock::wall()), clock::random_u64());
             }
         }

@@ -1,0 +1,116 @@
+//! What is known from outside of jobs that go through a queue while nodes and workers die: who begins them, who was told that they
+//! were taken, and which were seen to be done.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rialto_client::{Client, Jobs, NewJob, NotDone, Payload, v1::JobState};
+
+/// The queue through which they go.
+pub const QUEUE: &str = "mail";
+/// Longer than any node is away.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What is known of the jobs, from outside.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// How often each was begun.
+    pub begun: Mutex<BTreeMap<String, usize>>,
+    /// Jobs that were acknowledged.
+    pub acknowledged: Mutex<Vec<String>>,
+    /// How often a job had been begun when it was seen to be done.
+    pub seen_done: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Ledger {
+    /// A worker begins a job. How often it was begun.
+    pub fn begin(&self, id: &str) -> usize {
+        let mut begun = self.begun.lock();
+        let count = begun.entry(id.to_owned()).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// How often a job was begun.
+    pub fn times_begun(&self, id: &str) -> usize {
+        self.begun.lock().get(id).copied().unwrap_or_default()
+    }
+
+    /// Nothing is lost, and what was seen to be done was not begun again.
+    pub fn check(&self) {
+        for id in self.acknowledged.lock().iter() {
+            assert!(self.times_begun(id) > 0, "job {id} is done, and nobody has begun it");
+        }
+        let seen = self.seen_done.lock();
+        assert!(seen.len() > 50, "only {} jobs were seen to be done", seen.len());
+        for (id, times) in seen.iter() {
+            assert_eq!(self.times_begun(id), *times, "job {id} was begun again after it was done");
+        }
+    }
+}
+
+/// A client that waits for a node that is away.
+pub fn client(url: String) -> Client {
+    Client::builder(url).deadline(DEADLINE).build().expect("a URL")
+}
+
+/// The queue.
+pub fn queue(client: &Client) -> Jobs {
+    client.jobs("default", QUEUE)
+}
+
+/// Works for ever; one job in ten fails at first.
+pub async fn work(client: Client, ledger: Arc<Ledger>, concurrency: u32) {
+    let worker = client.worker("w").queue("default", QUEUE).concurrency(concurrency);
+    let ended = worker
+        .run(move |job| {
+            let times = ledger.begin(job.id());
+            let fails = times == 1 && job.id().ends_with('7');
+            async move { if fails { Err(NotDone::failed("at first")) } else { Ok(Payload::default()) } }
+        })
+        .await;
+    panic!("a worker has ended: {ended:?}");
+}
+
+/// Hands over until it is told to stop.
+pub async fn produce(jobs: Jobs, name: usize, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
+    let mut n = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let id = format!("{name}-{n}");
+        let enqueued = jobs.enqueue(NewJob::new("x").id(&id)).await.expect("it is taken in time");
+        assert_eq!(enqueued.id, id);
+        ledger.acknowledged.lock().push(id);
+        n += 1;
+    }
+}
+
+/// Looks at jobs that were acknowledged, and notes those that are done.
+pub async fn look(jobs: Jobs, seed: u64, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
+    let mut chance = StdRng::seed_from_u64(seed);
+    while !stop.load(Ordering::Relaxed) {
+        let some = {
+            let acknowledged = ledger.acknowledged.lock();
+            (!acknowledged.is_empty())
+                .then(|| acknowledged[chance.random_range(0..acknowledged.len())].clone())
+        };
+        let Some(id) = some else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        // A node that is away says nothing.
+        if let Ok(job) = jobs.get(&id).await
+            && job.state() == JobState::Completed
+        {
+            let times = ledger.times_begun(&id);
+            ledger.seen_done.lock().entry(id).or_insert(times);
+        }
+    }
+}
