@@ -141,7 +141,8 @@ async fn a_node_that_has_hung_does_not_write_what_another_one_has_taken_over() {
     let (hangs, other) = (nodes.remove(0), nodes.remove(0));
     eventually("both keep some", async || {
         let kept = [metric(hangs.address, "rialto_parts_owned"), metric(other.address, "rialto_parts_owned")];
-        futures_util::future::join_all(kept).await.iter().all(|count| *count == 4)
+        let kept = futures_util::future::join_all(kept).await;
+        kept.iter().all(|count| *count > 0) && kept.iter().sum::<u64>() == 8
     })
     .await;
     enqueue_in_all(&other).await;

@@ -46,7 +46,15 @@ impl Site {
 
     /// What a program is answered.
     async fn ask(&self, place: &str, headers: &[(&str, &str)], payload: &[u8]) -> Value {
-        let subject = format!("rl.main.in.{place}");
+        self.ask_at(format!("rl.main.in.{place}"), headers, payload).await
+    }
+
+    /// What a program is answered that puts a job in.
+    async fn enqueue(&self, queue: &str, headers: &[(&str, &str)], payload: &[u8]) -> Value {
+        self.ask_at(format!("rl.main.enqueue.{queue}"), headers, payload).await
+    }
+
+    async fn ask_at(&self, subject: String, headers: &[(&str, &str)], payload: &[u8]) -> Value {
         let asked = self.program.request_with_headers(subject, header_map(headers), payload.to_vec().into());
         let answer = within("an answer", asked).await.expect("somebody answers");
         serde_json::from_slice(&answer.payload).expect("JSON")
@@ -54,7 +62,11 @@ impl Site {
 
     /// A program that listens to rooms.
     async fn hearing(&self, place: &str) -> Subscriber {
-        let heard = self.program.subscribe(format!("rl.main.out.{place}")).await.expect("it may");
+        self.hearing_at(format!("rl.main.out.{place}")).await
+    }
+
+    async fn hearing_at(&self, subject: String) -> Subscriber {
+        let heard = self.program.subscribe(subject).await.expect("it may");
         self.program.flush().await.expect("it is connected");
         heard
     }
@@ -293,4 +305,50 @@ async fn all(node: &TestNode) -> Vec<String> {
             return kept;
         }
     }
+}
+
+#[tokio::test]
+async fn a_program_puts_jobs_in_and_hears_what_becomes_of_them() {
+    let site = Site::of(2).await;
+    let mut heard = site.hearing_at("rl.main.jobs.events.news.*".to_owned()).await;
+    let headers = [("Nats-Msg-Id", "one"), ("Rialto-Type", "welcome"), ("tenant", "a")];
+    let answer = site.enqueue("news.my=20mail", &headers, b"to ann").await;
+    assert_eq!(answer, json!({ "job_id": "one", "duplicate": false, "durability": "FSYNC" }));
+    let again = site.enqueue("news.my=20mail", &headers, b"to ann").await;
+    assert_eq!(again["duplicate"], json!(true));
+    let client = rialto_client::Client::new(site.nodes[1].url()).unwrap();
+    let worker = client.worker("w").queue("news", "my mail");
+    let work = worker.run(async |job| {
+        assert_eq!((job.text(), job.kind()), (Some("to ann"), "welcome"));
+        Ok(rialto_client::Payload::from("sent"))
+    });
+    let told = async {
+        loop {
+            let message = hear(&mut heard).await;
+            let job: Value = serde_json::from_slice(&message.payload).expect("JSON");
+            if header(&message, "Rialto-Event") == "job.completed" {
+                return (message.subject.to_string(), job);
+            }
+        }
+    };
+    let (subject, job) = tokio::select! {
+        ended = work => panic!("the worker has ended: {ended:?}"),
+        told = told => told,
+    };
+    assert_eq!(subject, "rl.main.jobs.events.news.my=20mail");
+    assert_eq!((&job["jobId"], &job["attributes"]["tenant"]), (&json!("one"), &json!("a")));
+    assert_eq!(job["result"]["text"], json!("sent"));
+}
+
+#[tokio::test]
+async fn what_a_program_cannot_put_in_is_refused_with_its_reason() {
+    let site = Site::of(1).await;
+    let closed = site.enqueue("closed.mail", &[], b"x").await;
+    assert_eq!(closed["error"]["code"], json!("FORBIDDEN"));
+    let unknown = site.enqueue("nowhere.mail", &[], b"x").await;
+    assert_eq!(unknown["error"]["code"], json!("NAMESPACE_UNKNOWN"));
+    let header = site.enqueue("news.mail", &[("Rialto-Priority", "high")], b"x").await;
+    assert_eq!(header["error"]["field"], json!("headers"));
+    let priority = site.enqueue("news.mail", &[("Rialto-Priority", "99")], b"x").await;
+    assert_eq!(priority["error"]["code"], json!("INVALID"));
 }

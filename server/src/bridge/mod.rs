@@ -5,8 +5,8 @@
 //! * [`subjects`]: places as subjects; `envelope`: what is said as bytes, checked when it is heard
 //! * `outgoing`: what is said, numbered; `interest`: where is listened, beyond a bound by `partitions`
 //! * `nodes`: which other nodes there are
-//! * `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
-//! * [`plain`]: what programs say and hear that speak NATS and not Rialto
+//! * `inbox`: what is heard; `order`: what came by many ways in the order in which it was said; `gaps`: what is missing
+//! * [`plain`] and [`plain_jobs`]: what programs say and hear that speak NATS and not Rialto
 //! * [`link`]: what carries it; `nats`: the real one; `simulated`: one that a seed decides over
 //!
 //! # Order
@@ -16,6 +16,7 @@
 mod envelope;
 mod gaps;
 mod hearing;
+mod inbox;
 mod interest;
 pub mod link;
 mod nats;
@@ -24,14 +25,14 @@ mod order;
 mod outgoing;
 mod partitions;
 pub mod plain;
+pub mod plain_jobs;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 pub mod subjects;
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::stream::{BoxStream, SelectAll};
+use futures_util::stream::BoxStream;
 use parking_lot::Mutex;
 use rialto_proto::{
     node::{
@@ -40,15 +41,13 @@ use rialto_proto::{
     },
     v1::{Event, RepliesDone, ReplyItem, RoomPosition, StateEntry},
 };
-use tokio::{
-    sync::{mpsc, watch},
-    task::coop::unconstrained,
-};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
     envelope::{Carried, Changed, Heard, Malformed, Word, class_of, fanout_class},
     gaps::{Gaps, Verdict},
+    inbox::Inbox,
     interest::Pin,
     link::{Link, LinkError, LinkState},
     nats::NatsLink,
@@ -56,13 +55,7 @@ pub use self::{
     outgoing::Waiting,
     subjects::Place,
 };
-use self::{
-    interest::{Interest, Listening},
-    nodes::Nodes,
-    order::Ordering,
-    outgoing::Outgoing,
-    plain::Plain,
-};
+use self::{interest::Interest, nodes::Nodes, outgoing::Outgoing, plain::Plain};
 use crate::{
     base::{
         clock::Instant,
@@ -70,6 +63,9 @@ use crate::{
     },
     wire::{Class, Frame, target::Target},
 };
+
+/// What programs say, as it comes.
+pub type Plains = BoxStream<'static, Plain>;
 
 /// Listenings that have begun and are not heard yet.
 const BEGUN_MAX: usize = 1_024;
@@ -106,8 +102,7 @@ impl Bridge {
         let (listenings, begun) = mpsc::channel(BEGUN_MAX);
         let interest = Arc::new(Interest::new((cluster, rooms_max), Arc::clone(&link), listenings));
         let (outgoing, waiting) = Outgoing::new();
-        let inbox =
-            Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
+        let inbox = Inbox::new(begun);
         let (state, ends) = (link.state(), Ends { inbox, waiting, link });
         let (cluster, nodes) = (cluster.to_owned(), Mutex::default());
         (Self { node, cluster, state, interest, outgoing, nodes }, ends)
@@ -324,11 +319,18 @@ impl Bridge {
     }
 
     /// What programs publish into rooms, until `ends`.
-    pub async fn hear_programs(
-        &self,
-        ends: CancellationToken,
-    ) -> Result<BoxStream<'static, Plain>, LinkError> {
+    pub async fn hear_programs(&self, ends: CancellationToken) -> Result<Plains, LinkError> {
         self.interest.take_plain(plain::all_in(&self.cluster), ends).await
+    }
+
+    /// What programs put into queues, until `ends`.
+    pub async fn hear_producers(&self, ends: CancellationToken) -> Result<Plains, LinkError> {
+        self.interest.take_plain(plain_jobs::all_enqueued(&self.cluster), ends).await
+    }
+
+    /// Tells programs what becomes of a job. False when there was no room for that.
+    pub fn tell_of_job(&self, queue: (&str, &str), name: &str, job: String) -> bool {
+        self.outgoing.say_plain(plain_jobs::event(&self.cluster, queue, name, job))
     }
 
     /// Tells programs that listen to a room of an event. False when there was no room for that.
@@ -349,102 +351,5 @@ impl Bridge {
     /// How the link is.
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.state.clone()
-    }
-}
-
-/// Everything that is heard.
-#[derive(Debug)]
-pub struct Inbox {
-    begun: mpsc::Receiver<Listening>,
-    listenings: SelectAll<Parsed>,
-    ordering: Ordering<Heard>,
-    closed: bool,
-}
-
-impl Inbox {
-    /// What comes next, in the order of each node that says it. Never empty; `None` when nothing can be heard any more.
-    ///
-    /// *Cancel safety*: nothing is lost.
-    pub async fn next(&mut self) -> Option<Vec<Heard>> {
-        // With a budget a listening would seem to be empty when it is not, and what it holds would come too late.
-        unconstrained(poll_fn(|cx| {
-            while !self.closed
-                && let Poll::Ready(begun) = self.begun.poll_recv(cx)
-            {
-                match begun {
-                    Some(listening) => self.listenings.push(Parsed(listening)),
-                    None => self.closed = true,
-                }
-            }
-            match self.ordering.poll(&mut self.listenings, cx) {
-                Poll::Pending if self.closed && self.listenings.is_empty() => Poll::Ready(None),
-                ready => ready.map(Some),
-            }
-        }))
-        .await
-    }
-}
-
-/// A listening whose messages are read; those that are none are passed over.
-struct Parsed(Listening);
-
-impl std::fmt::Debug for Parsed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Parsed")
-    }
-}
-
-impl futures_util::Stream for Parsed {
-    type Item = Heard;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
-        use futures_util::StreamExt;
-        loop {
-            let next: Option<(Place, Bytes)> = std::task::ready!(self.0.poll_next_unpin(cx));
-            match next.map(|(place, message)| Heard::parse(place, message)) {
-                Some(Ok(heard)) => return Poll::Ready(Some(heard)),
-                Some(Err(error)) => tracing::warn!(%error, "passed over"),
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::StreamExt;
-    use tokio_stream::wrappers::ReceiverStream;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn however_much_waits_in_however_many_listenings_it_is_heard_in_order() {
-        const LISTENINGS: u64 = 64;
-        const MESSAGES: u64 = 5_000;
-        let (begin, begun) = mpsc::channel(LISTENINGS as usize);
-        let mut inbox =
-            Inbox { begun, listenings: SelectAll::new(), ordering: Ordering::default(), closed: false };
-        let mut senders = Vec::new();
-        for _ in 0..LISTENINGS {
-            let (sender, messages) = mpsc::channel(MESSAGES as usize);
-            let listening: Listening =
-                ReceiverStream::new(messages).map(|message| (Place::Cluster, message)).boxed();
-            begin.try_send(listening).unwrap_or_else(|_| panic!("there is room"));
-            senders.push(sender);
-        }
-        let node = NodeId::random();
-        for seq in 1..=MESSAGES {
-            let announce = What::Announce(Announce::default());
-            let message = envelope::message(node, (seq, 0), 1, announce);
-            senders[(seq / 50 % LISTENINGS) as usize].try_send(message).unwrap();
-        }
-        let mut heard = Vec::new();
-        while heard.len() < MESSAGES as usize {
-            heard.extend(inbox.next().await.unwrap().into_iter().map(|heard| heard.seq));
-        }
-        assert_eq!(heard, (1..=MESSAGES).collect::<Vec<_>>());
     }
 }

@@ -12,7 +12,7 @@ use rialto_proto::v1::{Content, Event, PublishRequest, Sender, Target, content::
 /// The name of the event, where a program names none.
 const EVENT_DEFAULT: &str = "message";
 /// The name of the event.
-const EVENT: &str = "Rialto-Event";
+pub(super) const EVENT: &str = "Rialto-Event";
 /// Which of several things the event is about.
 const KEY: &str = "Rialto-Key";
 /// The identity of the event.
@@ -26,13 +26,13 @@ const EPOCH: &str = "Rialto-Epoch";
 /// The position in the history of the room.
 const OFFSET: &str = "Rialto-Offset";
 /// The media type of the payload.
-const CONTENT_TYPE: &str = "Content-Type";
+pub(super) const CONTENT_TYPE: &str = "Content-Type";
 /// What JetStream knows a message by that comes again; here an idempotency key.
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// How headers begin that mean something here. Others are the event's own.
-const OURS: &str = "rialto-";
+pub(super) const OURS: &str = "rialto-";
 /// How headers begin that mean something to NATS.
-const OF_NATS: &str = "nats-";
+pub(super) const OF_NATS: &str = "nats-";
 
 /// A message of a program, or to one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn out(cluster: &str, namespace: &str, room: &str) -> String {
 }
 
 /// A name as one word of a subject.
-fn word(name: &str) -> String {
+pub(super) fn word(name: &str) -> String {
     let mut word = String::with_capacity(name.len());
     for byte in name.bytes() {
         if is_plain(byte) {
@@ -95,11 +95,7 @@ fn hex(digit: u8) -> Option<u8> {
 ///
 /// *Errors*: what of the message cannot be read, and why.
 pub fn publish(plain: Plain) -> Result<PublishRequest, (&'static str, &'static str)> {
-    let mut words = plain.subject.rsplit('.');
-    let (room, namespace) = (words.next().and_then(name), words.next().and_then(name));
-    let (Some(room), Some(namespace)) = (room, namespace) else {
-        return Err(("subject", "holds a name that is not written as one word"));
-    };
+    let (namespace, room) = names(&plain.subject)?;
     let mut content = Content { event: EVENT_DEFAULT.to_owned(), ..Content::default() };
     let mut request = PublishRequest {
         namespace,
@@ -125,8 +121,17 @@ pub fn publish(plain: Plain) -> Result<PublishRequest, (&'static str, &'static s
     Ok(request)
 }
 
+/// A namespace, and a room or queue in it: the last words of a subject.
+pub(super) fn names(subject: &str) -> Result<(String, String), (&'static str, &'static str)> {
+    let mut words = subject.rsplit('.');
+    match (words.next().and_then(name), words.next().and_then(name)) {
+        (Some(last), Some(namespace)) => Ok((namespace, last)),
+        _ => Err(("subject", "holds a name that is not written as one word")),
+    }
+}
+
 /// Text where the media type says so, or where none is named and it is UTF-8.
-fn body(content_type: &str, payload: Bytes) -> Result<Body, (&'static str, &'static str)> {
+pub(super) fn body(content_type: &str, payload: Bytes) -> Result<Body, (&'static str, &'static str)> {
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_text = media.starts_with("text/") || media == "application/json" || media.ends_with("+json");
     if !is_text && !media.is_empty() {

@@ -401,6 +401,11 @@ impl Shard {
         self.watches.lock().queue(queue)
     }
 
+    /// Watches all jobs of the shard.
+    pub fn watch_all(&self) -> Arc<Watch> {
+        self.watches.lock().all()
+    }
+
     /// A poll of what is watched. `begin` makes the watch if there is none.
     pub fn poll(
         &self,

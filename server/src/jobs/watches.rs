@@ -68,6 +68,8 @@ impl Watch {
 pub(super) struct Watches {
     jobs: HashMap<Seq, Vec<Weak<Watch>>>,
     queues: HashMap<QueueName, Vec<Weak<Watch>>>,
+    /// Those of all jobs.
+    all: Vec<Weak<Watch>>,
     /// Watches that were made since it was looked for those that nobody holds.
     made: usize,
 }
@@ -75,7 +77,7 @@ pub(super) struct Watches {
 impl Watches {
     /// Whether nobody watches.
     pub(super) fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.queues.is_empty()
+        self.jobs.is_empty() && self.queues.is_empty() && self.all.is_empty()
     }
 
     /// Watches some jobs.
@@ -96,8 +98,16 @@ impl Watches {
         watch
     }
 
+    /// Watches all jobs.
+    pub(super) fn all(&mut self) -> Arc<Watch> {
+        let watch = Arc::new(Watch::default());
+        self.all.push(Arc::downgrade(&watch));
+        watch
+    }
+
     /// A job has changed.
     pub(super) fn changed(&mut self, seq: Seq, queue: Option<(&str, &str)>) {
+        tell(&mut self.all, seq);
         if let Some(watches) = self.jobs.get_mut(&seq) {
             tell(watches, seq);
             if watches.is_empty() {

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use rialto_proto::v1::{Accepted, RefusalCode};
+use rialto_proto::v1::{
+    Accepted, EnqueueRequest, EnqueueResponse, Enqueued, RefusalCode, enqueue_outcome::Outcome,
+};
 use serde_json::{Value, json};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::coop,
     time::{Duration, sleep},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Router, emit::Publishing};
 use crate::{
@@ -21,11 +24,12 @@ use crate::{
         refusal::{Refusal, Retry},
     },
     bridge::{
-        Bridge,
+        Bridge, LinkError, Plains,
         plain::{self, Plain},
+        plain_jobs,
     },
     hub,
-    wire::{Frame, command::Emit},
+    wire::{Frame, command::Emit, frame},
 };
 
 /// Events of programs that may wait for being kept; what comes beyond is refused.
@@ -36,22 +40,25 @@ const WRITTEN_AFTER: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Router {
-    /// Takes what programs publish into rooms, until the node stops.
+    /// Takes what programs publish into rooms and put into queues, until the node stops.
     pub async fn run_programs(self: Arc<Self>) {
         let Some(bridge) = self.bridge.clone() else { return };
-        let (draining, written) = (self.tasks.draining().clone(), Arc::new(Semaphore::new(WRITTEN_MAX)));
-        while !draining.is_cancelled() {
-            match bridge.hear_programs(draining.clone()).await {
-                Ok(mut messages) => {
-                    while let Some(message) = messages.next().await {
-                        self.take_from_program(&bridge, message, &written);
-                        coop::consume_budget().await;
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "programs that speak NATS are not heard"),
-            }
-            draining.run_until_cancelled(sleep(AGAIN_AFTER)).await;
-        }
+        let (draining, written) = (self.tasks.draining(), Arc::new(Semaphore::new(WRITTEN_MAX)));
+        let rooms = hear(
+            draining,
+            || bridge.hear_programs(draining.clone()),
+            |message| {
+                self.take_from_program(&bridge, message, &written);
+            },
+        );
+        let queues = hear(
+            draining,
+            || bridge.hear_producers(draining.clone()),
+            |message| {
+                self.take_from_producer(&bridge, message, &written);
+            },
+        );
+        tokio::join!(rooms, queues);
     }
 
     fn take_from_program(
@@ -92,6 +99,47 @@ impl Router {
         Ok((self.publish(&Identity::open(None), emit)?, permit))
     }
 
+    /// Takes a job of a program.
+    fn take_from_producer(
+        self: &Arc<Self>,
+        bridge: &Arc<Bridge>,
+        mut message: Plain,
+        written: &Arc<Semaphore>,
+    ) {
+        let answer_to = message.answer_to.take();
+        let asked = self.job_of_program(message, written);
+        let (router, bridge) = (Arc::clone(self), Arc::clone(bridge));
+        self.tasks.spawn("producer", async move {
+            let outcome = match asked {
+                Ok((request, permit)) => {
+                    let answer = router.enqueue(&Identity::open(None), request).await;
+                    drop(permit);
+                    answer
+                }
+                Err(refusal) => Err(refusal),
+            };
+            let outcome = outcome.map_err(|refusal| refused(&router.count_refusal(refusal)));
+            if let Some(subject) = answer_to {
+                bridge.answer_program(subject, outcome.map_or_else(|refused| refused, enqueued).to_string());
+            }
+        });
+    }
+
+    fn job_of_program(
+        &self,
+        message: Plain,
+        written: &Arc<Semaphore>,
+    ) -> Result<(EnqueueRequest, OwnedSemaphorePermit), Refusal> {
+        let permit = Arc::clone(written).try_acquire_owned();
+        let permit = permit.map_err(|_| Refusal::rate("programs", WRITTEN_AFTER))?;
+        let request = plain_jobs::enqueue(message).map_err(|(field, what)| Refusal::invalid(field, what))?;
+        let settings = self.hub.namespaces.settings(&request.namespace).ok_or_else(hub::unknown)?;
+        if !settings.nats_in {
+            return Err(Refusal::forbidden("nats_in is off in the namespace"));
+        }
+        Ok((request, permit))
+    }
+
     /// Tells programs of an event in rooms, where the namespace lets them hear it.
     pub(super) fn tell_programs(&self, settings: &NamespaceSettings, rooms: &[RoomName], frame: &Frame) {
         let Some(bridge) = self.bridge.as_ref().filter(|_| settings.nats_out && !rooms.is_empty()) else {
@@ -100,6 +148,26 @@ impl Router {
         let Some(event) = frame.to_event() else { return };
         let lost = rooms.iter().filter(|room| !bridge.tell_program(&event, room.as_str())).count();
         self.count_lost(lost);
+    }
+}
+
+/// Takes what programs say, until the node drains.
+async fn hear<F: Future<Output = Result<Plains, LinkError>>>(
+    draining: &CancellationToken,
+    listen: impl Fn() -> F,
+    take: impl Fn(Plain),
+) {
+    while !draining.is_cancelled() {
+        match listen().await {
+            Ok(mut messages) => {
+                while let Some(message) = messages.next().await {
+                    take(message);
+                    coop::consume_budget().await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "programs that speak NATS are not heard"),
+        }
+        draining.run_until_cancelled(sleep(AGAIN_AFTER)).await;
     }
 }
 
@@ -124,6 +192,18 @@ fn said(accepted: &Accepted) -> Value {
         answer["epoch"] = accepted.epoch.clone().into();
     }
     answer
+}
+
+/// What became of a job, in the names of the API.
+fn enqueued(answer: EnqueueResponse) -> Value {
+    let durability = answer.durability().as_str_name().trim_start_matches("DURABILITY_").to_owned();
+    match answer.outcomes.into_iter().next().and_then(|outcome| outcome.outcome) {
+        Some(Outcome::Enqueued(Enqueued { job_id, duplicate })) => {
+            json!({ "job_id": job_id, "duplicate": duplicate, "durability": durability })
+        }
+        Some(Outcome::Refused(refusal)) => refused(&frame::refusal(refusal, "")),
+        None => refused(&Refusal::new(RefusalCode::Internal, "no outcome")),
+    }
 }
 
 fn refused(refusal: &Refusal) -> Value {

@@ -1,8 +1,13 @@
 //! A job as JSON, as protobuf maps it: for those who hear of it in a room.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rialto_proto::v1::{Job, JobBody, job_body::Body};
+use rialto_proto::v1::{Job, JobBody, JobState, job_body::Body};
 use serde_json::{Map, Value, json};
+
+/// The name of the event that a job is in a state: `job.completed`.
+pub fn event_name(state: JobState) -> String {
+    format!("job.{}", state.as_str_name().trim_start_matches("JOB_STATE_").to_lowercase())
+}
 
 /// The job, without what the worker needed to know.
 pub fn job_json(job: &Job) -> String {

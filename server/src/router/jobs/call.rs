@@ -154,7 +154,7 @@ calls! {
     DeleteSchedule delete_schedule(v1::DeleteScheduleRequest) -> v1::DeleteScheduleResponse, queue, false, none;
     ListSchedules list_schedules(v1::ListSchedulesRequest) -> v1::ListSchedulesResponse, queue, true, none;
     Lease lease(v1::LeaseRequest) -> v1::LeaseResponse, queue, false, of_lease;
-    Settle settle(v1::SettleRequest) -> v1::SettleResponse, part, false, none;
+    Settle settle(v1::SettleRequest) -> v1::SettleResponse, part, true, none;
     Extend extend(v1::ExtendRequest) -> v1::ExtendResponse, part, true, none;
     PollWatch poll_watch(node::PollWatch) -> node::WatchPolled, queue, true, polled;
     OrderJobs order_jobs(node::OrderJobs) -> v1::LeaseResponse, queue, false, none;

@@ -27,6 +27,9 @@ use crate::{
 /// How long an answer may take that waits for nothing but the log.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
+/// Calls of which pieces have come, and not all.
+const COMING_MAX: usize = 1_024;
+
 /// Calls that are under way.
 #[derive(Debug, Default)]
 pub(in super::super) struct Calls {
@@ -123,6 +126,10 @@ impl Router {
         let ends = CancellationToken::new();
         let bytes = {
             let mut calls = self.calls.lock();
+            if calls.coming.len() >= COMING_MAX {
+                // The rest of some of them never comes. The others are given up and asked again.
+                calls.coming.clear();
+            }
             match calls.coming.entry((from, id)).or_default().add(piece) {
                 Came::Part => return,
                 came => {

@@ -1,13 +1,14 @@
 //! Jobs, for those who may: who asks, in which queue, and what follows. [`call`] says what can be asked, [`owner`] finds whoever
 //! keeps the queue, and `calls` carries it there and back when that is another node. Where the queue is, `putting` takes jobs in,
 //! `control` and `schedules` are for who looks after them, `looking` for who waits, and `giving` for whom workers speak for;
-//! [`watching`] and [`working`] are the other ends of that, for who watches and who works here. `notices` tells rooms, and `chains`
-//! puts in what follows from other jobs.
+//! [`watching`] and [`working`] are the other ends of that, for who watches and who works here. `notices` tells rooms, `events` programs
+//! that speak NATS, and `chains` puts in what follows from other jobs.
 
 pub mod call;
 mod calls;
 mod chains;
 mod control;
+mod events;
 mod giving;
 mod looking;
 mod notices;
@@ -87,7 +88,9 @@ impl Router {
 
     /// Sees to what waits for a log of jobs and for time, and to what follows from jobs, until `closed`.
     pub(super) async fn run_shard(&self, shard: &Arc<Shard>, closed: &CancellationToken) {
-        let follows = async { tokio::join!(self.run_notices(shard), self.run_chains(shard)) };
+        let follows = async {
+            tokio::join!(self.run_notices(shard), self.run_chains(shard), self.run_job_events(shard))
+        };
         // They are large.
         let follows = Box::pin(closed.run_until_cancelled(follows));
         tokio::join!(shard.run(closed), follows);

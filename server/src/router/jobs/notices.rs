@@ -11,7 +11,10 @@ use crate::{
     base::refusal::{Refusal, Retry},
     jobs::{Notice, Shard, is_live},
     router::Router,
-    wire::{command::Emit, job_json::job_json},
+    wire::{
+        command::Emit,
+        job_json::{event_name, job_json},
+    },
 };
 
 impl Router {
@@ -67,10 +70,10 @@ impl Router {
         notify: &JobNotify,
         text: String,
     ) -> Result<(), Refusal> {
-        let state = notice.job.state().as_str_name().trim_start_matches("JOB_STATE_").to_lowercase();
+        let event = event_name(notice.job.state());
         let namespace = if notify.namespace.is_empty() { &notice.job.namespace } else { &notify.namespace };
         let content = Content {
-            event: format!("job.{state}"),
+            event: event.clone(),
             body: Some(Body::Text(text)),
             content_type: "application/json".to_owned(),
             ..Content::default()
@@ -80,7 +83,7 @@ impl Router {
             target: Some(Target { rooms: vec![notify.room.clone()], ..Target::default() }),
             content: Some(content),
             // Told again after a crash it is the same event; a job that was redriven ends anew.
-            idempotency_key: format!("job-{shard}-{}-{}-{state}", notice.seq.0, notice.job.deliveries),
+            idempotency_key: format!("{event}-{shard}-{}-{}", notice.seq.0, notice.job.deliveries),
             ..PublishRequest::default()
         };
         let emit = Emit::publish(request, &self.limits.session)?;

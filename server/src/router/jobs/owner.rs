@@ -113,11 +113,14 @@ impl Router {
             biased;
             () = part.leaving.cancelled() => return Err(Gone { begun: false }),
             shard = part.jobs.wait() => shard,
+            // Its log cannot be taken up.
+            () = sleep(FOUND_WITHIN) => return Err(Gone { begun: false }),
         };
         // Whoever hands the part over waits for those who are here.
         let _here = part.calls.token();
-        // What may be carried out twice does not hold that up.
-        let ends = if C::REPEATABLE { &part.leaving } else { &part.closed };
+        // What waits for something else than the log does not hold that up, where it may be asked again.
+        let waits = C::REPEATABLE && !call.patience().is_zero();
+        let ends = if waits { &part.leaving } else { &part.closed };
         let here = Here { router: self, shard, identity, from };
         tokio::select! {
             biased;
