@@ -165,6 +165,10 @@ impl Bench {
             let (answered, (came, leases)) = tokio::try_join!(enqueue, lease)?;
             times.record(came.saturating_duration_since(answered).as_micros() as u64)?;
             stream.settle(&leases).await?;
+            while stream.settled == 0 {
+                stream.leases().await?;
+            }
+            stream.settled = 0;
         }
         Ok(format!("from the acknowledgement to the worker, idle: {}", log::percentiles(&times)))
     }

@@ -6,6 +6,9 @@ pub use std::hash::RandomState as Hashing;
 #[cfg(feature = "simulation")]
 pub use simulated::Hashing;
 
+/// A map by numbers that nobody outside can choose: quick, and always in the same order.
+pub type NumberMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
+
 /// A map whose order is the same for the same seed.
 pub type HashMap<K, V> = std::collections::HashMap<K, V, Hashing>;
 

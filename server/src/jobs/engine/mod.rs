@@ -69,7 +69,7 @@ pub use self::{
 use crate::{
     base::{
         clock::Instant,
-        hash::HashMap,
+        hash::{HashMap, NumberMap},
         limits::{JOBS_CLEAN_FLOOR_BYTES, NodeLimits, WORKER_RESUME_WINDOW},
     },
     log::{Log, LogError, Position},
@@ -166,7 +166,7 @@ pub struct Engine {
     /// Which shard this is, for tokens.
     number: u32,
     limits: EngineLimits,
-    jobs: HashMap<Seq, Box<Job>>,
+    jobs: NumberMap<Seq, Box<Job>>,
     queues: Vec<Option<Queue>>,
     queue_names: HashMap<Arc<str>, HashMap<Arc<str>, QueueIndex>>,
     next_seq: u64,
@@ -213,7 +213,7 @@ impl Engine {
         Self {
             number,
             limits,
-            jobs: HashMap::default(),
+            jobs: NumberMap::default(),
             queues: Vec::new(),
             queue_names: HashMap::default(),
             next_seq: 1,
@@ -346,8 +346,11 @@ impl Engine {
     /// The job of that name, if there is one.
     fn find(&self, index: QueueIndex, id: &str) -> Option<Seq> {
         let queue = self.queue(index)?;
-        let named = |seq: &Seq| self.jobs.get(seq).is_some_and(|job| job.id() == id);
-        queue.names.find(queue.hash(id), named).copied()
+        let hash = queue.hash(id);
+        let named = |(other, seq): &(u64, Seq)| {
+            *other == hash && self.jobs.get(seq).is_some_and(|job| job.id() == id)
+        };
+        queue.names.find(hash, named).map(|(_, seq)| *seq)
     }
 
     /// Appends a record and applies it.

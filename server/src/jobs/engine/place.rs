@@ -84,11 +84,8 @@ impl Engine {
         self.bytes += bytes;
         if let Some(queue) = self.queues.get_mut(index.0 as usize).and_then(Option::as_mut).filter(|_| !again)
         {
-            let jobs = &self.jobs;
-            let hash =
-                |seq: &Seq| jobs.get(seq).map_or(0, |job| super::queue::hash(&queue.hashing, job.id()));
-            let own = super::queue::hash(&queue.hashing, &spec.job_id);
-            queue.names.insert_unique(own, seq, hash);
+            let hash = queue.hash(&spec.job_id);
+            queue.names.insert_unique(hash, (hash, seq), |(hash, _)| *hash);
             // Until it is known to live.
             queue.over.insert(seq);
         }
@@ -329,7 +326,7 @@ impl Engine {
         let Some(job) = self.jobs.remove(&seq) else { return };
         self.bytes = self.bytes.saturating_sub(job.bytes());
         let Some(queue) = self.queue_mut(job.queue) else { return };
-        if let Ok(found) = queue.names.find_entry(queue.hash(job.id()), |named| *named == seq) {
+        if let Ok(found) = queue.names.find_entry(queue.hash(job.id()), |(_, named)| *named == seq) {
             found.remove();
         }
         queue.over.remove(&seq);

@@ -36,8 +36,8 @@ pub(super) struct Queue {
     pub(super) live: BTreeSet<Seq>,
     /// Jobs that have ended and are kept, dead ones among them.
     pub(super) over: BTreeSet<Seq>,
-    /// All of them by the hash of their names.
-    pub(super) names: HashTable<Seq>,
+    /// All of them by the hash of their names, which is kept: the names themselves are far away when the table grows.
+    pub(super) names: HashTable<(u64, Seq)>,
     pub(super) hashing: Hashing,
     /// Live jobs by their unique keys.
     pub(super) unique: HashMap<Box<str>, Seq>,
@@ -119,7 +119,7 @@ impl Queue {
 
     /// The hash of a job's name.
     pub(super) fn hash(&self, id: &str) -> u64 {
-        hash(&self.hashing, id)
+        self.hashing.hash_one(id)
     }
 
     /// Whether nothing would be lost if it were forgotten.
@@ -165,9 +165,4 @@ impl Queue {
             self.ready.let_go(key);
         }
     }
-}
-
-/// The hash of a job's name.
-pub(super) fn hash(hashing: &Hashing, id: &str) -> u64 {
-    hashing.hash_one(id)
 }

@@ -24,7 +24,7 @@ use crate::{
     base::{
         clock,
         limits::{JOB_WEIGHT_MAX, SUBSCRIPTIONS_MAX, WORKER_JOBS_MAX, WORKER_RESUME_WINDOW},
-        refusal::Refusal,
+        refusal::{Refusal, Retry},
         text::{read_base32, write_base32},
     },
     hub,
@@ -188,16 +188,17 @@ impl Working {
                 }
                 Some((index, leases)) = self.orders.next() => {
                     // The log takes nothing at present, or whoever keeps the queue is not reached: it is asked again.
-                    let (leases, failed) = match leases {
-                        Ok(leases) => (leases, false),
+                    let (leases, again) = match leases {
+                        Ok(leases) => (leases, None),
                         Err(refusal) => {
                             tracing::debug!(%refusal, "no jobs are given out");
-                            (Vec::new(), true)
+                            let after = if let Retry::After(after) = refusal.retry { after } else { AGAIN_AFTER };
+                            (Vec::new(), Some(after.min(AGAIN_AFTER)))
                         }
                     };
                     self.worker.given(index, &leases);
                     if leases.is_empty() {
-                        self.dry.push(self.awaited(index, failed));
+                        self.dry.push(self.awaited(index, again));
                     } else {
                         return Word::Leases(leases);
                     }
@@ -232,15 +233,18 @@ impl Working {
         })
     }
 
-    fn awaited(&self, index: usize, failed: bool) -> BoxFuture<'static, usize> {
+    /// Waits until a queue may have jobs; when whoever keeps it has refused, until it may be asked again.
+    fn awaited(&self, index: usize, again: Option<Duration>) -> BoxFuture<'static, usize> {
         let Some((namespace, queue)) = self.worker.queues().nth(index) else {
             return Box::pin(std::future::pending());
         };
         let awaits = AwaitJobs { namespace: namespace.as_ref().to_owned(), queue: queue.as_ref().to_owned() };
         let (router, identity) = (Arc::clone(&self.router), self.identity.clone());
         Box::pin(async move {
-            if failed || router.call_queue(&identity, awaits).await.is_err() {
-                sleep(AGAIN_AFTER).await;
+            match again {
+                Some(after) => sleep(after).await,
+                None if router.call_queue(&identity, awaits).await.is_err() => sleep(AGAIN_AFTER).await,
+                None => {}
             }
             index
         })
