@@ -22,6 +22,8 @@ use crate::{
 
 /// Jobs go to another node in one answer of about so many bytes.
 const BYTES_THERE_MAX: u64 = 4 << 20;
+/// At most so many: with each may come a checkpoint and a result.
+const JOBS_THERE_MAX: usize = 64;
 /// Whoever was woken on another node and does not ask within this time is passed over.
 const ASKS_WITHIN: Duration = Duration::from_millis(200);
 
@@ -43,19 +45,27 @@ impl Here<'_> {
     pub(super) async fn order_jobs(self, order: OrderJobs) -> Result<LeaseResponse, Refusal> {
         job::worker_id(&order.worker_name)?;
         let (namespace, queue) = self.queue(&[Right::Work], (order.namespace, order.queue))?;
-        let is_here = self.from == self.router.node;
+        let (jobs_max, bytes_max) = self.at_once(order.jobs_max.min(WORKER_JOBS_MAX), order.bytes_max);
         let order = Order {
             namespace: &namespace,
             queue: &queue,
             worker: order.worker,
             worker_name: &order.worker_name,
-            jobs_max: order.jobs_max.min(WORKER_JOBS_MAX) as usize,
-            bytes_max: if is_here { order.bytes_max } else { order.bytes_max.min(BYTES_THERE_MAX) },
+            jobs_max,
+            bytes_max,
             has_none: order.has_none,
             lease_ms: order.lease_ms,
         };
         let leases = self.shard.ask(|engine, now| engine.take(now, &order))?;
         Ok(LeaseResponse { leases })
+    }
+
+    /// How many jobs and bytes of them may be given in one answer.
+    fn at_once(self, jobs_max: u32, bytes_max: u64) -> (usize, u64) {
+        if self.from == self.router.node {
+            return (jobs_max as usize, bytes_max);
+        }
+        ((jobs_max as usize).min(JOBS_THERE_MAX), bytes_max.min(BYTES_THERE_MAX))
     }
 
     /// Waits until there may be jobs.
@@ -88,14 +98,14 @@ impl Here<'_> {
         }
         let (shard, draining) = (self.shard, self.router.tasks.draining());
         let queue: QueueName = (namespace.into(), queue.into());
-        let is_here = self.from == self.router.node;
+        let (jobs_max, bytes_max) = self.at_once(jobs_max, u64::MAX);
         let order = Order {
             namespace: &queue.0,
             queue: &queue.1,
             worker: 0,
             worker_name: &request.worker_id,
-            jobs_max: jobs_max as usize,
-            bytes_max: if is_here { u64::MAX } else { BYTES_THERE_MAX },
+            jobs_max,
+            bytes_max,
             has_none: true,
             lease_ms,
         };

@@ -13,19 +13,23 @@ use crate::{
     router::{Router, part::Part},
 };
 
-/// The wait before it is tried again.
+/// The wait before it is tried again, twice as long each time.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// The longest.
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(10);
 
 impl Router {
     /// Takes up the jobs of a part and sees to them, until the part is not here any more.
     pub(in super::super) async fn keep_jobs(self: Arc<Self>, logs: Arc<dyn Logs>, here: Arc<Part>) {
         let kept = async {
+            let mut again_after = AGAIN_AFTER;
             let (shard, writer) = loop {
                 match self.open_jobs(&logs, here.number).await {
                     Ok(opened) => break opened,
                     Err(error) => {
                         tracing::error!(part = here.number, error, "the jobs of a part cannot be taken up");
-                        sleep(AGAIN_AFTER).await;
+                        sleep(again_after).await;
+                        again_after = AGAIN_AFTER_MAX.min(again_after * 2);
                     }
                 }
             };
