@@ -45,6 +45,8 @@ async fn the_exit_code_of_the_program_decides() {
     assert_eq!(failed.code, 1);
     let listed = jobs(&node, &["list", "--state", "dead"]).await;
     assert_eq!(listed.out.lines().count(), 2, "{}", listed.out);
+    assert_eq!(jobs(&node, &["list", "--since", "1h"]).await.out.lines().count(), 2);
+    assert_eq!(jobs(&node, &["list", "--before", "1h"]).await.out, "");
     assert_eq!(json(&node, &["redrive", "--all"]).await["count"], 2);
 }
 

@@ -140,6 +140,28 @@ async fn jobs_are_found_by_state_type_and_attributes_page_by_page() {
 }
 
 #[tokio::test]
+async fn jobs_are_found_by_the_time_at_which_they_were_put_in() {
+    let (_node, producer) = start().await;
+    producer.enqueue(job("one", "")).await;
+    let time = producer.get("one").await.unwrap().enqueue_time.unwrap();
+    let later = prost_types::Timestamp { seconds: time.seconds + 3_600, ..time };
+    let between = async |from: Option<prost_types::Timestamp>, before: Option<prost_types::Timestamp>| {
+        let request = v1::ListJobsRequest {
+            namespace: NAMESPACE.to_owned(),
+            queue: "mail".to_owned(),
+            enqueued_from: from,
+            enqueued_before: before,
+            ..v1::ListJobsRequest::default()
+        };
+        producer.stub.clone().list_jobs(request).await.map(|page| page.into_inner().jobs.len())
+    };
+    assert_eq!(between(Some(time), None).await.unwrap(), 1);
+    assert_eq!(between(None, Some(time)).await.unwrap(), 0);
+    assert_eq!(between(Some(time), Some(later)).await.unwrap(), 1);
+    assert_eq!(between(Some(later), None).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn whoever_has_no_right_in_a_queue_learns_nothing_of_it() {
     let node = TestNode::with(demand_tokens).await;
     let all = token("ann", AN_HOUR, vec![grant(NAMESPACE, &["*"], &[Right::Enqueue, Right::Work])]);

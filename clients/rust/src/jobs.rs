@@ -66,6 +66,10 @@ pub struct JobFilter {
     pub attributes: BTreeMap<String, String>,
     /// Of this batch; empty: of any and none.
     pub batch_id: String,
+    /// Put in at this time or later.
+    pub enqueued_from: Option<SystemTime>,
+    /// Put in before this time.
+    pub enqueued_before: Option<SystemTime>,
 }
 
 /// Some jobs of a queue, the last one put in first.
@@ -269,7 +273,9 @@ impl Jobs {
                 attributes: filter.attributes.clone(),
                 page_size: page_size,
                 page_token: page_token.into(),
-                batch_id: filter.batch_id.clone()
+                batch_id: filter.batch_id.clone(),
+                enqueued_from: filter.enqueued_from.map(Into::into),
+                enqueued_before: filter.enqueued_before.map(Into::into)
             }
         );
         Ok(JobPage { jobs: response.jobs, next: response.next_page_token })

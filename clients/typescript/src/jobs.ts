@@ -2,6 +2,7 @@
 // what is not; whoever does the work is in `worker.ts`. No part of a session imports it, so that pages without jobs do
 // not carry it.
 
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { EnqueueOutcome as WireOutcome } from "./gen/rialto/v1/job_service_pb.js";
 import { JobService } from "./gen/rialto/v1/job_service_pb.js";
 import type { Job as WireJob, Queue as WireQueue } from "./gen/rialto/v1/job_pb.js";
@@ -60,6 +61,10 @@ export interface JobFilter extends CallWait {
   attributes?: Readonly<Record<string, string>>;
   /** Of this batch. */
   batch?: string;
+  /** Put in at this time or later. */
+  from?: Date;
+  /** Put in before this time. */
+  before?: Date;
   /** Most jobs in a page. Default 100, at most 1,000. */
   pageSize?: number;
 }
@@ -134,8 +139,8 @@ export class Jobs {
   }
 
   /** Jobs, the last one put in first: iterate over them, or take a page. */
-  list({ states = [], type = "", attributes = {}, batch = "", pageSize = 0, ...wait }: JobFilter = {}): Listing<Job> {
-    const filter = { ...this.#place, states: states.map(fromState), type, attributes: { ...attributes }, batchId: batch, pageSize };
+  list({ states = [], type = "", attributes = {}, batch = "", from, before, pageSize = 0, ...wait }: JobFilter = {}): Listing<Job> {
+    const filter = { ...this.#place, states: states.map(fromState), type, attributes: { ...attributes }, batchId: batch, ...between(from, before), pageSize };
     return new Listing(async (pageToken) => {
       const { jobs, nextPageToken } = await this.#client.ask(JobService.method.listJobs, { ...filter, pageToken }, wait);
       return { entries: jobs.map((job) => new Job(job)), nextPageToken };
@@ -244,4 +249,12 @@ function queueOf({ queue }: { queue?: WireQueue | undefined }): JobQueue {
 
 function none(what: string): RialtoError {
   return new RialtoError("PROTOCOL", `the answer to ${what} is none`);
+}
+
+/** Times between which jobs were put in, as they are asked for. */
+function between(from?: Date, before?: Date) {
+  return {
+    ...(from && { enqueuedFrom: timestampFromDate(from) }),
+    ...(before && { enqueuedBefore: timestampFromDate(before) }),
+  };
 }

@@ -43,13 +43,13 @@ pub(super) struct HistoryArgs {
 
 /// A time, or how long ago that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
+pub(super) enum Since {
     At(SystemTime),
     Ago(Duration),
 }
 
 impl Since {
-    fn time(self, now: SystemTime) -> SystemTime {
+    pub(super) fn time(self, now: SystemTime) -> SystemTime {
         match self {
             Self::At(time) => time,
             Self::Ago(span) => {
@@ -59,7 +59,7 @@ impl Since {
     }
 }
 
-fn since(text: &str) -> Result<Since, String> {
+pub(super) fn since(text: &str) -> Result<Since, String> {
     let time = humantime::parse_rfc3339(text).map(Since::At);
     let since = time.or_else(|_| humantime::parse_duration(text).map(Since::Ago));
     since.map_err(|_| "it is neither a time like 2026-01-31T12:00:00Z nor a span like 10m".to_owned())

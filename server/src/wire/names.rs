@@ -1,7 +1,7 @@
 //! The names of fields and bounds that a refusal may have: what another node has refused is told like what this one has.
 
 /// All of them, sorted.
-const NAMES: [&str; 95] = [
+const NAMES: [&str; 97] = [
     "attributes",
     "batch_id",
     "before_offset",
@@ -19,6 +19,8 @@ const NAMES: [&str; 95] = [
     "dead_kept",
     "delay",
     "ended_kept",
+    "enqueued_before",
+    "enqueued_from",
     "epoch",
     "error",
     "event",

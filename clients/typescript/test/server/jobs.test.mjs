@@ -146,6 +146,9 @@ for (const [shape, module] of SHAPES) {
     for await (const { id } of jobs.list(filter)) found.push(id);
     assert.deepEqual(found, ["job-4", "job-2", "job-0"]);
     assert.equal((await jobs.list().page()).entries.length, 8);
+    const hour = (hours) => new Date(Date.now() + hours * 3_600_000);
+    assert.equal((await jobs.list({ from: hour(-1), before: hour(1) }).page()).entries.length, 8);
+    assert.equal((await jobs.list({ before: hour(-1) }).page()).entries.length, 0);
   });
 
   test(`${shape}: a queue has settings and counts, is paused, resumed and purged, and is listed`, async (t) => {

@@ -7,10 +7,14 @@ use rialto_client::{
 };
 
 use super::{QueueArgs, record};
-use crate::cli::{
-    connection::{ConnectionArgs, pair},
-    failure::Failure,
-    output::Output,
+use crate::{
+    base::clock,
+    cli::{
+        connection::{ConnectionArgs, pair},
+        failure::Failure,
+        history::{Since, since},
+        output::Output,
+    },
 };
 
 /// Print a job, or the queue.
@@ -40,6 +44,12 @@ pub(super) struct ListArgs {
     /// Only of this batch
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     batch: String,
+    /// Only those put in since then, like 2026-01-31T12:00:00Z, or 10m for the last ten minutes
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Since>,
+    /// Only those put in before
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    before: Option<Since>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
@@ -183,6 +193,8 @@ pub(super) async fn list(args: ListArgs, output: &Output) -> Result<(), Failure>
         kind: args.kind,
         attributes: args.attribute.into_iter().collect(),
         batch_id: args.batch,
+        enqueued_from: args.since.map(|since| since.time(clock::wall())),
+        enqueued_before: args.before.map(|before| before.time(clock::wall())),
     };
     let (mut left, mut token) = (args.count, String::new());
     while left > 0 {

@@ -23,6 +23,10 @@ pub struct Filter {
     pub attributes: BTreeMap<String, String>,
     /// Of this batch; empty: of any and none.
     pub batch_id: String,
+    /// Put in at this time or later, in milliseconds since 1970.
+    pub from_ms: u64,
+    /// Put in before this time.
+    pub before_ms: Option<u64>,
 }
 
 /// Jobs that are looked at for one page: beyond, it ends, and says where to go on.
@@ -199,6 +203,9 @@ impl Engine {
 impl Filter {
     fn matches(&self, job: &Job) -> bool {
         if !self.states.is_empty() && !self.states.contains(&job.state) {
+            return false;
+        }
+        if job.enqueued_ms < self.from_ms || self.before_ms.is_some_and(|before| job.enqueued_ms >= before) {
             return false;
         }
         if self.kind.is_empty() && self.attributes.is_empty() && self.batch_id.is_empty() {

@@ -1,12 +1,14 @@
 //! What those may ask for who look after jobs and queues.
 
+use std::time::SystemTime;
+
 use futures_util::future::try_join_all;
 use rialto_proto::v1::{self, JobState, RefusalCode};
 
 use super::call::{Here, InPart};
 use crate::{
     auth::{Identity, Right},
-    base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
+    base::{clock, limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
     hub,
     jobs::{Filter, Seq},
     router::{
@@ -72,7 +74,9 @@ impl Here<'_> {
             text => Seq(text.parse().map_err(|_| Refusal::invalid("page_token", "is none"))?),
         };
         let (kind, attributes, batch_id) = (request.r#type, request.attributes, request.batch_id);
-        let filter = Filter { states, kind, attributes, batch_id };
+        let from_ms = ms("enqueued_from", request.enqueued_from)?.unwrap_or_default();
+        let before_ms = ms("enqueued_before", request.enqueued_before)?;
+        let filter = Filter { states, kind, attributes, batch_id, from_ms, before_ms };
         let shard = self.shard;
         let ((jobs, next), last) =
             shard.ask(|engine, _| (engine.list((&namespace, &queue), &filter, before, size), engine.last()));
@@ -226,6 +230,13 @@ impl Here<'_> {
             }
         }
     }
+}
+
+/// A time in milliseconds since 1970.
+fn ms(field: &'static str, time: Option<prost_types::Timestamp>) -> Result<Option<u64>, Refusal> {
+    let time =
+        time.map(SystemTime::try_from).transpose().map_err(|_| Refusal::invalid(field, "is no time"))?;
+    Ok(time.map(clock::unix_ms))
 }
 
 fn states(request: &v1::ListJobsRequest) -> Result<Vec<JobState>, Refusal> {
