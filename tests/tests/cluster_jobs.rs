@@ -92,10 +92,10 @@ async fn nodes_that_are_killed_one_after_the_other_lose_no_job() {
 const QUEUES: usize = 24;
 
 /// Puts a job into each queue.
-async fn enqueue_in_all(node: &Process) {
+async fn enqueue_in_all(node: &Process, id: &str) {
     let mut stub = JobServiceClient::connect(format!("http://{}", node.address)).await.expect("it listens");
     for n in 0..QUEUES {
-        let jobs = vec![jobs::job("one", "x")];
+        let jobs = vec![jobs::job(id, "x")];
         let request = EnqueueRequest { namespace: "default".into(), queue: format!("queue-{n}"), jobs };
         let answer = within("an answer", stub.enqueue(request)).await.expect("it is taken").into_inner();
         let outcome = answer.outcomes.into_iter().next().and_then(|outcome| outcome.outcome);
@@ -145,7 +145,7 @@ async fn a_node_that_has_hung_does_not_write_what_another_one_has_taken_over() {
         kept.iter().all(|count| *count > 0) && kept.iter().sum::<u64>() == 8
     })
     .await;
-    enqueue_in_all(&other).await;
+    enqueue_in_all(&other, "one").await;
     let before = lease_in_all(&hangs, 1).await;
     hangs.running.signal("-STOP").await;
     eventually("the other one has taken over", async || {
@@ -155,15 +155,21 @@ async fn a_node_that_has_hung_does_not_write_what_another_one_has_taken_over() {
     let after = lease_in_all(&other, 60).await;
     assert!(after.iter().all(|lease| lease.attempt == 2), "{after:?}");
     hangs.running.signal("-CONT").await;
-    // At once: it believes for a moment that the queues are its own.
+    // At once: it believes for a moment that the queues are its own. What it says is taken is where everybody finds it.
+    enqueue_in_all(&hangs, "two").await;
     let late = settle_all(&hangs, &before, "late").await;
     assert!(late.iter().all(|outcome| *outcome == LeaseOutcome::LeaseLost), "{late:?}");
     let settled = settle_all(&other, &after, "in time").await;
     assert!(settled.iter().all(|outcome| *outcome == LeaseOutcome::Ok), "{settled:?}");
     let mut stub = JobServiceClient::connect(format!("http://{}", other.address)).await.expect("it listens");
     for n in 0..QUEUES {
-        let (namespace, queue, job_id) = ("default".into(), format!("queue-{n}"), "one".into());
-        let request = GetJobRequest { namespace, queue, job_id };
+        let request = |id: &str| GetJobRequest {
+            namespace: "default".into(),
+            queue: format!("queue-{n}"),
+            job_id: id.to_owned(),
+        };
+        within("a job", stub.get_job(request("two"))).await.expect("what was acknowledged is there");
+        let request = request("one");
         let job =
             within("a job", stub.get_job(request)).await.expect("it is there").into_inner().job.unwrap();
         assert_eq!(job.result, Some(jobs::body("in time")), "{job:?}");
