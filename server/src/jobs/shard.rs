@@ -439,5 +439,5 @@ impl Drop for Shard {
 
 /// The log goes on elsewhere, or the node ends: what is in it is not known here.
 fn closed() -> Refusal {
-    refused(LogError::Failed("it is closed".to_owned()))
+    Refusal::draining()
 }

@@ -125,14 +125,17 @@ impl Router {
         tokio::select! {
             biased;
             answer = call.carry_out(here) => match answer {
-                // Another node may have taken the log over.
-                Err(refusal) if refusal.code == RefusalCode::StorageFailed && self.bridge.is_some() => {
-                    Err(Gone { begun: true })
-                }
+                Err(refusal) if self.goes_on_elsewhere(&refusal) => Err(Gone { begun: true }),
                 answer => Ok(answer),
             },
             () = ends.cancelled() => Err(Gone { begun: true }),
         }
+    }
+
+    /// Whether another node may have taken over what could not be written or was closed here.
+    pub(super) fn goes_on_elsewhere(&self, refusal: &Refusal) -> bool {
+        let ends = matches!(refusal.code, RefusalCode::StorageFailed | RefusalCode::Draining);
+        ends && self.bridge.is_some()
     }
 
     /// The same for another node.

@@ -2,10 +2,7 @@
 
 use rialto_proto::{
     node,
-    v1::{
-        EnqueueOutcome, EnqueueRequest, EnqueueResponse, Enqueued, NewJob, RefusalCode,
-        enqueue_outcome::Outcome,
-    },
+    v1::{EnqueueOutcome, EnqueueRequest, EnqueueResponse, Enqueued, NewJob, enqueue_outcome::Outcome},
 };
 
 use super::{call::Here, count, name_queues};
@@ -58,10 +55,9 @@ impl Here<'_> {
         let last = taken.iter().flatten().map(|put| put.position).max();
         let durable = self.shard.durable(last).await;
         let failed = taken.iter().map(|put| put.as_ref().map(drop)).chain([durable.as_ref().map(drop)]);
-        let failed =
-            failed.filter_map(Result::err).find(|refusal| refusal.code == RefusalCode::StorageFailed);
-        if let Some(refusal) = failed.filter(|_| self.router.bridge.is_some()) {
-            // Another node may have taken the log over: then it is asked.
+        let elsewhere = |refusal: &&Refusal| self.router.goes_on_elsewhere(refusal);
+        if let Some(refusal) = failed.filter_map(Result::err).find(elsewhere) {
+            // It is asked there.
             return Err(refusal.clone());
         }
         let outcome = |taken: Result<Put, Refusal>| match taken.and_then(|put| durable.clone().map(|()| put))
