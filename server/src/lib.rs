@@ -10,7 +10,7 @@
 //! | 4 | [`router`] | what a client asks for: allowed? done, answered; the only place where the neighbours below meet |
 //! | 3 | [`hub`], [`history`], [`jobs`], [`bridge`], [`owners`] | who is where on this node, local fan-out; what rooms keep; job queues; the other nodes; which of them keeps what |
 //! | 2 | [`session`] | one client's side, with or without a stream: identity, memberships, outbox, replies |
-//! | 1 | [`wire`], [`auth`], [`log`] | bytes ⇄ meaning, encoded once; who may do what; records that survive |
+//! | 1 | [`wire`], [`auth`], [`log`], [`uploads`] | bytes ⇄ meaning, encoded once; who may do what; records that survive; payloads too large for a message |
 //! | 0 | [`base`] | words and bounds: names, limits, time, refusals, configuration, metrics, tasks |
 //!
 //! # The path of an event
@@ -38,4 +38,5 @@ pub mod node;
 pub mod owners;
 pub mod router;
 pub mod session;
+pub mod uploads;
 pub mod wire;

@@ -85,10 +85,11 @@ impl Node {
 
         let (tasks, metrics, health) = (Tasks::default(), Arc::new(Metrics::default()), Health::default());
         let authenticates = authenticator.required();
-        let Stored { namespaces, histories, log, revocations, jobs } =
+        let Stored { namespaces, histories, log, revocations, jobs, uploads } =
             storage::open(&config, &metrics).await?;
         let cluster = cluster::open(&config, &namespaces, &tasks).await?;
         let parts = if cluster.is_some() { config.cluster.parts } else { 0 };
+        let uploads = cluster.as_ref().map_or(uploads, |cluster| Arc::clone(&cluster.uploads));
         let namespace_register = cluster.as_ref().map(|cluster| cluster.namespace_register.clone());
         let revocations = match &cluster {
             Some(cluster) => cluster.revocations.clone(),
@@ -96,7 +97,8 @@ impl Node {
         };
         let (bridge, others) =
             cluster.map(|cluster| (cluster.bridge, (cluster.ends, cluster.estate))).unzip();
-        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, jobs, bridge };
+        let kept =
+            Kept { namespaces, histories, parts, namespace_register, revocations, jobs, uploads, bridge };
         let router = Router::new(&config, authenticator, kept, Arc::clone(&metrics), tasks.clone());
         let services = grpc::routes(&router, config.web.inspection);
         let app = App {

@@ -21,6 +21,7 @@ use rialto_server::{
     log::{Log, memory::MemoryLog},
     router::{Kept, Router, life::Peer, revoking::Keeper},
     session::{Session, outbox::Next},
+    uploads::MemoryUploads,
     wire::command,
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -80,6 +81,7 @@ impl CrowdNode {
             namespace_register: None,
             revocations: Keeper::default(),
             jobs: None,
+            uploads: Arc::new(MemoryUploads::new(0)),
             bridge: Some(bridge),
         };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());

@@ -161,3 +161,22 @@ async fn a_batch_a_chain_and_a_schedule_are_put_in_and_shown() {
     let ended = run(&[&["jobs", "schedule", "delete"], &words[..], &["nightly"]].concat()).await;
     assert_eq!(ended.code, 0, "{}", ended.err);
 }
+
+#[tokio::test]
+async fn a_file_of_any_size_is_handed_over_and_a_program_reads_it_from_its_standard_input() {
+    let node = TestNode::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large");
+    let lines: String = (0..200_000).map(|n| format!("{n}\n")).collect();
+    std::fs::write(&file, &lines).unwrap();
+    let _worker = worker(&node, "wc -c | tr -d ' \n'; printf ' bytes'");
+    let put = ["enqueue", "--file", file.to_str().unwrap(), "--wait", "15s"];
+    let ended = jobs(&node, &put).await;
+    assert_eq!((ended.code, ended.out), (0, format!("{} bytes\n", lines.len())), "{}", ended.err);
+    // A program need not read it.
+    let _idle =
+        Running::start(&["jobs", "work", "--server", &node.url(), "--queue", "idle", "--exec", "true"]);
+    let url = node.url();
+    let words = ["jobs", "enqueue", "--server", &url, "--queue", "idle", "--file", put[2], "--wait", "15s"];
+    assert_eq!(run(&words).await.code, 0);
+}

@@ -8,6 +8,7 @@ use std::{
 use async_nats::ConnectOptions;
 use data_encoding::BASE64URL_NOPAD;
 use nkeys::KeyPair;
+use rialto_client::{Client, NewJob};
 use rialto_proto::v1::{
     CreateNamespaceRequest, DeleteNamespaceRequest, GetHistoryRequest, get_history_request::Start,
 };
@@ -194,6 +195,10 @@ async fn the_permissions_that_are_shipped_are_enough() {
     let program = program.connect(nats.url()).await.unwrap();
     let answer = within("an answer", program.request("rl.main.in.chat.0", "said".into())).await.unwrap();
     assert!(answer.payload.windows(8).any(|word| word == b"event_id"), "{answer:?}");
+    let jobs = Client::new(first.url()).unwrap().jobs("chat", "mail");
+    let upload = jobs.upload(&[1; 600_000][..], |_| ()).await.unwrap();
+    jobs.enqueue(NewJob::uploaded(upload.clone())).await.unwrap();
+    assert!(jobs.read(&upload, 0).next().await.unwrap().is_some());
     first.stop().await;
     for room in 0..16 {
         let request = GetHistoryRequest {

@@ -13,15 +13,31 @@ use rialto_proto::v1::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::{content::Payload, error::carried, jobs::time};
+use crate::{
+    client::Client,
+    content::Payload,
+    error::carried,
+    jobs::time,
+    upload::{PayloadReader, Uploaded},
+};
 
 /// A job that is being worked on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Assignment {
     lease: Arc<Lease>,
     payload: Arc<Payload>,
+    uploaded: Option<Uploaded>,
+    client: Client,
     said: Arc<Said>,
     cancelled: watch::Receiver<bool>,
+}
+
+/// A job as it came.
+#[derive(Debug)]
+pub(crate) struct Leased {
+    pub(crate) lease: Lease,
+    pub(crate) said: Arc<Said>,
+    pub(crate) cancelled: watch::Receiver<bool>,
 }
 
 /// What a program has said of a job and was not sent yet.
@@ -47,6 +63,12 @@ impl Said {
     pub(crate) fn take(&self) -> (Option<v1::JobProgress>, Option<Bytes>) {
         let mut news = self.news.lock();
         (news.progress.take(), news.checkpoint.take())
+    }
+
+    /// Something for the next attempt.
+    pub(crate) fn leave(&self, checkpoint: impl Into<Bytes>) {
+        self.news.lock().checkpoint = Some(checkpoint.into());
+        self.changed.notify_one();
     }
 
     /// A checkpoint may not have arrived. A newer one counts.
@@ -113,9 +135,11 @@ impl From<Result<Payload, NotDone>> for Settled {
 pub(crate) struct Settled(pub(crate) Outcome);
 
 impl Assignment {
-    pub(crate) fn new(mut lease: Lease, said: Arc<Said>, cancelled: watch::Receiver<bool>) -> Self {
-        let payload = Arc::new(lease.body.take().map(Payload::from).unwrap_or_default());
-        Self { lease: Arc::new(lease), payload, said, cancelled }
+    pub(crate) fn new(leased: Leased, client: Client) -> Self {
+        let Leased { mut lease, said, cancelled } = leased;
+        let body = lease.body.take().unwrap_or_default();
+        let uploaded = Uploaded::of(&body);
+        Self { lease: Arc::new(lease), payload: Arc::new(body.into()), uploaded, client, said, cancelled }
     }
 
     /// Its name in the queue.
@@ -148,7 +172,7 @@ impl Assignment {
         &self.lease.r#type
     }
 
-    /// What there is to know.
+    /// What there is to know; empty when that was uploaded.
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
@@ -156,6 +180,19 @@ impl Assignment {
     /// That as text; `None` when it is not UTF-8.
     pub fn text(&self) -> Option<&str> {
         self.payload.text()
+    }
+
+    /// The payload, if it was uploaded by itself.
+    pub fn uploaded(&self) -> Option<&Uploaded> {
+        self.uploaded.as_ref()
+    }
+
+    /// Reads the payload piece by piece from byte `offset` on, whether it was uploaded or came with the job.
+    pub fn read(&self, offset: u64) -> PayloadReader {
+        match &self.uploaded {
+            Some(uploaded) => self.client.jobs(self.namespace(), self.queue()).read(uploaded, offset),
+            None => PayloadReader::inline(Bytes::copy_from_slice(self.payload.bytes()), offset),
+        }
     }
 
     /// Key/value pairs of the job.
@@ -196,8 +233,7 @@ impl Assignment {
 
     /// Leaves something for the next attempt, if this one fails. Sent a moment later; of several the newest. At most 64 KiB.
     pub fn leave(&self, checkpoint: impl Into<Bytes>) {
-        self.said.news.lock().checkpoint = Some(checkpoint.into());
-        self.said.changed.notify_one();
+        self.said.leave(checkpoint);
     }
 
     /// Whether somebody wants the job cancelled, or its lease is lost: what is done from now on is for nothing.

@@ -37,6 +37,9 @@ pub enum Error {
     /// The request makes no sense and was not sent.
     #[error("{0}")]
     Invalid(String),
+    /// What was to be uploaded could not be read.
+    #[error("cannot read what is to be uploaded: {0}")]
+    Source(String),
     /// A failure without details of Rialto: a proxy on the way, another program at that address.
     #[error("{message} ({code:?})")]
     Failed {

@@ -176,7 +176,7 @@ impl Jobs {
     }
 
     /// Asks again until the deadline while the server is not reached.
-    async fn again<T, F>(&self, repeatable: bool, ask: impl Fn() -> F) -> Result<T, Error>
+    pub(crate) async fn again<T, F>(&self, repeatable: bool, ask: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {

@@ -8,6 +8,7 @@ use rialto_proto::v1::{self, job_body, new_job::Start};
 use crate::{
     content::{Body, Payload},
     error::carried,
+    upload::Uploaded,
 };
 
 /// A job to be put into a queue; a value that can be kept and put in again, which has one effect.
@@ -25,6 +26,12 @@ impl NewJob {
             body: Some(payload.into().into_job()),
             ..v1::NewJob::default()
         };
+        Self { raw: Box::new(raw) }
+    }
+
+    /// A job whose payload was uploaded for its queue, under a name by chance.
+    pub fn uploaded(payload: Uploaded) -> Self {
+        let raw = v1::NewJob { job_id: by_chance(), body: Some(payload.into_job()), ..v1::NewJob::default() };
         Self { raw: Box::new(raw) }
     }
 
@@ -151,7 +158,8 @@ impl From<v1::JobBody> for Payload {
         let payload = match body.body {
             Some(job_body::Body::Text(text)) => Self::from(text),
             Some(job_body::Body::Binary(bytes)) => Self::from(bytes),
-            None => Self::default(),
+            // What was uploaded is read by itself.
+            Some(job_body::Body::Uploaded(_)) | None => Self::default(),
         };
         payload.of_type(body.content_type)
     }

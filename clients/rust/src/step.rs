@@ -105,7 +105,7 @@ fn after_failure(error: Error, credentials: Credentials) -> Step {
             | Code::NotFound => Step::Stop(error),
             _ => Step::AT_ONCE,
         },
-        Error::Invalid(_) | Error::Closed(_) => Step::Stop(error),
+        Error::Invalid(_) | Error::Source(_) | Error::Closed(_) => Step::Stop(error),
         Error::Unavailable(_) | Error::TimedOut(_) | Error::UnknownOutcome | Error::Unsent(_) => {
             Step::AT_ONCE
         }

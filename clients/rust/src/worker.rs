@@ -122,6 +122,7 @@ impl Worker {
         F: Future<Output = Result<Payload, NotDone>> + Send + 'static,
     {
         let mut running = Running {
+            client: self.client.clone(),
             working: Working::default(),
             tasks: JoinSet::new(),
             stopping: false,
@@ -187,6 +188,7 @@ fn is_final(error: &Error) -> bool {
 
 /// A worker that runs, over all its streams.
 struct Running {
+    client: Client,
     working: Working,
     tasks: Tasks,
     stopping: bool,
@@ -265,12 +267,13 @@ impl Running {
                 self.working.reconnected(welcome.resumed);
             }
             work_response::Frame::Leases(leases) => {
-                for (token, assignment) in self.working.leased(leases.leases) {
+                for (token, leased) in self.working.leased(leases.leases) {
                     if self.stopping {
                         let given_back = Err(NotDone::Released(Duration::ZERO));
                         self.working.done(&token, Settled::from(given_back).0);
                         continue;
                     }
+                    let assignment = Assignment::new(leased, self.client.clone());
                     let work = AssertUnwindSafe(work(assignment)).catch_unwind();
                     self.tasks.spawn(async move { (token, work.await.unwrap_or_else(|_| Err(panicked()))) });
                 }

@@ -14,7 +14,7 @@ use rialto_proto::v1::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::assignment::{Assignment, Said};
+use crate::assignment::{Leased, Said};
 
 /// Items of one request.
 const ITEMS_MAX: usize = 1_000;
@@ -68,7 +68,7 @@ impl Working {
     }
 
     /// Jobs have come. Returns those that are new.
-    pub(crate) fn leased(&mut self, leases: Vec<Lease>) -> Vec<(String, Assignment)> {
+    pub(crate) fn leased(&mut self, leases: Vec<Lease>) -> Vec<(String, Leased)> {
         let mut new = Vec::new();
         for lease in leases {
             let token = lease.token.clone();
@@ -77,7 +77,7 @@ impl Working {
             }
             let said = Arc::new(Said::new(Arc::clone(&self.changed)));
             let (cancel, cancelled) = watch::channel(false);
-            new.push((token.clone(), Assignment::new(lease, Arc::clone(&said), cancelled)));
+            new.push((token.clone(), Leased { lease, said: Arc::clone(&said), cancelled }));
             self.held.insert(token, Held { said, cancel, lost: false });
         }
         new
@@ -321,24 +321,24 @@ mod tests {
             outcomes,
             cancelling: Vec::new(),
         });
-        assert!(assignment.is_cancelled());
+        assert!(*assignment.cancelled.borrow());
         working.done("a", completed());
         assert!(working.is_done());
         let (_, other) = working.leased(vec![lease("b")]).remove(0);
         working.reconnected(false);
-        assert!(other.is_cancelled());
+        assert!(*other.cancelled.borrow());
     }
 
     #[test]
     fn a_checkpoint_that_may_not_have_arrived_is_sent_again_unless_there_is_a_newer_one() {
         let mut working = Working::default();
         let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
-        assignment.leave("1");
+        assignment.said.leave("1");
         assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"1"[..]));
         assert_eq!(working.extensions(true), []);
         working.disconnected();
         assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"1"[..]));
-        assignment.leave("2");
+        assignment.said.leave("2");
         working.disconnected();
         assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"2"[..]));
     }
@@ -347,7 +347,7 @@ mod tests {
     fn what_a_failing_job_has_left_is_said_before_its_failure() {
         let mut working = Working::default();
         let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
-        assignment.leave("1");
+        assignment.said.leave("1");
         working.done("a", Outcome::Failed(JobFailed::default()));
         let (last, settle) = working.settlements().unwrap();
         assert_eq!(last.unwrap().items[0].checkpoint.as_deref(), Some(&b"1"[..]));

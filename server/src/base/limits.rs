@@ -157,6 +157,8 @@ pub const PAGE_ENTRIES_MAX: usize = 1000;
 pub const REPLY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long replies may be waited for.
 pub const REPLY_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Bytes of each chunk of an upload but the last: with what is around it, it fits in a message of NATS and in a request.
+pub const UPLOAD_CHUNK_BYTES: usize = 512 << 10;
 /// Room for names, headers and ids around the payload of one event, in bytes.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 16 << 10;
 /// Bytes of one request message: the largest payload, and room for names, headers and other frames beside it.
@@ -346,6 +348,13 @@ pub struct NodeLimits {
     pub queues_max: u32,
     /// Bytes of all jobs together: they are held in memory.
     pub jobs_bytes_max: u64,
+    /// Bytes of one payload that is uploaded by itself.
+    pub upload_bytes_max: u64,
+    /// Bytes of all such payloads together, on the disk of the node or in the stream of the cluster.
+    pub uploads_bytes_max: u64,
+    /// How long such a payload is kept without a job that names it.
+    #[serde(with = "duration")]
+    pub uploads_kept: Duration,
 }
 
 impl Default for NodeLimits {
@@ -361,6 +370,9 @@ impl Default for NodeLimits {
             revocations_max: 100_000,
             queues_max: 10_000,
             jobs_bytes_max: 1 << 30,
+            upload_bytes_max: 4 << 30,
+            uploads_bytes_max: 16 << 30,
+            uploads_kept: Duration::from_hours(24),
         }
     }
 }

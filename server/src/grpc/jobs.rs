@@ -15,7 +15,7 @@ use crate::{
     base::{limits::JOB_WAIT_DEFAULT, refusal::Refusal},
     router::{
         Router,
-        jobs::{call::QueueCall, watching::JobWatch},
+        jobs::{call::QueueCall, uploading::PayloadReader, watching::JobWatch},
     },
 };
 
@@ -42,12 +42,42 @@ impl Jobs {
     }
 }
 
+/// A payload, piece by piece.
+type Read = Pin<Box<dyn Stream<Item = Result<v1::ReadPayloadResponse, Status>> + Send>>;
 /// Jobs as they change.
 type Watched = Pin<Box<dyn Stream<Item = Result<v1::WatchJobsResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl JobService for Jobs {
     type WatchJobsStream = Watched;
+    type ReadPayloadStream = Read;
+
+    async fn begin_upload(
+        &self,
+        request: Request<v1::BeginUploadRequest>,
+    ) -> Result<Response<v1::BeginUploadResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        self.answer(self.router.begin_upload(&identity, request.into_inner()))
+    }
+
+    async fn upload_chunk(
+        &self,
+        request: Request<v1::UploadChunkRequest>,
+    ) -> Result<Response<v1::UploadChunkResponse>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        self.answer(self.router.upload_chunk(&identity, request.into_inner()).await)
+    }
+
+    async fn read_payload(&self, request: Request<v1::ReadPayloadRequest>) -> Result<Response<Read>, Status> {
+        let identity = identity(&self.router, request.metadata())?;
+        let router = Arc::clone(&self.router);
+        let lapsed: Lapsed = Box::pin(Arc::clone(&router).lapsed(identity.clone()));
+        let reader = router.read_payload(&identity, request.into_inner()).await;
+        let reader = reader.map_err(|refusal| status::refused(&router.count_refusal(refusal)))?;
+        let chunks =
+            stream::unfold(Some((reader, lapsed)), move |state| next_chunk(Arc::clone(&router), state));
+        Ok(Response::new(Box::pin(chunks)))
+    }
 
     async fn enqueue(
         &self,
@@ -202,6 +232,27 @@ async fn next(
     };
     match job {
         Ok(job) => Some((Ok(v1::WatchJobsResponse { job: Some(job) }), Some((watch, lapsed)))),
+        Err(refusal) => Some((Err(status::refused(&router.count_refusal(refusal))), None)),
+    }
+}
+
+/// A payload that is read, and what ends that before its time.
+type Reading = (PayloadReader, Lapsed);
+
+/// The next bytes of a payload; the last thing said is why it ends before its end.
+async fn next_chunk(
+    router: Arc<Router>,
+    state: Option<Reading>,
+) -> Option<(Result<v1::ReadPayloadResponse, Status>, Option<Reading>)> {
+    let (mut reader, mut lapsed) = state?;
+    let data = tokio::select! {
+        biased;
+        refusal = &mut lapsed => Err(refusal),
+        () = router.tasks.draining().cancelled() => Err(Refusal::draining()),
+        data = reader.next() => data,
+    };
+    match data {
+        Ok(data) => Some((Ok(v1::ReadPayloadResponse { data: data? }), Some((reader, lapsed)))),
         Err(refusal) => Some((Err(status::refused(&router.count_refusal(refusal))), None)),
     }
 }

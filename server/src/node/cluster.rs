@@ -17,6 +17,7 @@ use crate::{
     log::{ClaimError, jetstream::Streams},
     owners::{NatsBucket, Register, RegisterError, SharedMap},
     router::{owning::Estate, revoking::Keeper},
+    uploads::{StreamUploads, UploadError, Uploads},
 };
 
 /// Beside an event a message between nodes has its target, which may name many.
@@ -31,6 +32,9 @@ pub enum ClusterError {
     /// What rooms keep has no place.
     #[error("{0}; is JetStream on?")]
     Streams(#[from] ClaimError),
+    /// Uploads have no place.
+    #[error("{0}; is JetStream on?")]
+    Uploads(#[from] UploadError),
     /// Nothing is known of the servers.
     #[error("{0}")]
     Monitor(String),
@@ -46,6 +50,7 @@ pub(super) struct Cluster {
     pub(super) estate: Estate,
     pub(super) namespace_register: SharedMap,
     pub(super) revocations: Keeper,
+    pub(super) uploads: Arc<dyn Uploads>,
 }
 
 /// Connects to NATS, where the configuration names one.
@@ -65,10 +70,10 @@ pub(super) async fn open(
     // Without that, what is not permitted is only not answered.
     tokio::select! {
         opened = open_over(&link, config, namespaces, tasks) => {
-            let Together { estate, namespace_register, revocations } = opened?;
+            let Together { estate, namespace_register, revocations, uploads } = opened?;
             let rooms_max = cluster.rooms_heard_max as usize;
             let (bridge, ends) = Bridge::new(NodeId::random(), (&cluster.name, rooms_max), Arc::new(link));
-            Ok(Some(Cluster { bridge, ends, estate, namespace_register, revocations }))
+            Ok(Some(Cluster { bridge, ends, estate, namespace_register, revocations, uploads }))
         }
         error = link.refused() => Err(error.into()),
     }
@@ -79,6 +84,7 @@ struct Together {
     estate: Estate,
     namespace_register: SharedMap,
     revocations: Keeper,
+    uploads: Arc<dyn Uploads>,
 }
 
 /// Opens that, over a connection.
@@ -97,9 +103,11 @@ async fn open_over(
     let namespace_register = SharedMap::new(Arc::new(bucket("namespaces").await?));
     let revocations = SharedMap::new(Arc::new(bucket("revocations").await?));
     let revocations = Keeper::Together(revocations, durability);
+    let uploads_bytes_max = config.limits.node.uploads_bytes_max;
+    let uploads = StreamUploads::open(client.clone(), &cluster.name, replicas, uploads_bytes_max).await?;
     let of = Arc::clone(namespaces);
     let estate = Estate { register, logs, settings: Arc::new(move |name| of.settings(name)) };
-    Ok(Together { estate, namespace_register, revocations })
+    Ok(Together { estate, namespace_register, revocations, uploads: Arc::new(uploads) })
 }
 
 /// What an acknowledgement of JetStream is worth.

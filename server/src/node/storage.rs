@@ -1,6 +1,6 @@
 //! What a node has on disk, taken up before it serves anybody.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use tokio::task::JoinError;
 
@@ -15,6 +15,7 @@ use crate::{
         map::LogMap,
         memory::MemoryLog,
     },
+    uploads::{LocalUploads, MemoryUploads, Uploads},
 };
 
 /// The folder of the log of histories, under the data directory.
@@ -24,6 +25,10 @@ const HISTORY: &str = "history";
 const REVOCATIONS: &str = "revocations";
 /// The folder of the log of jobs.
 const JOBS: &str = "jobs";
+/// The folder of uploads.
+const UPLOADS: &str = "uploads";
+/// Bytes of uploads that are kept in memory, where nothing else is kept.
+const MEMORY_UPLOADS_BYTES_MAX: u64 = 256 << 20;
 /// They are few and short.
 const REVOCATIONS_SEGMENT_BYTES: u64 = 1 << 20;
 
@@ -36,6 +41,8 @@ pub(super) struct Stored {
     pub(super) revocations: LogMap,
     /// Jobs, unless other nodes would have to know of them.
     pub(super) jobs: Option<Arc<Shard>>,
+    /// Payloads of jobs that are too large for a message.
+    pub(super) uploads: Arc<dyn Uploads>,
 }
 
 /// Why what is stored was not taken up.
@@ -58,6 +65,14 @@ pub enum StorageError {
     /// The jobs cannot be taken up.
     #[error("cannot take up the jobs: {0}")]
     Jobs(#[from] jobs::engine::OpenError),
+    /// Uploads cannot be taken up.
+    #[error("cannot open {folder}: {source}")]
+    Uploads {
+        /// Where they are.
+        folder: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The node was told to end meanwhile.
     #[error("the node ended before it had begun")]
     Ended(#[from] JoinError),
@@ -73,6 +88,7 @@ pub(super) async fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Stor
     let folder = (alone && !config.data.as_os_str().is_empty()).then(|| config.data.clone());
     let (of, metrics) = (Arc::clone(&namespaces), Arc::clone(metrics));
     let limits = EngineLimits::of(&config.limits.node);
+    let uploads_bytes_max = config.limits.node.uploads_bytes_max;
     // The disk has to be waited for.
     let opened = tokio::task::spawn_blocking(move || {
         let log = open_log(folder.as_ref().map(|data| data.join(HISTORY)), &LocalOptions::default())?;
@@ -82,16 +98,28 @@ pub(super) async fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Stor
         let revocations =
             LogMap::open(open_log(folder.as_ref().map(|data| data.join(REVOCATIONS)), &options)?)?;
         let shared = Shared { limits, metrics, bytes: Arc::default() };
+        let uploads = open_uploads(folder.clone(), uploads_bytes_max)?;
         let jobs = alone.then(|| open_jobs(folder, &shared)).transpose()?.map(Arc::new);
-        Ok::<_, StorageError>((Arc::new(histories), log, revocations, jobs))
+        Ok::<_, StorageError>((Arc::new(histories), log, revocations, jobs, uploads))
     });
-    let (histories, log, revocations, jobs) = opened.await??;
-    Ok(Stored { namespaces, histories, log, revocations, jobs })
+    let (histories, log, revocations, jobs, uploads) = opened.await??;
+    Ok(Stored { namespaces, histories, log, revocations, jobs, uploads })
 }
 
 fn open_jobs(folder: Option<PathBuf>, shared: &Shared) -> Result<Shard, StorageError> {
     let log = open_log(folder.map(|data| data.join(JOBS)), &LocalOptions::default())?;
     Ok(Shard::open(0, log, shared)?)
+}
+
+fn open_uploads(folder: Option<PathBuf>, bytes_max: u64) -> Result<Arc<dyn Uploads>, StorageError> {
+    let Some(data) = folder else {
+        return Ok(Arc::new(MemoryUploads::new(bytes_max.min(MEMORY_UPLOADS_BYTES_MAX))));
+    };
+    let folder = data.join(UPLOADS);
+    let opened = LocalUploads::open(&folder, bytes_max);
+    let uploads =
+        opened.map_err(|source| StorageError::Uploads { folder: folder.display().to_string(), source })?;
+    Ok(Arc::new(uploads))
 }
 
 fn open_log(folder: Option<PathBuf>, options: &LocalOptions) -> Result<Arc<dyn Log>, StorageError> {

@@ -56,6 +56,7 @@ fn nothing_kept(config: &Config) -> Kept {
         namespace_register: None,
         revocations: super::super::revoking::Keeper::default(),
         jobs: None,
+        uploads: Arc::new(crate::uploads::MemoryUploads::new(0)),
         bridge: None,
     }
 }

@@ -87,6 +87,7 @@ use crate::{
     jobs::{EngineLimits, Shard, Shared},
     owners::SharedMap,
     session::{Session, replies::Replies},
+    uploads::Uploads,
 };
 use asker::Asker;
 use asking::{Queue, Turns};
@@ -143,6 +144,7 @@ pub struct Router {
     /// Set when it has: whether everything that was done is answered.
     left: SetOnce<bool>,
     calls: Mutex<Calls>,
+    uploads: Arc<dyn Uploads>,
     /// What the shards of this node share.
     shards: Shared,
     /// Streams of workers. Closed when the node stops.
@@ -180,6 +182,8 @@ pub struct Kept {
     pub revocations: Keeper,
     /// Jobs, where no other nodes would have to know of them.
     pub jobs: Option<Arc<Shard>>,
+    /// Payloads of jobs that are too large for a message.
+    pub uploads: Arc<dyn Uploads>,
     /// The way to the other nodes, where there are any.
     pub bridge: Option<Bridge>,
 }
@@ -235,6 +239,7 @@ impl Router {
             leaving: CancellationToken::new(),
             left: SetOnce::new(),
             calls: Mutex::default(),
+            uploads: kept.uploads,
             shards: Shared {
                 limits: EngineLimits::of(&limits.node),
                 metrics: Arc::clone(&metrics),

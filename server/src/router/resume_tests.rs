@@ -35,6 +35,7 @@ fn router(change: impl FnOnce(&mut Config)) -> Arc<Router> {
         namespace_register: None,
         revocations: super::super::revoking::Keeper::default(),
         jobs: None,
+        uploads: Arc::new(crate::uploads::MemoryUploads::new(0)),
         bridge: None,
     };
     let metrics = Arc::new(Metrics::default());

@@ -54,6 +54,7 @@ pub(super) fn body(field: &'static str, body: Option<&JobBody>, bytes_max: usize
     let bytes = match body {
         Some(Body::Text(text)) => text.len(),
         Some(Body::Binary(binary)) => binary.len(),
+        Some(Body::Uploaded(_)) => return Err(Refusal::invalid(field, "names an upload")),
         None => 0,
     };
     if bytes > bytes_max {

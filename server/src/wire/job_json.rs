@@ -68,7 +68,8 @@ fn body(body: &JobBody) -> Value {
     let (name, value) = match &body.body {
         Some(Body::Text(text)) => ("text", text.clone()),
         Some(Body::Binary(binary)) => ("binary", STANDARD.encode(binary)),
-        None => return json!({}),
+        // No result is.
+        Some(Body::Uploaded(_)) | None => return json!({}),
     };
     let mut fields = json!({ name: value });
     if !body.content_type.is_empty() {

@@ -1,7 +1,7 @@
 //! The names of fields and bounds that a refusal may have: what another node has refused is told like what this one has.
 
 /// All of them, sorted.
-const NAMES: [&str; 97] = [
+const NAMES: [&str; 102] = [
     "attributes",
     "batch_id",
     "before_offset",
@@ -16,6 +16,7 @@ const NAMES: [&str; 97] = [
     "content.key",
     "credit.jobs",
     "cron",
+    "data",
     "dead_kept",
     "delay",
     "ended_kept",
@@ -48,6 +49,7 @@ const NAMES: [&str; 97] = [
     "namespace",
     "notify",
     "notify.states",
+    "offset",
     "ordering_key",
     "outbox_frames_max",
     "outcome",
@@ -94,6 +96,9 @@ const NAMES: [&str; 97] = [
     "ttl",
     "type",
     "unique_key",
+    "upload_bytes_max",
+    "upload_id",
+    "uploads_bytes_max",
     "wait",
     "watched_jobs_changed_max",
     "weight",

@@ -1,6 +1,6 @@
 //! Jobs that are to be put in, checked, at once or by a schedule. Behind this nobody checks them again.
 
-use rialto_proto::v1::{NewJob, Schedule, new_job::Start};
+use rialto_proto::v1::{NewJob, Schedule, job_body::Body, new_job::Start};
 
 use super::{
     content,
@@ -23,7 +23,10 @@ pub fn new_job(job: &NewJob, limits: &SessionLimits) -> Result<(), Refusal> {
         job_id(&job.job_id)?;
     }
     kind(&job.r#type)?;
-    body("body", job.body.as_ref(), JOB_BYTES_MAX)?;
+    match &job.body {
+        Some(uploaded) if has_upload(job) => content::content_type("body", &uploaded.content_type)?,
+        inline => body("body", inline.as_ref(), JOB_BYTES_MAX)?,
+    }
     content::pairs("attributes", &job.attributes, limits)?;
     if !JOB_PRIORITIES.contains(&job.priority) {
         let (first, last) = (JOB_PRIORITIES.start(), JOB_PRIORITIES.end());
@@ -85,6 +88,9 @@ fn chain(job: &NewJob, limits: &SessionLimits) -> Result<(), Refusal> {
         if !next.chain.is_empty() || !next.batch_id.is_empty() || next.completes_batch {
             return Err(Refusal::invalid("chain.job", "has a chain or a batch of its own"));
         }
+        if has_upload(next) {
+            return Err(Refusal::invalid("chain.job", "names an upload"));
+        }
         new_job(next, limits)?;
     }
     Ok(())
@@ -109,7 +115,16 @@ pub fn schedule(schedule: &Schedule, limits: &SessionLimits) -> Result<(), Refus
     if job.start.is_some() || job.completes_batch || !job.batch_id.is_empty() {
         return Err(Refusal::invalid("job", "has a start or a batch"));
     }
+    if has_upload(job) {
+        return Err(Refusal::invalid("job", "names an upload"));
+    }
     new_job(job, limits)
+}
+
+/// Whether the payload of a job was uploaded by itself. Whether it is there is seen where uploads are.
+fn has_upload(job: &NewJob) -> bool {
+    let body = job.body.as_ref().and_then(|body| body.body.as_ref());
+    matches!(body, Some(Body::Uploaded(_)))
 }
 
 /// The name of a schedule.

@@ -16,6 +16,7 @@ use rialto_server::{
         memory::MemoryLog,
     },
     router::{Kept, Router, revoking::Keeper},
+    uploads::MemoryUploads,
 };
 use tokio::task::JoinHandle;
 
@@ -71,7 +72,17 @@ impl SimulatedNode {
         let histories = Histories::open(Some(Arc::clone(&log)), settings, clock::wall(), tuning)
             .map_err(|error| error.to_string())?;
         let histories = Arc::new(histories);
-        let kept = Kept { namespaces, histories, parts, namespace_register, revocations, jobs: None, bridge };
+        let uploads = Arc::new(MemoryUploads::new(0));
+        let kept = Kept {
+            namespaces,
+            histories,
+            parts,
+            namespace_register,
+            revocations,
+            jobs: None,
+            uploads,
+            bridge,
+        };
         let router = Router::new(config, Authenticator::open(), kept, Arc::clone(&metrics), tasks.clone());
         let mut jobs = vec![
             tasks.spawn("timers", Arc::clone(&router).run_timers()),

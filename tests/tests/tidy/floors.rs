@@ -10,10 +10,11 @@ const UNKNOWN_RULE: &str =
 
 /// Folder or file of `server/src`, and its floor. `auth` decides and never asks, so that a session may hold an identity;
 /// the command line starts a node, so it is above it.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("base", 0),
     ("wire", 1),
     ("log", 1),
+    ("uploads", 1),
     ("auth", 1),
     ("session", 2),
     ("hub", 3),
@@ -44,7 +45,12 @@ const MENTIONS: [(&str, &[&str], &str); 6] = [
     ),
     (
         "async_nats",
-        &["server/src/bridge/nats.rs", "server/src/log/jetstream/", "server/src/owners/nats.rs"],
+        &[
+            "server/src/bridge/nats.rs",
+            "server/src/log/jetstream/",
+            "server/src/owners/nats.rs",
+            "server/src/uploads/jetstream.rs",
+        ],
         "each use of NATS is known in one place",
     ),
     (

@@ -29,6 +29,10 @@ const DELIVERY_WINDOW_MAX: Duration = Duration::from_secs(1);
 const RESUME_WINDOW_MAX: Duration = Duration::from_hours(1);
 /// Most events in the history of one room, and most keys in its state: each has a place in memory.
 const HISTORY_EVENTS_CEILING: u32 = 1_000_000;
+/// Less is not enough for a job to be put in.
+const UPLOADS_KEPT_MIN: Duration = Duration::from_secs(1);
+/// Nobody comes back later.
+const UPLOADS_KEPT_MAX: Duration = Duration::from_hours(24 * 30);
 /// It stands in every subject.
 const CLUSTER_NAME_BYTES_MAX: usize = 32;
 /// The longest time that a history may keep an event.
@@ -259,7 +263,11 @@ impl NodeLimits {
         ] {
             within(&format!("limits.node.{key}"), value, 1, u32::MAX)?;
         }
-        Ok(())
+        let key = "limits.node.uploads_kept";
+        if self.uploads_kept < UPLOADS_KEPT_MIN {
+            return Err(ConfigError::invalid(key, "is less than 1 s"));
+        }
+        at_most(key, self.uploads_kept, UPLOADS_KEPT_MAX)
     }
 }
 

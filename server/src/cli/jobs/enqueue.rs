@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use rialto_client::{NewJob, v1::JobState};
+use rialto_client::{Jobs, NewJob, v1::JobState};
 
 use super::{QueueArgs, new_job::NewJobArgs, record};
 use crate::cli::{connection::ConnectionArgs, failure::Failure, output::Output};
@@ -39,8 +39,8 @@ impl EnqueueArgs {
         &self.queue.connection
     }
 
-    fn job(&self) -> Result<NewJob, Failure> {
-        let mut job = self.job.job()?;
+    async fn job(&self, jobs: &Jobs) -> Result<NewJob, Failure> {
+        let mut job = self.job.job_for(jobs).await?;
         job = self.id.iter().fold(job, NewJob::id);
         job = self.batch.iter().fold(job, NewJob::in_batch);
         if self.completes_batch {
@@ -52,9 +52,9 @@ impl EnqueueArgs {
 
 /// Runs it to its end.
 pub(super) async fn run(args: EnqueueArgs, output: &Output) -> Result<(), Failure> {
-    let job = args.job()?;
     let ConnectionArgs { namespace, json, .. } = &args.queue.connection;
     let jobs = args.queue.jobs()?;
+    let job = args.job(&jobs).await?;
     let enqueued = jobs.enqueue(job).await?;
     if *json {
         output.json(&record::enqueued_json(namespace, &args.queue.queue, &enqueued))?;

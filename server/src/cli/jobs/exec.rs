@@ -5,7 +5,7 @@ use std::{io, process::Stdio, sync::Arc, time::Duration};
 use rialto_client::{Assignment, NotDone, Payload};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     time::timeout,
 };
 
@@ -35,9 +35,9 @@ pub(super) async fn run(command: Arc<str>, job: Assignment) -> Result<Payload, N
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
-            // A program need not read its payload.
-            stdin.write_all(input(&job).bytes()).await.ok();
+            return feed(&mut stdin, &job).await;
         }
+        Ok(())
     };
     let result = async {
         let mut bytes = Vec::new();
@@ -58,23 +58,35 @@ pub(super) async fn run(command: Arc<str>, job: Assignment) -> Result<Payload, N
         }
     };
     let ended = async {
-        let ((), result, error) = tokio::join!(feed, result, error);
-        (result, error)
+        let (fed, result, error) = tokio::join!(feed, result, error);
+        (fed, result, error)
     };
-    let (code, result, error) = tokio::select! {
-        (result, error) = ended => (child.wait().await, result, error),
+    let (code, fed, result, error) = tokio::select! {
+        (fed, result, error) = ended => (child.wait().await, fed, result, error),
         () = job.cancelled() => {
             end(&mut child).await;
             return Err(NotDone::failed("the job was cancelled, or its lease was lost"));
         }
     };
+    // Whatever the program made of what it had, that was not all.
+    fed.map_err(|error| NotDone::failed(format!("the payload cannot be read: {error}")))?;
     outcome(code.map(|status| status.code()), result, error)
 }
 
-/// What the program reads: the payload, or where that is empty what the job before it in its chain has found.
-fn input(job: &Assignment) -> Payload {
-    let payload = Some(job.payload()).filter(|payload| !payload.bytes().is_empty());
-    payload.cloned().or_else(|| job.previous_result()).unwrap_or_default()
+/// Has the program read the payload, or where that is empty what the job before it in its chain has found. A program need not read it.
+async fn feed(stdin: &mut ChildStdin, job: &Assignment) -> Result<(), rialto_client::Error> {
+    let mut payload = job.read(0);
+    if payload.bytes() == 0 {
+        let found = job.previous_result().unwrap_or_default();
+        stdin.write_all(found.bytes()).await.ok();
+        return Ok(());
+    }
+    while let Some(bytes) = payload.next().await? {
+        if stdin.write_all(&bytes).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn start(command: &str, job: &Assignment) -> io::Result<Child> {

@@ -4,6 +4,7 @@ mod control;
 mod enqueue;
 mod exec;
 mod new_job;
+mod payload;
 mod record;
 mod schedule;
 mod watch;

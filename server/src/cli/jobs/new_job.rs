@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use rialto_client::{NewJob, Payload};
+use rialto_client::{Jobs, NewJob, Payload};
 
+use super::payload::{self, Read};
 use crate::cli::{connection::pair, failure::Failure, message};
 
 /// What a job says.
@@ -14,7 +15,7 @@ pub(super) struct NewJobArgs {
     /// What the worker needs to know, as text
     #[arg(long, short, value_name = "TEXT")]
     payload: Option<String>,
-    /// A file with that; `-` is standard input. Sent as text if it is UTF-8, as bytes otherwise
+    /// A file with that; `-` is standard input. Sent as text if it is UTF-8, as bytes otherwise, and uploaded by itself when it is large
     #[arg(long, short, value_name = "FILE")]
     file: Option<String>,
     /// Media type of the payload
@@ -53,10 +54,25 @@ pub(super) struct NewJobArgs {
 }
 
 impl NewJobArgs {
-    /// The job.
+    /// The job, its payload in it.
     pub(super) fn job(&self) -> Result<NewJob, Failure> {
         let payload = message::payload(self.payload.as_deref(), self.file.as_deref(), false)?;
-        let mut job = NewJob::new(payload.of_type(&self.content_type))
+        Ok(self.say(NewJob::new(payload.of_type(&self.content_type))))
+    }
+
+    /// The job; its payload is uploaded first when it is too large to be in it.
+    pub(super) async fn job_for(&self, jobs: &Jobs) -> Result<NewJob, Failure> {
+        let Some(file) = &self.file else { return self.job() };
+        let job = match payload::read(jobs, file).await? {
+            Read::All(payload) => NewJob::new(payload.of_type(&self.content_type)),
+            Read::Uploaded(uploaded) => NewJob::uploaded(uploaded.of_type(&self.content_type)),
+        };
+        Ok(self.say(job))
+    }
+
+    /// All but the payload.
+    fn say(&self, job: NewJob) -> NewJob {
+        let mut job = job
             .of_type(&self.kind)
             .priority(self.priority)
             .fairness_key(&self.fairness_key)
@@ -72,6 +88,6 @@ impl NewJobArgs {
             job = job.then_in(queue, NewJob::new(Payload::default()).of_type(&self.kind));
         }
         job = self.ttl.into_iter().fold(job, NewJob::ttl);
-        Ok(self.attempts.into_iter().fold(job, NewJob::attempts_max))
+        self.attempts.into_iter().fold(job, NewJob::attempts_max)
     }
 }

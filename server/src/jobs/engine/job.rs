@@ -38,6 +38,8 @@ pub(super) struct Job {
     pub(super) is_chained: bool,
     /// It begins when its batch is complete.
     pub(super) completes_batch: bool,
+    /// Its payload was uploaded, and is still needed.
+    pub(super) has_upload: bool,
     /// Attempts that count.
     pub(super) attempts: u32,
     pub(super) deliveries: u32,
@@ -106,6 +108,7 @@ impl Job {
             is_notified: record.notified,
             is_chained: !spec.chain.is_empty(),
             completes_batch: spec.completes_batch,
+            has_upload: upload(spec).is_some(),
             attempts: 0,
             deliveries: 0,
             enqueued_ms: record.enqueued_ms,
@@ -184,6 +187,7 @@ impl Job {
     fn strip(&mut self) {
         let spec = self.spec();
         if spec.body.is_some() || spec.previous_result.is_some() {
+            self.has_upload = false;
             self.respec(NewJob { body: None, previous_result: None, ..spec });
         }
     }
@@ -336,6 +340,14 @@ impl Job {
 /// Whether a job that is there has not ended.
 pub fn is_live(state: JobState) -> bool {
     matches!(state, JobState::Delayed | JobState::Waiting | JobState::Running | JobState::Blocked)
+}
+
+/// The upload that a job names.
+pub(super) fn upload(spec: &NewJob) -> Option<&str> {
+    match spec.body.as_ref()?.body.as_ref()? {
+        v1::job_body::Body::Uploaded(uploaded) => Some(&uploaded.upload_id),
+        v1::job_body::Body::Text(_) | v1::job_body::Body::Binary(_) => None,
+    }
 }
 
 /// A digest of what was put in.

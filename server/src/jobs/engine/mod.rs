@@ -180,6 +180,8 @@ pub struct Engine {
     /// Jobs that are completed, and the next one of their chain is to be put in.
     unfollowed: BTreeSet<Seq>,
     batches: Batches,
+    /// Jobs whose payloads were uploaded, and are still needed.
+    with_upload: BTreeSet<Seq>,
     /// When schedules put something in next.
     schedules_due: BTreeSet<Due>,
     /// The log is being read.
@@ -223,6 +225,7 @@ impl Engine {
             unnotified: BTreeSet::new(),
             unfollowed: BTreeSet::new(),
             batches: Batches::default(),
+            with_upload: BTreeSet::new(),
             schedules_due: BTreeSet::new(),
             is_replaying: false,
             staged: VecDeque::new(),

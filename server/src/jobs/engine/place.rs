@@ -174,6 +174,9 @@ impl Engine {
         self.timers.remove(&(job.timer_ms, seq));
         self.unnotified.remove(&seq);
         self.unfollowed.remove(&seq);
+        if job.has_upload {
+            self.with_upload.remove(&seq);
+        }
         if let Some(completing) = job.batch_of() {
             self.batches.leave(completing, seq, job.state);
         }
@@ -224,6 +227,9 @@ impl Engine {
         }
         if job.is_unfollowed() {
             self.unfollowed.insert(seq);
+        }
+        if job.has_upload {
+            self.with_upload.insert(seq);
         }
         match job.state {
             JobState::Running => {

@@ -1,12 +1,12 @@
 //! Jobs and queues as they are shown.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rialto_proto::v1::{self, JobState, RefusalCode};
 
 use super::{
     Engine, Seq, Token,
-    job::{Job, is_live},
+    job::{Job, is_live, upload},
     queue::Queue,
     settings::timestamp,
 };
@@ -38,6 +38,16 @@ impl Engine {
         let seq = self.named(namespace, queue, id)?;
         let shown = self.jobs.get(&seq).map(|job| self.show(seq, job, true));
         shown.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such job in the queue"))
+    }
+
+    /// Uploads that jobs still need: the namespace, the queue and the id of each.
+    pub fn uploads(&self) -> Vec<(Arc<str>, Arc<str>, String)> {
+        let jobs = self.with_upload.iter().filter_map(|seq| self.jobs.get(seq));
+        let named = jobs.filter_map(|job| {
+            let (queue, spec) = (self.queue(job.queue)?, job.spec());
+            Some((Arc::clone(&queue.namespace), Arc::clone(&queue.name), upload(&spec)?.to_owned()))
+        });
+        named.collect()
     }
 
     /// The number of a job.

@@ -2,7 +2,8 @@
 //! keeps the queue, and `calls` carries it there and back when that is another node. Where the queue is, `putting` takes jobs in,
 //! `control` and `schedules` are for who looks after them, `looking` for who waits, and `giving` for whom workers speak for;
 //! [`watching`] and [`working`] are the other ends of that, for who watches and who works here. `notices` tells rooms, `events` programs
-//! that speak NATS, and `chains` puts in what follows from other jobs.
+//! that speak NATS, and `chains` puts in what follows from other jobs. [`uploading`] takes payloads that are too large for a message, and
+//! `sweeping` forgets them.
 
 pub mod call;
 mod calls;
@@ -18,7 +19,9 @@ mod putting;
 mod rounds;
 mod schedules;
 mod settling;
+mod sweeping;
 mod taking_up;
+pub mod uploading;
 pub mod watching;
 pub mod working;
 
@@ -31,7 +34,7 @@ use self::call::Here;
 pub(super) use self::calls::Calls;
 use super::{Router, dispatch::forbidden};
 use crate::{
-    auth::Right,
+    auth::{Identity, Right},
     base::{limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
     hub,
     jobs::Shard,
@@ -45,18 +48,28 @@ impl Here<'_> {
         rights: &[Right],
         (namespace, queue): (String, String),
     ) -> Result<(String, String), Refusal> {
-        let (namespace, queue) = job::queue(namespace, queue)?;
-        if !rights.iter().any(|right| self.identity.may(*right, &namespace, Some(&queue))) {
-            return Err(forbidden());
-        }
-        if self.router.hub.namespaces.settings(&namespace).is_none() {
-            return Err(hub::unknown());
-        }
-        Ok((namespace, queue))
+        self.router.queue_of(self.identity, rights, (namespace, queue))
     }
 }
 
 impl Router {
+    /// A queue in which whoever asks has one of these rights.
+    fn queue_of(
+        &self,
+        identity: &Identity,
+        rights: &[Right],
+        (namespace, queue): (String, String),
+    ) -> Result<(String, String), Refusal> {
+        let (namespace, queue) = job::queue(namespace, queue)?;
+        if !rights.iter().any(|right| identity.may(*right, &namespace, Some(&queue))) {
+            return Err(forbidden());
+        }
+        if self.hub.namespaces.settings(&namespace).is_none() {
+            return Err(hub::unknown());
+        }
+        Ok((namespace, queue))
+    }
+
     /// The shards that this node keeps.
     fn shards_here(&self) -> impl Iterator<Item = Arc<Shard>> {
         self.parts.all_here().into_iter().filter_map(|part| part.jobs.get().cloned())
@@ -89,7 +102,12 @@ impl Router {
     /// Sees to what waits for a log of jobs and for time, and to what follows from jobs, until `closed`.
     pub(super) async fn run_shard(&self, shard: &Arc<Shard>, closed: &CancellationToken) {
         let follows = async {
-            tokio::join!(self.run_notices(shard), self.run_chains(shard), self.run_job_events(shard))
+            tokio::join!(
+                self.run_notices(shard),
+                self.run_chains(shard),
+                self.run_job_events(shard),
+                self.run_sweeps(shard)
+            )
         };
         // They are large.
         let follows = Box::pin(closed.run_until_cancelled(follows));

@@ -46,12 +46,10 @@ impl Here<'_> {
         let (namespace, queue) = self.queue(&[Right::Enqueue], (namespace, queue))?;
         count("jobs", jobs.len())?;
         jobs.iter_mut().for_each(|job| name_queues(job, &queue));
-        let put = |job: NewJob| {
-            new_job::new_job(&job, &self.router.limits.session)?;
-            self.may_put(&namespace, &job)?;
-            self.shard.ask(|engine, now| engine.put(now, &namespace, &queue, job))
-        };
-        let taken: Vec<Result<Put, Refusal>> = jobs.into_iter().map(put).collect();
+        let mut taken: Vec<Result<Put, Refusal>> = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            taken.push(self.put(&namespace, &queue, job).await);
+        }
         let last = taken.iter().flatten().map(|put| put.position).max();
         let durable = self.shard.durable(last).await;
         let failed = taken.iter().map(|put| put.as_ref().map(drop)).chain([durable.as_ref().map(drop)]);
@@ -67,6 +65,13 @@ impl Here<'_> {
         };
         let outcomes = taken.into_iter().map(|taken| EnqueueOutcome { outcome: Some(outcome(taken)) });
         Ok(EnqueueResponse { outcomes: outcomes.collect(), durability: self.shard.durability().into() })
+    }
+
+    async fn put(self, namespace: &str, queue: &str, job: NewJob) -> Result<Put, Refusal> {
+        new_job::new_job(&job, &self.router.limits.session)?;
+        self.may_put(namespace, &job)?;
+        self.has_payload((namespace, queue), &job).await?;
+        self.shard.ask(|engine, now| engine.put(now, namespace, queue, job))
     }
 
     /// Puts in the next job of a chain.

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/job.proto.
  */
 export const file_rialto_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChNyaWFsdG8vdjEvam9iLnByb3RvEglyaWFsdG8udjEiSQoHSm9iQm9keRIOCgR0ZXh0GAEgASgJSAASEAoGYmluYXJ5GAIgASgMSAASFAoMY29udGVudF90eXBlGAMgASgJQgYKBGJvZHki8wQKBk5ld0pvYhIOCgZqb2JfaWQYASABKAkSDAoEdHlwZRgCIAEoCRIgCgRib2R5GAMgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkSNQoKYXR0cmlidXRlcxgEIAMoCzIhLnJpYWx0by52MS5OZXdKb2IuQXR0cmlidXRlc0VudHJ5EhAKCHByaW9yaXR5GAUgASgREhQKDGZhaXJuZXNzX2tleRgGIAEoCRIXCg9mYWlybmVzc193ZWlnaHQYByABKA0SFAoMb3JkZXJpbmdfa2V5GAggASgJEhIKCnVuaXF1ZV9rZXkYCSABKAkSKgoFZGVsYXkYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIsCgZydW5fYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASJgoDdHRsGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiUKBXJldHJ5GA0gASgLMhYucmlhbHRvLnYxLlJldHJ5UG9saWN5EiQKBm5vdGlmeRgOIAMoCzIULnJpYWx0by52MS5Kb2JOb3RpZnkSEAoIYmF0Y2hfaWQYDyABKAkSFwoPY29tcGxldGVzX2JhdGNoGBAgASgIEiQKBWNoYWluGBEgAygLMhUucmlhbHRvLnYxLkNoYWluZWRKb2ISKwoPcHJldmlvdXNfcmVzdWx0GBIgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFc3RhcnQiOwoKQ2hhaW5lZEpvYhINCgVxdWV1ZRgBIAEoCRIeCgNqb2IYAiABKAsyES5yaWFsdG8udjEuTmV3Sm9iInQKC1JldHJ5UG9saWN5EhQKDGF0dGVtcHRzX21heBgBIAEoDRInCgRiYXNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA21heBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJRCglKb2JOb3RpZnkSEQoJbmFtZXNwYWNlGAEgASgJEgwKBHJvb20YAiABKAkSIwoGc3RhdGVzGAMgAygOMhMucmlhbHRvLnYxLkpvYlN0YXRlIpwHCgNKb2ISEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCRIMCgR0eXBlGAQgASgJEiIKBXN0YXRlGAUgASgOMhMucmlhbHRvLnYxLkpvYlN0YXRlEiAKBGJvZHkYBiABKAsyEi5yaWFsdG8udjEuSm9iQm9keRIyCgphdHRyaWJ1dGVzGAcgAygLMh4ucmlhbHRvLnYxLkpvYi5BdHRyaWJ1dGVzRW50cnkSEAoIcHJpb3JpdHkYCCABKBESFAoMZmFpcm5lc3Nfa2V5GAkgASgJEhQKDG9yZGVyaW5nX2tleRgKIAEoCRISCgp1bmlxdWVfa2V5GAsgASgJEjAKDGVucXVldWVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZHVlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GBAgASgNEhQKDGF0dGVtcHRzX21heBgRIAEoDRISCgpkZWxpdmVyaWVzGBIgASgNEhEKCXdvcmtlcl9pZBgTIAEoCRIyCg5sZWFzZV9lbmRfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoIcHJvZ3Jlc3MYFSABKAsyFi5yaWFsdG8udjEuSm9iUHJvZ3Jlc3MSIgoGcmVzdWx0GBYgASgLMhIucmlhbHRvLnYxLkpvYkJvZHkSIgoFZXJyb3IYFyABKAsyEy5yaWFsdG8udjEuSm9iRXJyb3ISEgoKY2FuY2VsbGluZxgYIAEoCBIvCgtmb3JnZXRfdGltZRgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIYmF0Y2hfaWQYGiABKAkSIgoFYmF0Y2gYGyABKAsyEy5yaWFsdG8udjEuSm9iQmF0Y2gSFAoMY2hhaW5fbGVuZ3RoGBwgASgNEhMKC3NjaGVkdWxlX2lkGB0gASgJGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqQBCghKb2JCYXRjaBIOCgZjbG9zZWQYASABKAgSEgoKbGl2ZV9jb3VudBgCIAEoDRIXCg9jb21wbGV0ZWRfY291bnQYAyABKA0SEgoKZGVhZF9jb3VudBgEIAEoDRIXCg9jYW5jZWxsZWRfY291bnQYBSABKA0SFQoNZXhwaXJlZF9jb3VudBgGIAEoDRIXCg9kaXNjYXJkZWRfY291bnQYByABKA0iggEKCFNjaGVkdWxlEhMKC3NjaGVkdWxlX2lkGAEgASgJEgwKBGNyb24YAiABKAkSEQoJdGltZV96b25lGAMgASgJEh4KA2pvYhgEIAEoCzIRLnJpYWx0by52MS5OZXdKb2ISEAoIb25lX2xpdmUYBSABKAgSDgoGcGF1c2VkGAYgASgIIqwBCg5TY2hlZHVsZVN0YXR1cxIlCghzY2hlZHVsZRgBIAEoCzITLnJpYWx0by52MS5TY2hlZHVsZRItCgluZXh0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNc2tpcHBlZF9jb3VudBgEIAEoBCI7CgtKb2JQcm9ncmVzcxIMCgRkb25lGAEgASgEEg0KBXRvdGFsGAIgASgEEg8KB21lc3NhZ2UYAyABKAkiKQoISm9iRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIqQCCg1RdWV1ZVNldHRpbmdzEhcKD2NvbmN1cnJlbmN5X21heBgBIAEoDRIbChNrZXlfY29uY3VycmVuY3lfbWF4GAIgASgNEhcKD3JhdGVfcGVyX3NlY29uZBgDIAEoDRIbChNrZXlfcmF0ZV9wZXJfc2Vjb25kGAQgASgNEhAKCGpvYnNfbWF4GAUgASgNEiUKBXJldHJ5GAYgASgLMhYucmlhbHRvLnYxLlJldHJ5UG9saWN5Ei0KCmVuZGVkX2tlcHQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJZW5kZWRfbWF4GAggASgNEiwKCWRlYWRfa2VwdBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKjAgoFUXVldWUSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEioKCHNldHRpbmdzGAMgASgLMhgucmlhbHRvLnYxLlF1ZXVlU2V0dGluZ3MSDgoGcGF1c2VkGAQgASgIEhUKDWRlbGF5ZWRfY291bnQYBSABKA0SFQoNd2FpdGluZ19jb3VudBgGIAEoDRIVCg1ydW5uaW5nX2NvdW50GAcgASgNEhIKCmRlYWRfY291bnQYCCABKA0SEwoLZW5kZWRfY291bnQYCSABKA0SNwoTb2xkZXN0X2VucXVldWVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNYmxvY2tlZF9jb3VudBgLIAEoDSr3AQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX0RFTEFZRUQQARIVChFKT0JfU1RBVEVfV0FJVElORxACEhUKEUpPQl9TVEFURV9SVU5OSU5HEAMSFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAEEhIKDkpPQl9TVEFURV9ERUFEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhUKEUpPQl9TVEFURV9FWFBJUkVEEAcSFwoTSk9CX1NUQVRFX0RJU0NBUkRFRBAIEhUKEUpPQl9TVEFURV9CTE9DS0VEEAliBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNyaWFsdG8vdjEvam9iLnByb3RvEglyaWFsdG8udjEieQoHSm9iQm9keRIOCgR0ZXh0GAEgASgJSAASEAoGYmluYXJ5GAIgASgMSAASLgoIdXBsb2FkZWQYBCABKAsyGi5yaWFsdG8udjEuVXBsb2FkZWRQYXlsb2FkSAASFAoMY29udGVudF90eXBlGAMgASgJQgYKBGJvZHkiMwoPVXBsb2FkZWRQYXlsb2FkEhEKCXVwbG9hZF9pZBgBIAEoCRINCgVieXRlcxgCIAEoBCLzBAoGTmV3Sm9iEg4KBmpvYl9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEiAKBGJvZHkYAyABKAsyEi5yaWFsdG8udjEuSm9iQm9keRI1CgphdHRyaWJ1dGVzGAQgAygLMiEucmlhbHRvLnYxLk5ld0pvYi5BdHRyaWJ1dGVzRW50cnkSEAoIcHJpb3JpdHkYBSABKBESFAoMZmFpcm5lc3Nfa2V5GAYgASgJEhcKD2ZhaXJuZXNzX3dlaWdodBgHIAEoDRIUCgxvcmRlcmluZ19rZXkYCCABKAkSEgoKdW5pcXVlX2tleRgJIAEoCRIqCgVkZWxheRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEiwKBnJ1bl9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABImCgN0dGwYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJQoFcmV0cnkYDSABKAsyFi5yaWFsdG8udjEuUmV0cnlQb2xpY3kSJAoGbm90aWZ5GA4gAygLMhQucmlhbHRvLnYxLkpvYk5vdGlmeRIQCghiYXRjaF9pZBgPIAEoCRIXCg9jb21wbGV0ZXNfYmF0Y2gYECABKAgSJAoFY2hhaW4YESADKAsyFS5yaWFsdG8udjEuQ2hhaW5lZEpvYhIrCg9wcmV2aW91c19yZXN1bHQYEiABKAsyEi5yaWFsdG8udjEuSm9iQm9keRoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydCI7CgpDaGFpbmVkSm9iEg0KBXF1ZXVlGAEgASgJEh4KA2pvYhgCIAEoCzIRLnJpYWx0by52MS5OZXdKb2IidAoLUmV0cnlQb2xpY3kSFAoMYXR0ZW1wdHNfbWF4GAEgASgNEicKBGJhc2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDbWF4GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlEKCUpvYk5vdGlmeRIRCgluYW1lc3BhY2UYASABKAkSDAoEcm9vbRgCIAEoCRIjCgZzdGF0ZXMYAyADKA4yEy5yaWFsdG8udjEuSm9iU3RhdGUinAcKA0pvYhIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEgwKBHR5cGUYBCABKAkSIgoFc3RhdGUYBSABKA4yEy5yaWFsdG8udjEuSm9iU3RhdGUSIAoEYm9keRgGIAEoCzISLnJpYWx0by52MS5Kb2JCb2R5EjIKCmF0dHJpYnV0ZXMYByADKAsyHi5yaWFsdG8udjEuSm9iLkF0dHJpYnV0ZXNFbnRyeRIQCghwcmlvcml0eRgIIAEoERIUCgxmYWlybmVzc19rZXkYCSABKAkSFAoMb3JkZXJpbmdfa2V5GAogASgJEhIKCnVuaXF1ZV9rZXkYCyABKAkSMAoMZW5xdWV1ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkdWVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2F0dGVtcHQYECABKA0SFAoMYXR0ZW1wdHNfbWF4GBEgASgNEhIKCmRlbGl2ZXJpZXMYEiABKA0SEQoJd29ya2VyX2lkGBMgASgJEjIKDmxlYXNlX2VuZF90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgVIAEoCzIWLnJpYWx0by52MS5Kb2JQcm9ncmVzcxIiCgZyZXN1bHQYFiABKAsyEi5yaWFsdG8udjEuSm9iQm9keRIiCgVlcnJvchgXIAEoCzITLnJpYWx0by52MS5Kb2JFcnJvchISCgpjYW5jZWxsaW5nGBggASgIEi8KC2ZvcmdldF90aW1lGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghiYXRjaF9pZBgaIAEoCRIiCgViYXRjaBgbIAEoCzITLnJpYWx0by52MS5Kb2JCYXRjaBIUCgxjaGFpbl9sZW5ndGgYHCABKA0SEwoLc2NoZWR1bGVfaWQYHSABKAkaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEipAEKCEpvYkJhdGNoEg4KBmNsb3NlZBgBIAEoCBISCgpsaXZlX2NvdW50GAIgASgNEhcKD2NvbXBsZXRlZF9jb3VudBgDIAEoDRISCgpkZWFkX2NvdW50GAQgASgNEhcKD2NhbmNlbGxlZF9jb3VudBgFIAEoDRIVCg1leHBpcmVkX2NvdW50GAYgASgNEhcKD2Rpc2NhcmRlZF9jb3VudBgHIAEoDSKCAQoIU2NoZWR1bGUSEwoLc2NoZWR1bGVfaWQYASABKAkSDAoEY3JvbhgCIAEoCRIRCgl0aW1lX3pvbmUYAyABKAkSHgoDam9iGAQgASgLMhEucmlhbHRvLnYxLk5ld0pvYhIQCghvbmVfbGl2ZRgFIAEoCBIOCgZwYXVzZWQYBiABKAgirAEKDlNjaGVkdWxlU3RhdHVzEiUKCHNjaGVkdWxlGAEgASgLMhMucmlhbHRvLnYxLlNjaGVkdWxlEi0KCW5leHRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1za2lwcGVkX2NvdW50GAQgASgEIjsKC0pvYlByb2dyZXNzEgwKBGRvbmUYASABKAQSDQoFdG90YWwYAiABKAQSDwoHbWVzc2FnZRgDIAEoCSIpCghKb2JFcnJvchIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkipAIKDVF1ZXVlU2V0dGluZ3MSFwoPY29uY3VycmVuY3lfbWF4GAEgASgNEhsKE2tleV9jb25jdXJyZW5jeV9tYXgYAiABKA0SFwoPcmF0ZV9wZXJfc2Vjb25kGAMgASgNEhsKE2tleV9yYXRlX3Blcl9zZWNvbmQYBCABKA0SEAoIam9ic19tYXgYBSABKA0SJQoFcmV0cnkYBiABKAsyFi5yaWFsdG8udjEuUmV0cnlQb2xpY3kSLQoKZW5kZWRfa2VwdBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCgllbmRlZF9tYXgYCCABKA0SLAoJZGVhZF9rZXB0GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqMCCgVRdWV1ZRIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSKgoIc2V0dGluZ3MYAyABKAsyGC5yaWFsdG8udjEuUXVldWVTZXR0aW5ncxIOCgZwYXVzZWQYBCABKAgSFQoNZGVsYXllZF9jb3VudBgFIAEoDRIVCg13YWl0aW5nX2NvdW50GAYgASgNEhUKDXJ1bm5pbmdfY291bnQYByABKA0SEgoKZGVhZF9jb3VudBgIIAEoDRITCgtlbmRlZF9jb3VudBgJIAEoDRI3ChNvbGRlc3RfZW5xdWV1ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1ibG9ja2VkX2NvdW50GAsgASgNKvcBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfREVMQVlFRBABEhUKEUpPQl9TVEFURV9XQUlUSU5HEAISFQoRSk9CX1NUQVRFX1JVTk5JTkcQAxIXChNKT0JfU1RBVEVfQ09NUExFVEVEEAQSEgoOSk9CX1NUQVRFX0RFQUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYSFQoRSk9CX1NUQVRFX0VYUElSRUQQBxIXChNKT0JfU1RBVEVfRElTQ0FSREVEEAgSFQoRSk9CX1NUQVRFX0JMT0NLRUQQCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a job or its result says.
@@ -43,6 +43,15 @@ export type JobBody = Message<"rialto.v1.JobBody"> & {
      */
     value: Uint8Array;
     case: "binary";
+  } | {
+    /**
+     * Payload that was uploaded before, for the same queue. In the body of a job alone that is put in by itself: not in results, in chains
+     * and in schedules.
+     *
+     * @generated from field: rialto.v1.UploadedPayload uploaded = 4;
+     */
+    value: UploadedPayload;
+    case: "uploaded";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -59,6 +68,34 @@ export type JobBody = Message<"rialto.v1.JobBody"> & {
  */
 export const JobBodySchema: GenMessage<JobBody> = /*@__PURE__*/
   messageDesc(file_rialto_v1_job, 0);
+
+/**
+ * A payload that was uploaded by itself, because it is large.
+ *
+ * @generated from message rialto.v1.UploadedPayload
+ */
+export type UploadedPayload = Message<"rialto.v1.UploadedPayload"> & {
+  /**
+   * `BeginUploadResponse.upload_id`.
+   *
+   * @generated from field: string upload_id = 1;
+   */
+  uploadId: string;
+
+  /**
+   * Its bytes in all, at least 1.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message rialto.v1.UploadedPayload.
+ * Use `create(UploadedPayloadSchema)` to create a new message.
+ */
+export const UploadedPayloadSchema: GenMessage<UploadedPayload> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job, 1);
 
 /**
  * A job to be put into a queue.
@@ -82,7 +119,7 @@ export type NewJob = Message<"rialto.v1.NewJob"> & {
   type: string;
 
   /**
-   * What the worker needs to know. At most 256 KiB.
+   * What the worker needs to know. At most 256 KiB, unless it was uploaded.
    *
    * @generated from field: rialto.v1.JobBody body = 3;
    */
@@ -210,7 +247,7 @@ export type NewJob = Message<"rialto.v1.NewJob"> & {
  * Use `create(NewJobSchema)` to create a new message.
  */
 export const NewJobSchema: GenMessage<NewJob> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 1);
+  messageDesc(file_rialto_v1_job, 2);
 
 /**
  * A job that is put in when the one before it in its chain is completed.
@@ -239,7 +276,7 @@ export type ChainedJob = Message<"rialto.v1.ChainedJob"> & {
  * Use `create(ChainedJobSchema)` to create a new message.
  */
 export const ChainedJobSchema: GenMessage<ChainedJob> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 2);
+  messageDesc(file_rialto_v1_job, 3);
 
 /**
  * How often and when a job is tried again.
@@ -275,7 +312,7 @@ export type RetryPolicy = Message<"rialto.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 3);
+  messageDesc(file_rialto_v1_job, 4);
 
 /**
  * Tells a room what becomes of a job: with an event `job.<state>`, for example `job.completed`, whose payload is the `Job` as JSON.
@@ -310,7 +347,7 @@ export type JobNotify = Message<"rialto.v1.JobNotify"> & {
  * Use `create(JobNotifySchema)` to create a new message.
  */
 export const JobNotifySchema: GenMessage<JobNotify> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 4);
+  messageDesc(file_rialto_v1_job, 5);
 
 /**
  * A job as it is now.
@@ -527,7 +564,7 @@ export type Job = Message<"rialto.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 5);
+  messageDesc(file_rialto_v1_job, 6);
 
 /**
  * A batch: as it is now, and from when it is complete as it was then.
@@ -590,7 +627,7 @@ export type JobBatch = Message<"rialto.v1.JobBatch"> & {
  * Use `create(JobBatchSchema)` to create a new message.
  */
 export const JobBatchSchema: GenMessage<JobBatch> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 6);
+  messageDesc(file_rialto_v1_job, 7);
 
 /**
  * Puts a job into a queue again and again.
@@ -648,7 +685,7 @@ export type Schedule = Message<"rialto.v1.Schedule"> & {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 7);
+  messageDesc(file_rialto_v1_job, 8);
 
 /**
  * A schedule as it is now.
@@ -690,7 +727,7 @@ export type ScheduleStatus = Message<"rialto.v1.ScheduleStatus"> & {
  * Use `create(ScheduleStatusSchema)` to create a new message.
  */
 export const ScheduleStatusSchema: GenMessage<ScheduleStatus> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 8);
+  messageDesc(file_rialto_v1_job, 9);
 
 /**
  * How far a worker has come.
@@ -725,7 +762,7 @@ export type JobProgress = Message<"rialto.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 9);
+  messageDesc(file_rialto_v1_job, 10);
 
 /**
  * Why an attempt failed.
@@ -753,7 +790,7 @@ export type JobError = Message<"rialto.v1.JobError"> & {
  * Use `create(JobErrorSchema)` to create a new message.
  */
 export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 10);
+  messageDesc(file_rialto_v1_job, 11);
 
 /**
  * What holds in a queue.
@@ -830,7 +867,7 @@ export type QueueSettings = Message<"rialto.v1.QueueSettings"> & {
  * Use `create(QueueSettingsSchema)` to create a new message.
  */
 export const QueueSettingsSchema: GenMessage<QueueSettings> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 11);
+  messageDesc(file_rialto_v1_job, 12);
 
 /**
  * A queue as it is now.
@@ -921,7 +958,7 @@ export type Queue = Message<"rialto.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job, 12);
+  messageDesc(file_rialto_v1_job, 13);
 
 /**
  * Where a job is.

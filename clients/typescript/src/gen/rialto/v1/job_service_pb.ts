@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/job_service.proto.
  */
 export const file_rialto_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("ChtyaWFsdG8vdjEvam9iX3NlcnZpY2UucHJvdG8SCXJpYWx0by52MSJTCg5FbnF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSHwoEam9icxgDIAMoCzIRLnJpYWx0by52MS5OZXdKb2IiaQoPRW5xdWV1ZVJlc3BvbnNlEisKCG91dGNvbWVzGAEgAygLMhkucmlhbHRvLnYxLkVucXVldWVPdXRjb21lEikKCmR1cmFiaWxpdHkYAiABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eSJrCg5FbnF1ZXVlT3V0Y29tZRInCghlbnF1ZXVlZBgBIAEoCzITLnJpYWx0by52MS5FbnF1ZXVlZEgAEiUKB3JlZnVzZWQYAiABKAsyEi5yaWFsdG8udjEuUmVmdXNlZEgAQgkKB291dGNvbWUiLQoIRW5xdWV1ZWQSDgoGam9iX2lkGAEgASgJEhEKCWR1cGxpY2F0ZRgCIAEoCCJBCg1HZXRKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJuCg5XYWl0Sm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLgoPV2FpdEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRQoQV2F0Y2hKb2JzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHam9iX2lkcxgDIAMoCSIwChFXYXRjaEpvYnNSZXNwb25zZRIbCgNqb2IYASABKAsyDi5yaWFsdG8udjEuSm9iIvoCCg9MaXN0Sm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiMKBnN0YXRlcxgDIAMoDjITLnJpYWx0by52MS5Kb2JTdGF0ZRIMCgR0eXBlGAQgASgJEj4KCmF0dHJpYnV0ZXMYBSADKAsyKi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0LkF0dHJpYnV0ZXNFbnRyeRIRCglwYWdlX3NpemUYBiABKA0SEgoKcGFnZV90b2tlbhgHIAEoCRIQCghiYXRjaF9pZBgIIAEoCRIxCg1lbnF1ZXVlZF9mcm9tGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9lbnF1ZXVlZF9iZWZvcmUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLnJpYWx0by52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKEENhbmNlbEpvYlJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJHChJSZWRyaXZlSm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg8KB2pvYl9pZHMYAyADKAkiLQoTUmVkcml2ZUpvYnNSZXNwb25zZRIWCg5yZWRyaXZlbl9jb3VudBgBIAEoDSIzCg9HZXRRdWV1ZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJIjMKEEdldFF1ZXVlUmVzcG9uc2USHwoFcXVldWUYASABKAsyEC5yaWFsdG8udjEuUXVldWUiTQoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIk8KEkxpc3RRdWV1ZXNSZXNwb25zZRIgCgZxdWV1ZXMYASADKAsyEC5yaWFsdG8udjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIl8KD1NldFF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSKgoIc2V0dGluZ3MYAyABKAsyGC5yaWFsdG8udjEuUXVldWVTZXR0aW5ncyIzChBTZXRRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjUKEVBhdXNlUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSI1ChJQYXVzZVF1ZXVlUmVzcG9uc2USHwoFcXVldWUYASABKAsyEC5yaWFsdG8udjEuUXVldWUiNgoSUmVzdW1lUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSI2ChNSZXN1bWVRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjUKEVB1cmdlUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSItChJQdXJnZVF1ZXVlUmVzcG9uc2USFwoPY2FuY2VsbGVkX2NvdW50GAEgASgNIkcKEUNsb3NlQmF0Y2hSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIQCghiYXRjaF9pZBgDIAEoCSIxChJDbG9zZUJhdGNoUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJdChJQdXRTY2hlZHVsZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiUKCHNjaGVkdWxlGAMgASgLMhMucmlhbHRvLnYxLlNjaGVkdWxlIkIKE1B1dFNjaGVkdWxlUmVzcG9uc2USKwoIc2NoZWR1bGUYASABKAsyGS5yaWFsdG8udjEuU2NoZWR1bGVTdGF0dXMiTgoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRITCgtzY2hlZHVsZV9pZBgDIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIjgKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSJFChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USLAoJc2NoZWR1bGVzGAEgAygLMhkucmlhbHRvLnYxLlNjaGVkdWxlU3RhdHVzMvEJCgpKb2JTZXJ2aWNlEkAKB0VucXVldWUSGS5yaWFsdG8udjEuRW5xdWV1ZVJlcXVlc3QaGi5yaWFsdG8udjEuRW5xdWV1ZVJlc3BvbnNlEj0KBkdldEpvYhIYLnJpYWx0by52MS5HZXRKb2JSZXF1ZXN0GhkucmlhbHRvLnYxLkdldEpvYlJlc3BvbnNlEkAKB1dhaXRKb2ISGS5yaWFsdG8udjEuV2FpdEpvYlJlcXVlc3QaGi5yaWFsdG8udjEuV2FpdEpvYlJlc3BvbnNlEkgKCVdhdGNoSm9icxIbLnJpYWx0by52MS5XYXRjaEpvYnNSZXF1ZXN0GhwucmlhbHRvLnYxLldhdGNoSm9ic1Jlc3BvbnNlMAESQwoITGlzdEpvYnMSGi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0GhsucmlhbHRvLnYxLkxpc3RKb2JzUmVzcG9uc2USRgoJQ2FuY2VsSm9iEhsucmlhbHRvLnYxLkNhbmNlbEpvYlJlcXVlc3QaHC5yaWFsdG8udjEuQ2FuY2VsSm9iUmVzcG9uc2USTAoLUmVkcml2ZUpvYnMSHS5yaWFsdG8udjEuUmVkcml2ZUpvYnNSZXF1ZXN0Gh4ucmlhbHRvLnYxLlJlZHJpdmVKb2JzUmVzcG9uc2USQwoIR2V0UXVldWUSGi5yaWFsdG8udjEuR2V0UXVldWVSZXF1ZXN0GhsucmlhbHRvLnYxLkdldFF1ZXVlUmVzcG9uc2USSQoKTGlzdFF1ZXVlcxIcLnJpYWx0by52MS5MaXN0UXVldWVzUmVxdWVzdBodLnJpYWx0by52MS5MaXN0UXVldWVzUmVzcG9uc2USQwoIU2V0UXVldWUSGi5yaWFsdG8udjEuU2V0UXVldWVSZXF1ZXN0GhsucmlhbHRvLnYxLlNldFF1ZXVlUmVzcG9uc2USSQoKUGF1c2VRdWV1ZRIcLnJpYWx0by52MS5QYXVzZVF1ZXVlUmVxdWVzdBodLnJpYWx0by52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTAoLUmVzdW1lUXVldWUSHS5yaWFsdG8udjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh4ucmlhbHRvLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USSQoKUHVyZ2VRdWV1ZRIcLnJpYWx0by52MS5QdXJnZVF1ZXVlUmVxdWVzdBodLnJpYWx0by52MS5QdXJnZVF1ZXVlUmVzcG9uc2USSQoKQ2xvc2VCYXRjaBIcLnJpYWx0by52MS5DbG9zZUJhdGNoUmVxdWVzdBodLnJpYWx0by52MS5DbG9zZUJhdGNoUmVzcG9uc2USTAoLUHV0U2NoZWR1bGUSHS5yaWFsdG8udjEuUHV0U2NoZWR1bGVSZXF1ZXN0Gh4ucmlhbHRvLnYxLlB1dFNjaGVkdWxlUmVzcG9uc2USVQoORGVsZXRlU2NoZWR1bGUSIC5yaWFsdG8udjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0GiEucmlhbHRvLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USUgoNTGlzdFNjaGVkdWxlcxIfLnJpYWx0by52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBogLnJpYWx0by52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_rialto_v1_code, file_rialto_v1_event, file_rialto_v1_job]);
+  fileDesc("ChtyaWFsdG8vdjEvam9iX3NlcnZpY2UucHJvdG8SCXJpYWx0by52MSJTCg5FbnF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSHwoEam9icxgDIAMoCzIRLnJpYWx0by52MS5OZXdKb2IiaQoPRW5xdWV1ZVJlc3BvbnNlEisKCG91dGNvbWVzGAEgAygLMhkucmlhbHRvLnYxLkVucXVldWVPdXRjb21lEikKCmR1cmFiaWxpdHkYAiABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eSJrCg5FbnF1ZXVlT3V0Y29tZRInCghlbnF1ZXVlZBgBIAEoCzITLnJpYWx0by52MS5FbnF1ZXVlZEgAEiUKB3JlZnVzZWQYAiABKAsyEi5yaWFsdG8udjEuUmVmdXNlZEgAQgkKB291dGNvbWUiLQoIRW5xdWV1ZWQSDgoGam9iX2lkGAEgASgJEhEKCWR1cGxpY2F0ZRgCIAEoCCI2ChJCZWdpblVwbG9hZFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJIlAKE0JlZ2luVXBsb2FkUmVzcG9uc2USEQoJdXBsb2FkX2lkGAEgASgJEhMKC2NodW5rX2J5dGVzGAIgASgNEhEKCWJ5dGVzX21heBgDIAEoBCJmChJVcGxvYWRDaHVua1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEhEKCXVwbG9hZF9pZBgDIAEoCRINCgVpbmRleBgEIAEoDRIMCgRkYXRhGAUgASgMIhUKE1VwbG9hZENodW5rUmVzcG9uc2UiWQoSUmVhZFBheWxvYWRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIRCgl1cGxvYWRfaWQYAyABKAkSDgoGb2Zmc2V0GAQgASgEIiMKE1JlYWRQYXlsb2FkUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJBCg1HZXRKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJuCg5XYWl0Sm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLgoPV2FpdEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRQoQV2F0Y2hKb2JzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHam9iX2lkcxgDIAMoCSIwChFXYXRjaEpvYnNSZXNwb25zZRIbCgNqb2IYASABKAsyDi5yaWFsdG8udjEuSm9iIvoCCg9MaXN0Sm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiMKBnN0YXRlcxgDIAMoDjITLnJpYWx0by52MS5Kb2JTdGF0ZRIMCgR0eXBlGAQgASgJEj4KCmF0dHJpYnV0ZXMYBSADKAsyKi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0LkF0dHJpYnV0ZXNFbnRyeRIRCglwYWdlX3NpemUYBiABKA0SEgoKcGFnZV90b2tlbhgHIAEoCRIQCghiYXRjaF9pZBgIIAEoCRIxCg1lbnF1ZXVlZF9mcm9tGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9lbnF1ZXVlZF9iZWZvcmUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLnJpYWx0by52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKEENhbmNlbEpvYlJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJHChJSZWRyaXZlSm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg8KB2pvYl9pZHMYAyADKAkiLQoTUmVkcml2ZUpvYnNSZXNwb25zZRIWCg5yZWRyaXZlbl9jb3VudBgBIAEoDSIzCg9HZXRRdWV1ZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJIjMKEEdldFF1ZXVlUmVzcG9uc2USHwoFcXVldWUYASABKAsyEC5yaWFsdG8udjEuUXVldWUiTQoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIk8KEkxpc3RRdWV1ZXNSZXNwb25zZRIgCgZxdWV1ZXMYASADKAsyEC5yaWFsdG8udjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIl8KD1NldFF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSKgoIc2V0dGluZ3MYAyABKAsyGC5yaWFsdG8udjEuUXVldWVTZXR0aW5ncyIzChBTZXRRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjUKEVBhdXNlUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSI1ChJQYXVzZVF1ZXVlUmVzcG9uc2USHwoFcXVldWUYASABKAsyEC5yaWFsdG8udjEuUXVldWUiNgoSUmVzdW1lUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSI2ChNSZXN1bWVRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjUKEVB1cmdlUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSItChJQdXJnZVF1ZXVlUmVzcG9uc2USFwoPY2FuY2VsbGVkX2NvdW50GAEgASgNIkcKEUNsb3NlQmF0Y2hSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIQCghiYXRjaF9pZBgDIAEoCSIxChJDbG9zZUJhdGNoUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJdChJQdXRTY2hlZHVsZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiUKCHNjaGVkdWxlGAMgASgLMhMucmlhbHRvLnYxLlNjaGVkdWxlIkIKE1B1dFNjaGVkdWxlUmVzcG9uc2USKwoIc2NoZWR1bGUYASABKAsyGS5yaWFsdG8udjEuU2NoZWR1bGVTdGF0dXMiTgoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRITCgtzY2hlZHVsZV9pZBgDIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIjgKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSJFChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USLAoJc2NoZWR1bGVzGAEgAygLMhkucmlhbHRvLnYxLlNjaGVkdWxlU3RhdHVzMt0LCgpKb2JTZXJ2aWNlEkAKB0VucXVldWUSGS5yaWFsdG8udjEuRW5xdWV1ZVJlcXVlc3QaGi5yaWFsdG8udjEuRW5xdWV1ZVJlc3BvbnNlEkwKC0JlZ2luVXBsb2FkEh0ucmlhbHRvLnYxLkJlZ2luVXBsb2FkUmVxdWVzdBoeLnJpYWx0by52MS5CZWdpblVwbG9hZFJlc3BvbnNlEkwKC1VwbG9hZENodW5rEh0ucmlhbHRvLnYxLlVwbG9hZENodW5rUmVxdWVzdBoeLnJpYWx0by52MS5VcGxvYWRDaHVua1Jlc3BvbnNlEk4KC1JlYWRQYXlsb2FkEh0ucmlhbHRvLnYxLlJlYWRQYXlsb2FkUmVxdWVzdBoeLnJpYWx0by52MS5SZWFkUGF5bG9hZFJlc3BvbnNlMAESPQoGR2V0Sm9iEhgucmlhbHRvLnYxLkdldEpvYlJlcXVlc3QaGS5yaWFsdG8udjEuR2V0Sm9iUmVzcG9uc2USQAoHV2FpdEpvYhIZLnJpYWx0by52MS5XYWl0Sm9iUmVxdWVzdBoaLnJpYWx0by52MS5XYWl0Sm9iUmVzcG9uc2USSAoJV2F0Y2hKb2JzEhsucmlhbHRvLnYxLldhdGNoSm9ic1JlcXVlc3QaHC5yaWFsdG8udjEuV2F0Y2hKb2JzUmVzcG9uc2UwARJDCghMaXN0Sm9icxIaLnJpYWx0by52MS5MaXN0Sm9ic1JlcXVlc3QaGy5yaWFsdG8udjEuTGlzdEpvYnNSZXNwb25zZRJGCglDYW5jZWxKb2ISGy5yaWFsdG8udjEuQ2FuY2VsSm9iUmVxdWVzdBocLnJpYWx0by52MS5DYW5jZWxKb2JSZXNwb25zZRJMCgtSZWRyaXZlSm9icxIdLnJpYWx0by52MS5SZWRyaXZlSm9ic1JlcXVlc3QaHi5yaWFsdG8udjEuUmVkcml2ZUpvYnNSZXNwb25zZRJDCghHZXRRdWV1ZRIaLnJpYWx0by52MS5HZXRRdWV1ZVJlcXVlc3QaGy5yaWFsdG8udjEuR2V0UXVldWVSZXNwb25zZRJJCgpMaXN0UXVldWVzEhwucmlhbHRvLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh0ucmlhbHRvLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJDCghTZXRRdWV1ZRIaLnJpYWx0by52MS5TZXRRdWV1ZVJlcXVlc3QaGy5yaWFsdG8udjEuU2V0UXVldWVSZXNwb25zZRJJCgpQYXVzZVF1ZXVlEhwucmlhbHRvLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh0ucmlhbHRvLnYxLlBhdXNlUXVldWVSZXNwb25zZRJMCgtSZXN1bWVRdWV1ZRIdLnJpYWx0by52MS5SZXN1bWVRdWV1ZVJlcXVlc3QaHi5yaWFsdG8udjEuUmVzdW1lUXVldWVSZXNwb25zZRJJCgpQdXJnZVF1ZXVlEhwucmlhbHRvLnYxLlB1cmdlUXVldWVSZXF1ZXN0Gh0ucmlhbHRvLnYxLlB1cmdlUXVldWVSZXNwb25zZRJJCgpDbG9zZUJhdGNoEhwucmlhbHRvLnYxLkNsb3NlQmF0Y2hSZXF1ZXN0Gh0ucmlhbHRvLnYxLkNsb3NlQmF0Y2hSZXNwb25zZRJMCgtQdXRTY2hlZHVsZRIdLnJpYWx0by52MS5QdXRTY2hlZHVsZVJlcXVlc3QaHi5yaWFsdG8udjEuUHV0U2NoZWR1bGVSZXNwb25zZRJVCg5EZWxldGVTY2hlZHVsZRIgLnJpYWx0by52MS5EZWxldGVTY2hlZHVsZVJlcXVlc3QaIS5yaWFsdG8udjEuRGVsZXRlU2NoZWR1bGVSZXNwb25zZRJSCg1MaXN0U2NoZWR1bGVzEh8ucmlhbHRvLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GiAucmlhbHRvLnYxLkxpc3RTY2hlZHVsZXNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_rialto_v1_code, file_rialto_v1_event, file_rialto_v1_job]);
 
 /**
  * Jobs for one queue.
@@ -151,6 +151,196 @@ export const EnqueuedSchema: GenMessage<Enqueued> = /*@__PURE__*/
   messageDesc(file_rialto_v1_job_service, 3);
 
 /**
+ * Begins an upload.
+ *
+ * @generated from message rialto.v1.BeginUploadRequest
+ */
+export type BeginUploadRequest = Message<"rialto.v1.BeginUploadRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue for whose jobs it is.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+};
+
+/**
+ * Describes the message rialto.v1.BeginUploadRequest.
+ * Use `create(BeginUploadRequestSchema)` to create a new message.
+ */
+export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 4);
+
+/**
+ * It may begin.
+ *
+ * @generated from message rialto.v1.BeginUploadResponse
+ */
+export type BeginUploadResponse = Message<"rialto.v1.BeginUploadResponse"> & {
+  /**
+   * What it is called. Whoever knows it and has the right may add to it: keep it to yourself.
+   *
+   * @generated from field: string upload_id = 1;
+   */
+  uploadId: string;
+
+  /**
+   * Bytes of each chunk but the last, which has 1 to as many.
+   *
+   * @generated from field: uint32 chunk_bytes = 2;
+   */
+  chunkBytes: number;
+
+  /**
+   * Bytes that it may have in all.
+   *
+   * @generated from field: uint64 bytes_max = 3;
+   */
+  bytesMax: bigint;
+};
+
+/**
+ * Describes the message rialto.v1.BeginUploadResponse.
+ * Use `create(BeginUploadResponseSchema)` to create a new message.
+ */
+export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 5);
+
+/**
+ * A chunk of a payload.
+ *
+ * @generated from message rialto.v1.UploadChunkRequest
+ */
+export type UploadChunkRequest = Message<"rialto.v1.UploadChunkRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * Which upload.
+   *
+   * @generated from field: string upload_id = 3;
+   */
+  uploadId: string;
+
+  /**
+   * Its place, from 0.
+   *
+   * @generated from field: uint32 index = 4;
+   */
+  index: number;
+
+  /**
+   * The bytes.
+   *
+   * @generated from field: bytes data = 5;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message rialto.v1.UploadChunkRequest.
+ * Use `create(UploadChunkRequestSchema)` to create a new message.
+ */
+export const UploadChunkRequestSchema: GenMessage<UploadChunkRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 6);
+
+/**
+ * It is stored.
+ *
+ * @generated from message rialto.v1.UploadChunkResponse
+ */
+export type UploadChunkResponse = Message<"rialto.v1.UploadChunkResponse"> & {
+};
+
+/**
+ * Describes the message rialto.v1.UploadChunkResponse.
+ * Use `create(UploadChunkResponseSchema)` to create a new message.
+ */
+export const UploadChunkResponseSchema: GenMessage<UploadChunkResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 7);
+
+/**
+ * Reads a payload.
+ *
+ * @generated from message rialto.v1.ReadPayloadRequest
+ */
+export type ReadPayloadRequest = Message<"rialto.v1.ReadPayloadRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * Which upload.
+   *
+   * @generated from field: string upload_id = 3;
+   */
+  uploadId: string;
+
+  /**
+   * From this byte on.
+   *
+   * @generated from field: uint64 offset = 4;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message rialto.v1.ReadPayloadRequest.
+ * Use `create(ReadPayloadRequestSchema)` to create a new message.
+ */
+export const ReadPayloadRequestSchema: GenMessage<ReadPayloadRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 8);
+
+/**
+ * Some of it. The stream ends well only when all of it was sent.
+ *
+ * @generated from message rialto.v1.ReadPayloadResponse
+ */
+export type ReadPayloadResponse = Message<"rialto.v1.ReadPayloadResponse"> & {
+  /**
+   * The next bytes.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message rialto.v1.ReadPayloadResponse.
+ * Use `create(ReadPayloadResponseSchema)` to create a new message.
+ */
+export const ReadPayloadResponseSchema: GenMessage<ReadPayloadResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 9);
+
+/**
  * Asks for a job.
  *
  * @generated from message rialto.v1.GetJobRequest
@@ -183,7 +373,7 @@ export type GetJobRequest = Message<"rialto.v1.GetJobRequest"> & {
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 4);
+  messageDesc(file_rialto_v1_job_service, 10);
 
 /**
  * A job.
@@ -204,7 +394,7 @@ export type GetJobResponse = Message<"rialto.v1.GetJobResponse"> & {
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 5);
+  messageDesc(file_rialto_v1_job_service, 11);
 
 /**
  * Waits for a job.
@@ -246,7 +436,7 @@ export type WaitJobRequest = Message<"rialto.v1.WaitJobRequest"> & {
  * Use `create(WaitJobRequestSchema)` to create a new message.
  */
 export const WaitJobRequestSchema: GenMessage<WaitJobRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 6);
+  messageDesc(file_rialto_v1_job_service, 12);
 
 /**
  * A job.
@@ -267,7 +457,7 @@ export type WaitJobResponse = Message<"rialto.v1.WaitJobResponse"> & {
  * Use `create(WaitJobResponseSchema)` to create a new message.
  */
 export const WaitJobResponseSchema: GenMessage<WaitJobResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 7);
+  messageDesc(file_rialto_v1_job_service, 13);
 
 /**
  * Watches jobs.
@@ -302,7 +492,7 @@ export type WatchJobsRequest = Message<"rialto.v1.WatchJobsRequest"> & {
  * Use `create(WatchJobsRequestSchema)` to create a new message.
  */
 export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 8);
+  messageDesc(file_rialto_v1_job_service, 14);
 
 /**
  * A job, at first or after a change. Of changes that follow each other quickly some may be left out, but never the last.
@@ -323,7 +513,7 @@ export type WatchJobsResponse = Message<"rialto.v1.WatchJobsResponse"> & {
  * Use `create(WatchJobsResponseSchema)` to create a new message.
  */
 export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 9);
+  messageDesc(file_rialto_v1_job_service, 15);
 
 /**
  * Asks for jobs.
@@ -407,7 +597,7 @@ export type ListJobsRequest = Message<"rialto.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 10);
+  messageDesc(file_rialto_v1_job_service, 16);
 
 /**
  * Jobs.
@@ -435,7 +625,7 @@ export type ListJobsResponse = Message<"rialto.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 11);
+  messageDesc(file_rialto_v1_job_service, 17);
 
 /**
  * Cancels a job.
@@ -477,7 +667,7 @@ export type CancelJobRequest = Message<"rialto.v1.CancelJobRequest"> & {
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 12);
+  messageDesc(file_rialto_v1_job_service, 18);
 
 /**
  * What became of it.
@@ -498,7 +688,7 @@ export type CancelJobResponse = Message<"rialto.v1.CancelJobResponse"> & {
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 13);
+  messageDesc(file_rialto_v1_job_service, 19);
 
 /**
  * Redrives dead jobs.
@@ -533,7 +723,7 @@ export type RedriveJobsRequest = Message<"rialto.v1.RedriveJobsRequest"> & {
  * Use `create(RedriveJobsRequestSchema)` to create a new message.
  */
 export const RedriveJobsRequestSchema: GenMessage<RedriveJobsRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 14);
+  messageDesc(file_rialto_v1_job_service, 20);
 
 /**
  * They were redriven.
@@ -554,7 +744,7 @@ export type RedriveJobsResponse = Message<"rialto.v1.RedriveJobsResponse"> & {
  * Use `create(RedriveJobsResponseSchema)` to create a new message.
  */
 export const RedriveJobsResponseSchema: GenMessage<RedriveJobsResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 15);
+  messageDesc(file_rialto_v1_job_service, 21);
 
 /**
  * Asks for a queue.
@@ -582,7 +772,7 @@ export type GetQueueRequest = Message<"rialto.v1.GetQueueRequest"> & {
  * Use `create(GetQueueRequestSchema)` to create a new message.
  */
 export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 16);
+  messageDesc(file_rialto_v1_job_service, 22);
 
 /**
  * A queue.
@@ -603,7 +793,7 @@ export type GetQueueResponse = Message<"rialto.v1.GetQueueResponse"> & {
  * Use `create(GetQueueResponseSchema)` to create a new message.
  */
 export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 17);
+  messageDesc(file_rialto_v1_job_service, 23);
 
 /**
  * Asks for queues.
@@ -638,7 +828,7 @@ export type ListQueuesRequest = Message<"rialto.v1.ListQueuesRequest"> & {
  * Use `create(ListQueuesRequestSchema)` to create a new message.
  */
 export const ListQueuesRequestSchema: GenMessage<ListQueuesRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 18);
+  messageDesc(file_rialto_v1_job_service, 24);
 
 /**
  * Queues.
@@ -666,7 +856,7 @@ export type ListQueuesResponse = Message<"rialto.v1.ListQueuesResponse"> & {
  * Use `create(ListQueuesResponseSchema)` to create a new message.
  */
 export const ListQueuesResponseSchema: GenMessage<ListQueuesResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 19);
+  messageDesc(file_rialto_v1_job_service, 25);
 
 /**
  * Sets what holds in a queue.
@@ -701,7 +891,7 @@ export type SetQueueRequest = Message<"rialto.v1.SetQueueRequest"> & {
  * Use `create(SetQueueRequestSchema)` to create a new message.
  */
 export const SetQueueRequestSchema: GenMessage<SetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 20);
+  messageDesc(file_rialto_v1_job_service, 26);
 
 /**
  * It holds.
@@ -722,7 +912,7 @@ export type SetQueueResponse = Message<"rialto.v1.SetQueueResponse"> & {
  * Use `create(SetQueueResponseSchema)` to create a new message.
  */
 export const SetQueueResponseSchema: GenMessage<SetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 21);
+  messageDesc(file_rialto_v1_job_service, 27);
 
 /**
  * Pauses a queue.
@@ -750,7 +940,7 @@ export type PauseQueueRequest = Message<"rialto.v1.PauseQueueRequest"> & {
  * Use `create(PauseQueueRequestSchema)` to create a new message.
  */
 export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 22);
+  messageDesc(file_rialto_v1_job_service, 28);
 
 /**
  * It is paused.
@@ -771,7 +961,7 @@ export type PauseQueueResponse = Message<"rialto.v1.PauseQueueResponse"> & {
  * Use `create(PauseQueueResponseSchema)` to create a new message.
  */
 export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 23);
+  messageDesc(file_rialto_v1_job_service, 29);
 
 /**
  * Has a queue go on.
@@ -799,7 +989,7 @@ export type ResumeQueueRequest = Message<"rialto.v1.ResumeQueueRequest"> & {
  * Use `create(ResumeQueueRequestSchema)` to create a new message.
  */
 export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 24);
+  messageDesc(file_rialto_v1_job_service, 30);
 
 /**
  * It goes on.
@@ -820,7 +1010,7 @@ export type ResumeQueueResponse = Message<"rialto.v1.ResumeQueueResponse"> & {
  * Use `create(ResumeQueueResponseSchema)` to create a new message.
  */
 export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 25);
+  messageDesc(file_rialto_v1_job_service, 31);
 
 /**
  * Purges a queue.
@@ -848,7 +1038,7 @@ export type PurgeQueueRequest = Message<"rialto.v1.PurgeQueueRequest"> & {
  * Use `create(PurgeQueueRequestSchema)` to create a new message.
  */
 export const PurgeQueueRequestSchema: GenMessage<PurgeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 26);
+  messageDesc(file_rialto_v1_job_service, 32);
 
 /**
  * It is purged.
@@ -869,7 +1059,7 @@ export type PurgeQueueResponse = Message<"rialto.v1.PurgeQueueResponse"> & {
  * Use `create(PurgeQueueResponseSchema)` to create a new message.
  */
 export const PurgeQueueResponseSchema: GenMessage<PurgeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 27);
+  messageDesc(file_rialto_v1_job_service, 33);
 
 /**
  * Closes a batch.
@@ -904,7 +1094,7 @@ export type CloseBatchRequest = Message<"rialto.v1.CloseBatchRequest"> & {
  * Use `create(CloseBatchRequestSchema)` to create a new message.
  */
 export const CloseBatchRequestSchema: GenMessage<CloseBatchRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 28);
+  messageDesc(file_rialto_v1_job_service, 34);
 
 /**
  * It is closed.
@@ -925,7 +1115,7 @@ export type CloseBatchResponse = Message<"rialto.v1.CloseBatchResponse"> & {
  * Use `create(CloseBatchResponseSchema)` to create a new message.
  */
 export const CloseBatchResponseSchema: GenMessage<CloseBatchResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 29);
+  messageDesc(file_rialto_v1_job_service, 35);
 
 /**
  * Makes or changes a schedule.
@@ -960,7 +1150,7 @@ export type PutScheduleRequest = Message<"rialto.v1.PutScheduleRequest"> & {
  * Use `create(PutScheduleRequestSchema)` to create a new message.
  */
 export const PutScheduleRequestSchema: GenMessage<PutScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 30);
+  messageDesc(file_rialto_v1_job_service, 36);
 
 /**
  * It holds.
@@ -981,7 +1171,7 @@ export type PutScheduleResponse = Message<"rialto.v1.PutScheduleResponse"> & {
  * Use `create(PutScheduleResponseSchema)` to create a new message.
  */
 export const PutScheduleResponseSchema: GenMessage<PutScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 31);
+  messageDesc(file_rialto_v1_job_service, 37);
 
 /**
  * Ends a schedule.
@@ -1016,7 +1206,7 @@ export type DeleteScheduleRequest = Message<"rialto.v1.DeleteScheduleRequest"> &
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 32);
+  messageDesc(file_rialto_v1_job_service, 38);
 
 /**
  * It has ended.
@@ -1031,7 +1221,7 @@ export type DeleteScheduleResponse = Message<"rialto.v1.DeleteScheduleResponse">
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 33);
+  messageDesc(file_rialto_v1_job_service, 39);
 
 /**
  * Asks for schedules.
@@ -1059,7 +1249,7 @@ export type ListSchedulesRequest = Message<"rialto.v1.ListSchedulesRequest"> & {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 34);
+  messageDesc(file_rialto_v1_job_service, 40);
 
 /**
  * Schedules.
@@ -1080,7 +1270,7 @@ export type ListSchedulesResponse = Message<"rialto.v1.ListSchedulesResponse"> &
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 35);
+  messageDesc(file_rialto_v1_job_service, 41);
 
 /**
  * For whoever hands work over, and for whoever looks after queues. Served on every listener.
@@ -1098,6 +1288,38 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof EnqueueRequestSchema;
     output: typeof EnqueueResponseSchema;
+  },
+  /**
+   * Begins to upload a payload that is too large for a message: its chunks follow, and then a job that names it. An upload that no job
+   * names within a day is forgotten. Needs the right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.BeginUpload
+   */
+  beginUpload: {
+    methodKind: "unary";
+    input: typeof BeginUploadRequestSchema;
+    output: typeof BeginUploadResponseSchema;
+  },
+  /**
+   * Uploads a chunk. Answered when it is durable. Chunks may come in any order and several at once, through any node; one that is said
+   * again is taken once. Needs the right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.UploadChunk
+   */
+  uploadChunk: {
+    methodKind: "unary";
+    input: typeof UploadChunkRequestSchema;
+    output: typeof UploadChunkResponseSchema;
+  },
+  /**
+   * Reads a payload that was uploaded, as long as a job names it that has not ended well. Needs the right `work` or `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.ReadPayload
+   */
+  readPayload: {
+    methodKind: "server_streaming";
+    input: typeof ReadPayloadRequestSchema;
+    output: typeof ReadPayloadResponseSchema;
   },
   /**
    * One job. Needs the right `enqueue` or `work`.
