@@ -9,8 +9,11 @@ import { gzipSync } from "node:zlib";
 
 /** Most bytes, compressed, of what a page loads at its start. */
 const START_BYTES_MAX = 80 * 1024;
+/** Most bytes, compressed, of what it fetches when a file is imported or a room is told of one. */
+const IMPORTS_BYTES_MAX = 18 * 1024;
+const IMPORTS = "assets/imports.js";
 /** Fetched when first needed, or only when somebody asks: not part of the start. */
-const LATER = new Set(["assets/directory_pb.js", "assets/inflate.js", "assets/room_service_pb.js", "licenses.txt"]);
+const LATER = new Set(["assets/directory_pb.js", IMPORTS, "assets/inflate.js", "assets/room_service_pb.js", "licenses.txt"]);
 
 const dist = fileURLToPath(new URL("dist", import.meta.url));
 const files = readdirSync(dist, { recursive: true, withFileTypes: true })
@@ -20,16 +23,21 @@ const files = readdirSync(dist, { recursive: true, withFileTypes: true })
 
 const failures = [];
 let start = 0;
+let imports = 0;
 for (const file of files) {
   const bytes = readFileSync(join(dist, file));
   const size = gzipSync(bytes, { level: 9 }).length;
   if (!LATER.has(file)) start += size;
+  if (file === IMPORTS) imports = size;
   console.log(`${String(size).padStart(7)}  ${file}${LATER.has(file) ? "  (when first needed)" : ""}`);
   if (file.endsWith(".map")) failures.push(`${file} is a source map`);
   if (/-[A-Za-z0-9_-]{8}\.(js|css)$/.test(file)) failures.push(`${file} has a hash in its name`);
 }
 console.log(`${String(start).padStart(7)}  at the start, of at most ${START_BYTES_MAX}`);
 if (start > START_BYTES_MAX) failures.push("the page has grown too large");
+console.log(`${String(imports).padStart(7)}  for imports, of at most ${IMPORTS_BYTES_MAX}`);
+if (imports === 0) failures.push(`${IMPORTS} is missing: imports are part of the start`);
+if (imports > IMPORTS_BYTES_MAX) failures.push("the part of the page that imports files has grown too large");
 
 const html = readFileSync(join(dist, "index.html"), "utf8");
 if (/<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=/i.test(html)) failures.push("index.html needs something inline");

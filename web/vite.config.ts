@@ -25,6 +25,9 @@ const LEFT_OUT = [
   },
 ];
 
+/** Vite's own module that fetches what a part of the page needs beside itself. All that such a part needs is there already. */
+const PRELOAD = "\0vite/preload-helper.js";
+
 /** Descriptions of options that Rialto's protos do not use. Their messages stay, because they are found by position. */
 const NO_OPTIONS = /^(File|Method|Service|Enum|EnumValue|Oneof|ExtensionRange)Options$|^Uninterpreted|CodeInfo$|^FeatureSetDefaults$/;
 
@@ -48,6 +51,7 @@ function leaner(): Plugin {
   return {
     name: "leaner",
     transform: (text, id) => {
+      if (id === PRELOAD) return "export const __vitePreload = (load) => load();";
       const left = LEFT_OUT.find(({ path }) => path.test(id));
       if (left) return left.names.map((name) => `export function ${name}() { throw new Error("${name} is not part of this page"); }`).join("\n");
       // Enums written so that those which nobody reads can be left out.
@@ -66,12 +70,14 @@ export default defineConfig({
     sourcemap: false,
     license: { fileName: "licenses.txt" },
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    modulePreload: false,
     cssCodeSplit: false,
     reportCompressedSize: true,
     rollupOptions: {
       input: { chat: fileURLToPath(new URL("index.html", import.meta.url)) },
       output: {
+        // All of the start in one file: in pieces it compresses worse, and parts that come later would cut it up.
+        codeSplitting: { groups: [{ name: "chat", tags: ["$initial"] }] },
         entryFileNames: "assets/[name].js",
         chunkFileNames: "assets/[name].js",
         assetFileNames: "assets/[name][extname]",

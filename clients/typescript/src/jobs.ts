@@ -7,6 +7,7 @@ import type { EnqueueOutcome as WireOutcome } from "./gen/rialto/v1/job_service_
 import { JobService } from "./gen/rialto/v1/job_service_pb.js";
 import type { Job as WireJob, Queue as WireQueue } from "./gen/rialto/v1/job_pb.js";
 import { persist } from "./core/again.js";
+import type { UploadSource } from "./core/chunks.js";
 import type { CallWait, Client } from "./core/client.js";
 import { duration, toDurability, type Durability } from "./core/command.js";
 import { refusal, RialtoError } from "./core/errors.js";
@@ -14,7 +15,10 @@ import { fromState, Job, type JobState } from "./core/job.js";
 import { fromSettings, toQueue, type JobQueue, type QueueSettings } from "./core/jobqueue.js";
 import { Listing } from "./core/listing.js";
 import { fromNewJob, named, type NewJob } from "./core/newjob.js";
+import { reading, type ReadOptions } from "./core/reading.js";
 import { fromSchedule, toSchedule, type Schedule, type ScheduleStatus } from "./core/schedule.js";
+import type { Uploaded } from "./core/uploaded.js";
+import { upload, type UploadOptions } from "./core/uploading.js";
 import { watching } from "./core/watching.js";
 
 /** Which queue. */
@@ -103,6 +107,19 @@ export class Jobs {
     const ask = (leftMs: number) => this.#client.ask(JobService.method.enqueue, request, { timeoutMs: leftMs, signal });
     const { outcomes, durability } = await persist(ask, { timeoutMs, signal });
     return jobs.map(({ id }, index) => toOutcome(id, outcomes[index], toDurability(durability)));
+  }
+
+  /** Uploads what is too large for a message, a few chunks at once: of a file or of an iterable never more than these is held.
+   * What it resolves to is given to `enqueue` as the payload of a job of this queue, within a day. A chunk is said again when nobody
+   * answers. */
+  upload(source: UploadSource, options: UploadOptions = {}): Promise<Uploaded> {
+    return upload(this.#client, this.#place, source, options);
+  }
+
+  /** What was uploaded for this queue, piece by piece, as long as a job has it that has not ended well. Goes on at the byte that was
+   * reached when the server is lost; ends without an error only when all of it came. */
+  read(uploaded: Uploaded, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
+    return reading(this.#client, this.#place, uploaded, options);
   }
 
   /** One job, with its payload unless it has ended well. */

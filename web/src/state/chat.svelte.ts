@@ -20,7 +20,7 @@ export class Chat implements Around {
   place = $state.raw<Place>({ workspace: "chat", room: "" });
   visible = $state(document.visibilityState === "visible");
   readonly connection = new Connection();
-  #token = "";
+  token = "";
   #session: Session | undefined;
 
   constructor() {
@@ -95,8 +95,8 @@ export class Chat implements Around {
   }
 
   /** Comes in again after the session was closed, with another token if the server wants one. */
-  reconnect(token = this.#token): void {
-    this.#token = token;
+  reconnect(token = this.token): void {
+    this.token = token;
     void this.#session?.close();
     this.#connect();
   }
@@ -142,7 +142,7 @@ export class Chat implements Around {
   #connect(): void {
     const session = open(location.origin, {
       // With a token the server knows who this is.
-      ...(this.#token === "" ? { user: this.me } : { token: this.#token }),
+      ...(this.token === "" ? { user: this.me } : { token: this.token }),
       attributes: { name: this.me },
       client: { name: "rialto-chat", version: "0.1.0" },
     });

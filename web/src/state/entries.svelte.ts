@@ -1,8 +1,10 @@
 // What stands in a room's log: messages, questions with their answers, notices. Holds what changes about them; rooms
 // create and feed them, the page shows them.
 
-import { Keys } from "./keys.ts";
+import { byChance, Keys } from "./keys.ts";
 import type { Place, RialtoEvent } from "@rialto/client/web";
+import type { Snippet } from "svelte";
+import type { Import } from "../imports/import.svelte.ts";
 import type { Markable } from "./seen.ts";
 
 /** Who wrote something, as it was known then. */
@@ -29,7 +31,7 @@ export class Message implements Markable {
   /** Its place in the history of the room, when it has one. */
   place: Place | undefined;
   /** Names the message for ever, so that it is sent once however often it is tried. */
-  readonly idempotencyKey = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  readonly idempotencyKey = byChance();
   recipients = $state(0);
   seenBy = $state.raw<ReadonlySet<string>>(new Set());
   failure = $state("");
@@ -107,5 +109,25 @@ export class Ask {
   }
 }
 
+/** A place for a job. What stands there is found by the part of the page that knows jobs, which comes when it is needed. */
+export class JobLine {
+  readonly kind = "job";
+  readonly key = keys.next();
+  readonly at: Date;
+  /** What was heard of it. */
+  readonly event: RialtoEvent | undefined;
+  /** True when it is no news. */
+  readonly known: boolean;
+  job: Import | undefined;
+  /** Shows the job; absent when there is nothing to show. */
+  card = $state.raw<Snippet<[JobLine]>>();
+
+  constructor(at: Date, event?: RialtoEvent, known = true) {
+    this.at = at;
+    this.event = event;
+    this.known = known;
+  }
+}
+
 /** Anything in a log. */
-export type Entry = Message | Notice | Ask;
+export type Entry = Message | Notice | Ask | JobLine;

@@ -5,10 +5,13 @@ import { RialtoError, type Missed, type Place, type Presence, type RialtoEvent, 
 import { sessionName, visible } from "../text/names.ts";
 import { clock, counted, lasted } from "../text/times.ts";
 import { ASK_SECONDS, readChoices, readResult, readSeconds, writeResult } from "./asking.ts";
-import { Ask, Message, Notice, type Author, type Entry } from "./entries.svelte.ts";
+import { Ask, JobLine, Message, Notice, type Author, type Entry } from "./entries.svelte.ts";
 import { Past } from "./past.svelte.ts";
 import { FLUSH_MS, mark, MarksOut, MEMBERS_MAX, readMark } from "./seen.ts";
 import { Typing } from "./typing.svelte.ts";
+
+/** Knows jobs; fetched when it is first needed. */
+const imports = () => import("../imports/imports.ts");
 
 const ENTRIES_MAX = 2000;
 /** So many of the newest messages are shown at first. */
@@ -23,6 +26,8 @@ export interface Around {
   readonly me: string;
   /** The user, as the server knows this page; empty when it does not. */
   readonly user: string;
+  /** What the server knows this page by, if it wants something; empty for nothing. */
+  readonly token: string;
   /** The session's id, empty while there is none. */
   readonly session: string;
   /** True while there is a connection. */
@@ -48,7 +53,7 @@ export class ChatRoom {
   arrived = $state(0);
   readonly past = new Past();
   readonly typing: Typing;
-  readonly #around: Around;
+  readonly around: Around;
   readonly #marks = new MarksOut();
   #room: Room | undefined;
   #unbind: (() => void)[] = [];
@@ -59,7 +64,7 @@ export class ChatRoom {
   #flush: ReturnType<typeof setTimeout> | undefined;
 
   constructor(around: Around, workspace: string, name: string) {
-    this.#around = around;
+    this.around = around;
     this.workspace = workspace;
     this.name = name;
     this.typing = new Typing((typing) => {
@@ -79,6 +84,7 @@ export class ChatRoom {
       room.on("typing", (event) => this.#heardTyping(event)),
       room.on("ask", (event) => this.#heardAsk(event)),
       room.on("answers", (event) => this.#heardAnswers(event)),
+      room.onPrefix("job.", (event) => this.#heardJob(event)),
       room.onMissed((missed) => this.#missed(missed)),
     ];
     this.join();
@@ -107,7 +113,7 @@ export class ChatRoom {
 
   /** True while there is a connection. */
   get connected(): boolean {
-    return this.#around.connected;
+    return this.around.connected;
   }
 
   /** Messages that wait to be sent. */
@@ -118,14 +124,17 @@ export class ChatRoom {
   /** Gets earlier messages; returns what puts them before the others, if there are any. */
   async older(): Promise<(() => void) | undefined> {
     if (!this.#room || this.entries.length >= ENTRIES_MAX) return undefined;
-    const events = await this.past.load(this.#room, (event) => event.name === "message");
-    const messages = events.filter(({ id }) => !this.#has(id)).map((event) => this.#message(event));
-    return messages.length === 0 ? undefined : () => (this.entries = [...messages, ...this.entries]);
+    const isMessage = ({ name }: RialtoEvent) => name === "message";
+    const events = await this.past.load(this.#room, (event) => isMessage(event) || event.name.startsWith("job."));
+    const fresh = events.filter(({ id }) => !this.#has(id));
+    const found = await Promise.all(fresh.map((event) => (isMessage(event) ? this.#message(event) : this.#shown(new JobLine(event.sentAt, event)))));
+    const entries = found.filter((entry) => entry.kind === "message" || entry.card);
+    return entries.length === 0 ? undefined : () => (this.entries = [...entries, ...this.entries]);
   }
 
   /** Sends a message; its delivery shows what becomes of it. */
   send(text: string): Message {
-    const message = new Message(true, { session: this.#around.session, name: this.#around.me }, text, new Date());
+    const message = new Message(true, { session: this.around.session, name: this.around.me }, text, new Date());
     this.typing.sent();
     this.#send(message);
     return message;
@@ -133,23 +142,32 @@ export class ChatRoom {
 
   /** Sends a failed message again, as the newest one. */
   retry(message: Message): void {
-    this.entries = this.entries.filter((entry) => entry !== message);
+    this.discard(message);
     message.at = new Date();
     this.#send(message);
   }
 
-  /** Forgets a failed message. */
-  discard(message: Message): void {
-    this.entries = this.entries.filter((entry) => entry !== message);
+  /** Takes an entry away. */
+  discard(entry: Entry): void {
+    this.entries = this.entries.filter((other) => other !== entry);
+  }
+
+  /** Has a file imported, in view of everybody here. */
+  async import(file: File): Promise<void> {
+    try {
+      (await imports()).begin(this, file);
+    } catch {
+      this.add(new Notice("The import did not begin: the server cannot be reached."));
+    }
   }
 
   /** Asks everybody in the room. */
   async ask(question: string, choices: readonly string[]): Promise<void> {
     const room = this.#room;
     if (!room) return;
-    const author = { session: this.#around.session, name: this.#around.me };
+    const author = { session: this.around.session, name: this.around.me };
     const ask = new Ask(true, author, question, choices, ASK_SECONDS, new Date());
-    this.#add(ask);
+    this.add(ask);
     const headers = { choices: JSON.stringify(choices), seconds: String(ASK_SECONDS) };
     const replies = room.emitWithReplies("ask", question, { headers, timeoutMs: ASK_SECONDS * 1000 });
     try {
@@ -191,14 +209,14 @@ export class ChatRoom {
 
   /** Marks from others about messages of this session. */
   heardSeen(event: RialtoEvent): void {
-    const eventId = readMark(event.text, this.#around.session);
+    const eventId = readMark(event.text, this.around.session);
     if (eventId === "") return;
     mark(this.entries.filter((entry): entry is Message => entry.kind === "message" && entry.own), eventId, event.sender.session);
   }
 
   #send(message: Message): void {
     message.delivery = "sending";
-    this.#add(message);
+    this.add(message);
     void this.#deliver(message);
   }
 
@@ -230,11 +248,11 @@ export class ChatRoom {
   #missed({ cause, count }: Missed): void {
     if (cause !== "afresh") {
       const gone = `Up to ${counted(count, "message")} did not reach you and cannot be had any more.`;
-      return this.#add(new Notice(count > 0 ? gone : "Some of what was written while you were away may be gone: what this room keeps began anew."));
+      return this.add(new Notice(count > 0 ? gone : "Some of what was written while you were away may be gone: what this room keeps began anew."));
     }
     if (this.entries.length === 0) return;
     const since = this.#lostAt ? ` at ${clock(this.#lostAt)} for ${lasted(Date.now() - this.#lostAt.getTime())}` : "";
-    this.#add(new Notice(`You were disconnected${since}. This room keeps no messages: what others wrote meanwhile may be missing.`));
+    this.add(new Notice(`You were disconnected${since}. This room keeps no messages: what others wrote meanwhile may be missing.`));
   }
 
   #author(event: RialtoEvent): Author {
@@ -245,7 +263,7 @@ export class ChatRoom {
 
   #message(event: RialtoEvent): Message {
     // Of the past only the user is known for sure: sessions come and go.
-    const own = event.past && event.sender.user !== "" && event.sender.user === this.#around.user;
+    const own = event.past && event.sender.user !== "" && event.sender.user === this.around.user;
     const message = new Message(own, this.#author(event), event.text, event.sentAt);
     message.eventId = event.id;
     if (event.offset !== undefined) message.place = { epoch: event.epoch, offset: event.offset };
@@ -256,14 +274,18 @@ export class ChatRoom {
     return this.entries.some((entry) => entry.kind === "message" && entry.eventId === eventId);
   }
 
+  /** What stood here when this page was opened has been read, as far as anybody knows. */
+  #isKnown(event: RialtoEvent): boolean {
+    return event.past && this.#lostAt === undefined && this.#place === undefined;
+  }
+
   #heard(event: RialtoEvent): void {
-    // What stood here when this page was opened has been read, as far as anybody knows.
-    const known = event.past && this.#lostAt === undefined && this.#place === undefined;
+    const known = this.#isKnown(event);
     this.past.heard(event);
     if (event.past && this.#has(event.id)) return;
     const message = this.#message(event);
     this.typing.stopped(event.sender.session);
-    if (known || message.own) return this.#add(message);
+    if (known || message.own) return this.add(message);
     this.#addUnread(message);
     if (this.unread === 0) this.#sawIt(event.sender.session, event.id);
   }
@@ -289,16 +311,35 @@ export class ChatRoom {
     ask.over = true;
   }
 
+  #heardJob(event: RialtoEvent): void {
+    const line = new JobLine(event.sentAt, event, this.#isKnown(event));
+    this.past.heard(event);
+    this.add(line);
+    void this.#shown(line);
+  }
+
+  /** A place for a job, once it is known what stands there. */
+  async #shown(line: JobLine): Promise<JobLine> {
+    // Without the part that knows, nothing does.
+    await imports().then(({ hear }) => hear(this, line), () => {});
+    return line;
+  }
+
   #addUnread(entry: Entry): void {
-    this.#add(entry);
+    this.add(entry);
+    this.news(entry);
+  }
+
+  /** An entry is news for whoever does not look at the room. */
+  news(entry: Entry): void {
     this.arrived++;
-    if (this.#around.watched(this)) return;
+    if (this.around.watched(this)) return;
     this.unread++;
     this.#firstUnread ||= entry.key;
   }
 
   /** Adds an entry at the end, but before what waits to be sent. */
-  #add(entry: Entry): void {
+  add(entry: Entry): void {
     const waits = (other: Entry | undefined) => other?.kind === "message" && other.waits;
     let end = this.entries.length;
     while (!waits(entry) && end > 0 && waits(this.entries[end - 1])) end--;
@@ -329,7 +370,7 @@ export class ChatRoom {
     this.#flush = undefined;
     const marks = this.#marks.take();
     if (!marks || !this.#room) return;
-    this.#around.tellSeen(this, marks.sessions, marks.payload);
+    this.around.tellSeen(this, marks.sessions, marks.payload);
   }
 }
 

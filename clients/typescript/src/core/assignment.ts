@@ -7,6 +7,8 @@ import type { Lease } from "../gen/rialto/v1/worker_service_pb.js";
 import { RialtoError } from "./errors.js";
 import { JobContent, toBatch, toDate, toError, toProgress, type JobBatch, type JobError, type JobProgress } from "./job.js";
 import { cut } from "./outcome.js";
+import { here } from "./reading.js";
+import type { Uploaded } from "./uploaded.js";
 
 const CHECKPOINT_BYTES_MAX = 64 << 10;
 const MESSAGE_BYTES_MAX = 1 << 10;
@@ -16,6 +18,9 @@ export interface News {
   progress?: WireProgress;
   checkpoint?: Uint8Array;
 }
+
+/** Reads what was uploaded for a job. */
+export type ReadsUploaded = (job: Assignment, uploaded: Uploaded, offset: number) => AsyncGenerator<Uint8Array>;
 
 /** What was said of a job and was not sent yet. */
 export class Said {
@@ -83,8 +88,9 @@ export class Assignment extends JobContent {
    * then on is for nothing. */
   readonly signal: AbortSignal;
   readonly #said: Said;
+  readonly #reads: ReadsUploaded;
 
-  constructor(lease: Lease, said: Said, signal: AbortSignal) {
+  constructor(lease: Lease, said: Said, signal: AbortSignal, reads: ReadsUploaded) {
     super(lease.body);
     this.namespace = lease.namespace;
     this.queue = lease.queue;
@@ -102,6 +108,14 @@ export class Assignment extends JobContent {
     this.batch = toBatch(lease.batch);
     this.signal = signal;
     this.#said = said;
+    this.#reads = reads;
+  }
+
+  /** The payload piece by piece from a byte on, whether it came with the job or was uploaded. Goes on where it was when the server
+   * is lost, and ends with an error when the job's signal fires. */
+  read(offset = 0): AsyncGenerator<Uint8Array> {
+    const { uploaded } = this;
+    return uploaded ? this.#reads(this, uploaded, offset) : here(this.bytes, offset);
   }
 
   /** Says how far the work has come: `done` of `total`, 0 when that is not known. Sent a moment later; of several the newest. */

@@ -104,6 +104,11 @@ export class Client {
   }
 }
 
+/** Whether a token is not accepted any more, and there can be another one. */
+export function isLapsed({ code }: RialtoError, { renewsToken }: Client): boolean {
+  return code === "UNAUTHENTICATED" && renewsToken;
+}
+
 /** Why a call has failed, or a stream ended: what its signal says counts more than what the transport made of that. */
 export function ending(cause: unknown, signal: AbortSignal | undefined): RialtoError {
   if (signal?.aborted) return aborted(signal);

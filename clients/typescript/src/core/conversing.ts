@@ -4,7 +4,7 @@
 import { create } from "@bufbuild/protobuf";
 import { WorkerService, WorkRequestSchema, type WorkerWelcome, type WorkRequest, type WorkResponse } from "../gen/rialto/v1/worker_service_pb.js";
 import { passes, pauseMs } from "./again.js";
-import { ending } from "./client.js";
+import { ending, isLapsed } from "./client.js";
 import { duration } from "./command.js";
 import { millis, RialtoError } from "./errors.js";
 import type { Shift } from "./shift.js";
@@ -34,8 +34,7 @@ export async function converse(shift: Shift): Promise<void> {
     shift.working.disconnected();
     if (shift.isDone || shift.over.signal.aborted) return;
     // Another token may be accepted where one was that is not any more.
-    const lapsed = error.code === "UNAUTHENTICATED" && client.renewsToken && stream.welcomed;
-    if (!passes(error) && !lapsed) throw error;
+    if (!passes(error) && !(stream.welcomed && isLapsed(error, client))) throw error;
     shift.trouble(error);
     if (stream.welcomed && performance.now() - began > SETTLED_MS) attempt = 0;
     await shift.pause(pauseMs(error, attempt, backoff), () => shift.isDone);

@@ -11,6 +11,7 @@ import {
   type JobProgress as WireProgress,
 } from "../gen/rialto/v1/job_pb.js";
 import { bodyBytes, bodyText } from "./event.js";
+import { carried, uploadedOf, type Uploaded } from "./uploaded.js";
 
 /** Where a job is. In the last five it stays, unless a dead one is redriven. */
 export type JobState = "blocked" | "delayed" | "waiting" | "running" | "completed" | "dead" | "cancelled" | "expired" | "discarded";
@@ -54,23 +55,27 @@ export class JobContent {
     this.#body = body;
   }
 
-  /** The payload as it was given: text, bytes or nothing. */
-  get payload(): string | Uint8Array | undefined {
-    return this.#body?.body.value;
+  /** The payload as it was given: text, bytes, nothing, or what was uploaded. */
+  get payload(): string | Uint8Array | Uploaded | undefined {
+    return this.uploaded ?? carried(this.#body).value;
   }
-  /** The payload as text. */
+  /** What was uploaded, when the payload came that way: it is not here, and `read` gets it. */
+  get uploaded(): Uploaded | undefined {
+    return uploadedOf(this.#body);
+  }
+  /** The payload as text; throws when it was uploaded. */
   get text(): string {
-    return bodyText(this.#body?.body);
+    return bodyText(carried(this.#body));
   }
-  /** The payload as bytes. */
+  /** The payload as bytes; throws when it was uploaded. */
   get bytes(): Uint8Array {
-    return bodyBytes(this.#body?.body);
+    return bodyBytes(carried(this.#body));
   }
   /** Media type of the payload; empty for none. */
   get contentType(): string {
     return this.#body?.contentType ?? "";
   }
-  /** The payload read as JSON; throws `SyntaxError` when it is none. */
+  /** The payload read as JSON; throws `SyntaxError` when it is none, and when it was uploaded. */
   json(): unknown {
     return JSON.parse(this.text);
   }

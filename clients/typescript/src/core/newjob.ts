@@ -6,8 +6,9 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ChainedJobSchema, NewJobSchema, RetryPolicySchema } from "../gen/rialto/v1/job_pb.js";
 import { duration } from "./command.js";
 import { RialtoError } from "./errors.js";
-import { toBody, type Payload } from "./event.js";
+import type { Payload } from "./event.js";
 import { fromState, type JobState } from "./job.js";
+import { toJobBody, type Uploaded } from "./uploaded.js";
 
 /** How often and when a job is tried again. What is not said is as the queue says. */
 export interface RetryPolicy {
@@ -34,8 +35,9 @@ export interface NewJob {
   id?: string;
   /** What kind of job it is. */
   type?: string;
-  /** What the worker needs to know: text, bytes, nothing, or a value that is sent as JSON. At most 256 KiB. */
-  payload?: Payload;
+  /** What the worker needs to know: text, bytes, nothing, or a value that is sent as JSON, of at most 256 KiB; or what was
+   * uploaded before. */
+  payload?: Payload | Uploaded;
   contentType?: string;
   /** By what it is found again. At most 16, together 1 KiB. */
   attributes?: Readonly<Record<string, string>>;
@@ -92,7 +94,7 @@ export function fromNewJob(job: NewJob): MessageInitShape<typeof NewJobSchema> {
   return {
     jobId: job.id ?? "",
     type: job.type ?? "",
-    body: toBody(job.payload, job.contentType),
+    body: toJobBody(job.payload, job.contentType),
     attributes: { ...job.attributes },
     priority: job.priority ?? 0,
     fairnessKey: job.fairnessKey ?? "",

@@ -11,6 +11,7 @@ import {
 } from "../gen/rialto/v1/worker_service_pb.js";
 import { duration } from "./command.js";
 import { bodyBytes, toBody, type Payload } from "./event.js";
+import { carried } from "./uploaded.js";
 
 const CODE_BYTES_MAX = 64;
 const TEXT_BYTES_MAX = 4 << 10;
@@ -107,15 +108,15 @@ export function released(delayMs = 0): Outcome {
 
 /** Whether a result is larger than any that is taken. A much larger one would not fit into a message, and end the stream. */
 export function isTooLarge(outcome: Outcome): boolean {
-  return outcome.case === "completed" && bodyBytes(outcome.value.result?.body).length > RESULT_BYTES_MAX;
+  return outcome.case === "completed" && bodyBytes(carried(outcome.value.result)).length > RESULT_BYTES_MAX;
 }
 
 /** About how many bytes an outcome takes on the wire; never less than it really does. */
 export function outcomeBytes(outcome: Outcome): number {
   const small = CODE_BYTES_MAX + TEXT_BYTES_MAX + 64;
   if (outcome.case !== "completed") return small;
-  const { body, contentType = "" } = outcome.value.result ?? {};
-  return bodyBytes(body).length + contentType.length * 3 + 64;
+  const { result } = outcome.value;
+  return bodyBytes(carried(result)).length + (result?.contentType.length ?? 0) * 3 + 64;
 }
 
 function codeOf(error: unknown): string {

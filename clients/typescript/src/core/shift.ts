@@ -9,6 +9,7 @@ import type { RialtoError } from "./errors.js";
 import type { Payload } from "./event.js";
 import { report } from "./observable.js";
 import { completed, released, thrown } from "./outcome.js";
+import { reading } from "./reading.js";
 import { Working } from "./working.js";
 
 /** A queue from which a worker takes jobs. */
@@ -63,6 +64,7 @@ export class Shift {
     this.working = new Working({
       said: () => this.hooks?.said(),
       trouble: (error, job) => this.trouble(error, job),
+      reads: (job, uploaded, offset) => reading(settings.client, job, uploaded, { offset, signal: job.signal }),
     });
   }
 

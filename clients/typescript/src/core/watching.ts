@@ -6,7 +6,7 @@ import { JobSchema, type Job as WireJob } from "../gen/rialto/v1/job_pb.js";
 import { JobService } from "../gen/rialto/v1/job_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { single } from "./calls.js";
-import { ending, type Client } from "./client.js";
+import { ending, isLapsed, type Client } from "./client.js";
 import { RialtoError } from "./errors.js";
 import { Job } from "./job.js";
 import { sleep } from "./time.js";
@@ -40,11 +40,6 @@ export async function* watching(client: Client, watched: Watched, signal: AbortS
     if (!mayHelp && !(opened && isLapsed(error, client))) throw error;
     await sleep(pauseMs(error, attempt), signal).catch(() => {});
   }
-}
-
-/** Whether a token is not accepted any more, and there can be another one. */
-function isLapsed({ code }: RialtoError, { renewsToken }: Client): boolean {
-  return code === "UNAUTHENTICATED" && renewsToken;
 }
 
 /** What was told of jobs that are named. */

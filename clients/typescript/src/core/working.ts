@@ -16,7 +16,7 @@ import {
   type SettleResponse,
   type Settlement,
 } from "../gen/rialto/v1/worker_service_pb.js";
-import { Assignment, Said, type News } from "./assignment.js";
+import { Assignment, Said, type News, type ReadsUploaded } from "./assignment.js";
 import { RialtoError } from "./errors.js";
 import { Fail, isTooLarge, outcomeBytes, thrown, type Outcome } from "./outcome.js";
 
@@ -46,6 +46,8 @@ export interface WorkingHooks {
   said(): void;
   /** Something is wrong with a job, and the worker goes on. */
   trouble(error: RialtoError, job: Assignment): void;
+  /** The work reads what was uploaded. */
+  reads: ReadsUploaded;
 }
 
 /** The jobs of a worker. */
@@ -89,7 +91,7 @@ export class Working {
       const { token } = lease;
       const said = new Said(() => this.#hooks.said());
       const control = new AbortController();
-      const assignment = new Assignment(lease, said, control.signal);
+      const assignment = new Assignment(lease, said, control.signal, this.#hooks.reads);
       this.#entries.set(token, { token, assignment, control, said, stage: "working", outcome: { case: undefined }, lost: false });
       return [token, assignment];
     });

@@ -26,6 +26,10 @@ test("the examples of batches, chains and schedules run", async () => {
   assert.match(await run(schedule), /^nightly@20\d\d-\d\d-\d\dT0[01]:00:00.000Z\n$/);
 });
 
+test("the example of a large payload runs", async () => {
+  assert.match(await run(examples[5]), /^(\d+ %\n){3}100 %\n100000 lines\n$/);
+});
+
 test("the examples of handing work over and of doing it run, and the worker stops when it is told to", async (t) => {
   const [, producer, worker] = examples;
   const working = spawn(process.execPath, worker, { ...options, stdio: ["ignore", "inherit", "inherit"] });
