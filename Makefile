@@ -10,9 +10,9 @@ export RIALTO_BIN := $(CURDIR)/target/debug/rialto
 help: ## lists the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
 
-run: ## builds Rialto and starts it; the chat is at http://127.0.0.1:7400/
+run: ## builds Rialto and starts it, with the worker of imports; the chat is at http://127.0.0.1:7400/
 	cargo build --locked --release --bin rialto
-	exec target/release/rialto serve
+	exec deploy/run
 
 cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prints three chats
 	tests/tools/install go

@@ -320,11 +320,14 @@ test("axe finds nothing in cards, whatever they look like", async (t) => {
 
 test("an import is begun by keyboard alone", async () => {
   const ann = await enter("Ann Keys", "keys");
+  // The browser has to know of it before the key comes.
+  const chosen = ann.page.waitForEvent("filechooser");
   await ann.field.focus();
   await ann.page.keyboard.press("Shift+Tab");
   const focused = await ann.page.evaluate(() => document.activeElement.getAttribute("aria-label"));
   assert.equal(focused, "Import a CSV file");
-  const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.keyboard.press("Enter")]);
+  await ann.page.keyboard.press("Enter");
+  const chooser = await chosen;
   await chooser.setFiles({ name: "keys.csv", mimeType: "text/csv", buffer: Buffer.from("a\n1\n") });
   await says(ann, "keys.csv", "Waits for a worker.");
   await new Jobs(client, PLACE).purge();

@@ -9,6 +9,7 @@ mod data;
 mod emit;
 mod failure;
 mod history;
+mod import;
 mod jobs;
 mod listen;
 mod members;
@@ -60,6 +61,7 @@ enum Command {
     Presence(presence::PresenceArgs),
     State(state::StateArgs),
     Jobs(jobs::JobsArgs),
+    Import(import::ImportArgs),
     Access(access::AccessArgs),
     Token(token::TokenArgs),
     Data(data::DataArgs),
@@ -93,6 +95,9 @@ pub fn main() -> ExitCode {
         }
         Command::State(args) => {
             client(&args.connection().server.clone(), async |output| state::run(args, output).await)
+        }
+        Command::Import(args) => {
+            client(&args.connection().server.clone(), async |output| import::run(args, output).await)
         }
         Command::Jobs(args) => {
             client(&args.connection().server.clone(), async |output| jobs::run(args, output).await)
@@ -205,6 +210,8 @@ mod tests {
             "rialto jobs pause --queue q",
             "rialto jobs resume --queue q",
             "rialto jobs purge --queue q",
+            "rialto import",
+            "rialto import --namespace chat --queue q --into folder --concurrency 4 --name w",
             "rialto access revoke --user u --keep 1h --reason x",
             "rialto access revoke --token-id i",
             "rialto access list --json",
