@@ -44,7 +44,7 @@ rust-tests: tools
 # folder, the memory and the address of one node, how many answers it waits for, and the order of two senders where nothing is kept.
 NODES_TESTS := admission away behind behind_kept bounds calls client client_jobs client_offline client_resume cli cli_jobs cli_rooms compression delta \
 	directory edge_connections edge_http1 edge_http2 edge_requests edge_web expiry grpcurl halves history input malformed membership namespaces \
-	jobs jobs_bonds jobs_control jobs_notify jobs_uploads order presence pressure recovery replies resume resume_refused resumes revocation rights rooms state watch window wire
+	jobs jobs_bonds jobs_control jobs_notify jobs_pausing jobs_uploads order presence pressure recovery replies resume resume_refused resumes revocation rights rooms state watch window wire
 TWO_NODES_TESTS := delta directory membership order presence recovery resumes watch window
 NODES_SKIPPED := a_second_node_on_the_same_folder_does_not_start a_history_in_memory_that_is_gone_with_its_node \
 	a_session_comes_back_to_a_restarted_node what_is_said_while_the_node_is_away_arrives_when_it_is_back \

@@ -1,4 +1,4 @@
-// Files are imported in view of everybody in a room: handed over, followed, cancelled, told at their end, also to who comes later.
+// Files are imported in view of everybody in a room: handed over, followed, cancelled, paused, told at their end, also to who comes later.
 // The work is done by a worker of the test's own, so that it goes as far as the test lets it; the last test has the program do it.
 // These tests have a server of their own, because all imports of a workspace are in one queue.
 
@@ -35,13 +35,14 @@ const enter = (name, room, more = {}) => Person.enter(browser, server.url, name,
 
 /** Has a person choose a file. */
 async function choose(person, name, content) {
-  const button = person.page.getByRole("button", { name: "Import a CSV file" });
-  const [chooser] = await Promise.all([person.page.waitForEvent("filechooser"), button.click()]);
+  const begin = person.page.getByRole("button", { name: "Import a CSV file" });
+  const [chooser] = await Promise.all([person.page.waitForEvent("filechooser"), begin.click()]);
   await chooser.setFiles({ name, mimeType: "text/csv", buffer: Buffer.from(content) });
 }
 
 /** The card of a file; its name is no part of another one's. */
 const card = (person, name) => person.log.locator("li.import").filter({ hasText: name });
+const button = (person, verb, name) => card(person, name).getByRole("button", { name: `${verb} the import of ${name}` });
 const says = (person, name, words) => card(person, name).getByText(words, { exact: true }).waitFor();
 const share = (person, name, value) => card(person, name).locator(`[role=progressbar][aria-valuenow="${value}"]`).waitFor();
 
@@ -143,7 +144,7 @@ test("an upload is cancelled, taken up again and discarded, and nobody else sees
   });
   await choose(ann, "stop.csv", Buffer.alloc(1 << 20, "a,b\n"));
   for (const then of ["Try again", "Discard"]) {
-    await card(ann, "stop.csv").getByRole("button", { name: "Cancel the import of stop.csv" }).click();
+    await button(ann, "Cancel", "stop.csv").click();
     await says(ann, "stop.csv", "Cancelled before it was handed over.");
     await ann.page.waitForFunction(() => document.activeElement?.id === "composer");
     await card(ann, "stop.csv").getByRole("button", { name: then }).click();
@@ -164,7 +165,7 @@ test("anybody cancels an import that waits or runs, and everybody sees who it wa
   const ann = await enter("Ann Cancels", "cancels");
   const bob = await enter("Bob Cancels", "cancels");
   await choose(ann, "waits.csv", "a\n1\n");
-  await card(bob, "waits.csv").getByRole("button", { name: "Cancel the import of waits.csv" }).click();
+  await button(bob, "Cancel", "waits.csv").click();
   for (const person of [ann, bob]) await says(person, "waits.csv", "Cancelled: by Bob Cancels");
   const begun = gate();
   work(t, (job) => {
@@ -174,7 +175,7 @@ test("anybody cancels an import that waits or runs, and everybody sees who it wa
   await choose(ann, "runs.csv", "a\n1\n");
   await begun.opened;
   await says(ann, "runs.csv", "Running.");
-  await card(ann, "runs.csv").getByRole("button", { name: "Cancel the import of runs.csv" }).click();
+  await button(ann, "Cancel", "runs.csv").click();
   for (const person of [ann, bob]) {
     await says(person, "runs.csv", "Cancelled: by Ann Cancels");
     assert.equal(await card(person, "runs.csv").getByRole("button").count(), 0);
@@ -183,17 +184,74 @@ test("anybody cancels an import that waits or runs, and everybody sees who it wa
   await bob.leave();
 });
 
-test("who may not cancel is told so once, and the import goes on", async () => {
-  const ann = await enter("Ann May Not", "may-not");
+test("anybody pauses an import that waits, by keyboard too, and who comes later has it go on", async () => {
+  const ann = await enter("Ann Waits", "pauses-waiting");
+  const bob = await enter("Bob Waits", "pauses-waiting");
+  await choose(ann, "held.csv", "a\n1\n");
+  await button(bob, "Pause", "held.csv").focus();
+  await bob.page.keyboard.press("Enter");
+  for (const person of [ann, bob]) await says(person, "held.csv", "Paused.");
+  await button(bob, "Resume", "held.csv").and(bob.page.locator(":focus")).waitFor();
+  const late = await enter("Late Waits", "pauses-waiting");
+  await says(late, "held.csv", "Paused.");
+  await button(late, "Resume", "held.csv").click();
+  for (const person of [ann, bob, late]) await says(person, "held.csv", "Waits for a worker.");
+  await button(late, "Pause", "held.csv").click();
+  await button(ann, "Resume", "held.csv").waitFor();
+  await button(ann, "Cancel", "held.csv").click();
+  for (const person of [ann, bob, late]) {
+    await says(person, "held.csv", "Cancelled: by Ann Waits");
+    assert.equal(await card(person, "held.csv").getByRole("button").count(), 0);
+    await person.leave();
+  }
+});
+
+test("an import that runs is paused before the eyes of everybody, and goes on where it was", async (t) => {
+  const ann = await enter("Ann Pauses", "pauses-running");
+  const bob = await enter("Bob Pauses", "pauses-running");
+  const [back, end] = [gate(), gate()];
+  const begun = [];
+  work(t, async (job) => {
+    const asked = new Promise((resolve) => job.pauseSignal.addEventListener("abort", resolve));
+    begun.push([job.attempt, new TextDecoder().decode(job.lastCheckpoint)]);
+    job.progress(begun.length, 4, `${begun.length} of four`);
+    await (begun.length > 1 ? end.opened : Promise.all([back.opened, asked]));
+    job.checkpoint("one of four");
+    job.pauseSignal.throwIfAborted();
+    return FOUND;
+  });
+  await choose(ann, "runs.csv", "a\n1\n");
+  for (const person of [ann, bob]) await share(person, "runs.csv", 25);
+  await button(bob, "Pause", "runs.csv").click();
+  for (const person of [ann, bob]) await says(person, "runs.csv", "Is being paused.");
+  back.open();
+  const late = await enter("Late Pauses", "pauses-running");
+  for (const person of [ann, bob, late]) {
+    await says(person, "runs.csv", "Paused.");
+    await share(person, "runs.csv", 25);
+  }
+  await button(ann, "Resume", "runs.csv").click();
+  for (const person of [ann, bob, late]) await share(person, "runs.csv", 50);
+  await button(ann, "Pause", "runs.csv").waitFor();
+  end.open();
+  for (const person of [ann, bob, late]) await says(person, "runs.csv", "Completed: 1,204 rows in 1.2 s, 14 rejected.");
+  assert.deepEqual(begun, [[1, ""], [1, "one of four"]]);
+  for (const person of [ann, bob, late]) await person.leave();
+});
+
+test("who may not cancel or pause is told so once, and the import goes on", async () => {
   const headers = { "content-type": "application/grpc-web+proto", "grpc-status": "7", "grpc-message": "not%20you" };
-  await ann.page.route("**/CancelJob", (route) => route.fulfill({ status: 200, headers, body: "" }));
-  await choose(ann, "kept.csv", "a\n1\n");
-  const button = card(ann, "kept.csv").getByRole("button", { name: "Cancel the import of kept.csv" });
-  await button.click();
-  await says(ann, "kept.csv", "You are not allowed to do that here.");
-  await button.waitFor({ state: "detached" });
-  await says(ann, "kept.csv", "Waits for a worker.");
-  await ann.leave();
+  for (const verb of ["Cancel", "Pause"]) {
+    const [ann, file] = [await enter(`Ann May Not ${verb}`, "may-not"), `${verb}.csv`];
+    await ann.page.route(`**/${verb}Job`, (route) => route.fulfill({ status: 200, headers, body: "" }));
+    await choose(ann, file, "a\n1\n");
+    await button(ann, verb, file).click();
+    await says(ann, file, "You are not allowed to do that here.");
+    await card(ann, file).getByRole("button").first().waitFor({ state: "detached" });
+    await ann.page.waitForFunction(() => document.activeElement?.id === "composer");
+    await says(ann, file, "Waits for a worker.");
+    await ann.leave();
+  }
   await new Jobs(client, PLACE).purge();
 });
 
@@ -302,9 +360,12 @@ test("axe finds nothing in cards, whatever they look like", async (t) => {
   });
   await says(seed, "found.csv", "Completed: 1,204 rows in 1.2 s, 14 rejected.");
   await jobs.enqueue({ id: "unknown", type: "csv", attributes: { file: "unknown.csv", by: "Ann" }, notify: [{ room: "axe", states: ["running"] }] });
+  await jobs.enqueue({ id: "paused", type: "csv", attributes: { file: "paused.csv", by: "Ann" }, notify: [{ room: "axe", states: ["paused"] }] });
+  await jobs.pauseJob("paused");
   for (const [colorScheme, width] of [["light", 1280], ["dark", 1280], ["light", 360], ["dark", 360]]) {
     const ann = await enter(`Ann ${colorScheme} ${width}`, "axe", { bypassCSP: true, reducedMotion: "reduce", colorScheme, viewport: { width, height: 740 } });
     await says(ann, "unknown.csv", "on its way");
+    await says(ann, "paused.csv", "Paused.");
     await card(ann, "found.csv").getByText("14 rejected rows").click();
     const motion = await card(ann, "unknown.csv").locator("rect").evaluate((rect) => getComputedStyle(rect).animationName);
     assert.equal(motion, "none", "nothing moves for who wants no motion");
@@ -315,6 +376,7 @@ test("axe finds nothing in cards, whatever they look like", async (t) => {
     await ann.leave();
   }
   half.open();
+  await jobs.cancel("paused");
   await seed.leave();
 });
 

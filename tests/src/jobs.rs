@@ -147,6 +147,7 @@ pub struct TestWorker {
     /// Leases that have come and were not asked for yet.
     leases: Vec<Lease>,
     cancelled: Vec<String>,
+    paused: Vec<String>,
     settled: Vec<v1::SettleResponse>,
     extended: Vec<v1::ExtendResponse>,
     drained: bool,
@@ -217,6 +218,7 @@ impl TestWorker {
             inbound,
             leases: Vec::new(),
             cancelled: Vec::new(),
+            paused: Vec::new(),
             settled: Vec::new(),
             extended: Vec::new(),
             drained: false,
@@ -249,6 +251,14 @@ impl TestWorker {
         self.cancelled.remove(0)
     }
 
+    /// Leases of jobs that are to be paused.
+    pub async fn paused(&mut self) -> String {
+        while self.paused.is_empty() {
+            self.hear("a pause").await.expect("the stream goes on");
+        }
+        self.paused.remove(0)
+    }
+
     /// Waits until the node drains.
     pub async fn drained(&mut self) {
         while !self.drained {
@@ -272,6 +282,7 @@ impl TestWorker {
         match within(what, self.inbound.message()).await.map_err(Some)?.ok_or(None)?.frame {
             Some(work_response::Frame::Leases(leases)) => self.leases.extend(leases.leases),
             Some(work_response::Frame::Cancel(cancel)) => self.cancelled.extend(cancel.tokens),
+            Some(work_response::Frame::Pause(pause)) => self.paused.extend(pause.tokens),
             Some(work_response::Frame::Settled(settled)) => self.settled.push(settled),
             Some(work_response::Frame::Extended(extended)) => self.extended.push(extended),
             Some(work_response::Frame::Drain(_)) => self.drained = true,

@@ -132,7 +132,7 @@ async fn a_file_that_is_no_table_fails_for_good_and_says_why() {
 async fn another_worker_goes_on_where_one_was_told_to_end_and_each_row_is_there_once() {
     let place = Place::new().await;
     let first = place.worker();
-    let rows = 400_000;
+    let rows = 100_000;
     let file = place.file(many(rows).as_bytes());
     place.jobs(&["enqueue", "--file", &file, "--id", "large"]).await;
     eventually("some rows were read", async || {
@@ -165,10 +165,34 @@ async fn another_worker_goes_on_where_one_was_told_to_end_and_each_row_is_there_
 async fn an_import_that_runs_is_cancelled() {
     let place = Place::new().await;
     let _worker = place.worker();
-    let file = place.file(many(400_000).as_bytes());
+    let file = place.file(many(100_000).as_bytes());
     place.jobs(&["enqueue", "--file", &file, "--id", "large"]).await;
     eventually("it runs", async || place.jobs(&["status", "large"]).await["state"] == "running").await;
     place.jobs(&["cancel", "large", "--reason", "the wrong file"]).await;
     eventually("it is cancelled", async || place.jobs(&["status", "large"]).await["state"] == "cancelled")
         .await;
+}
+
+#[tokio::test]
+async fn an_import_is_paused_in_the_middle_and_goes_on_there() {
+    let place = Place::new().await;
+    let _worker = place.worker();
+    let rows = 100_000;
+    let file = place.file(many(rows).as_bytes());
+    place.jobs(&["enqueue", "--file", &file, "--id", "large"]).await;
+    eventually("some rows were read", async || {
+        place.jobs(&["status", "large"]).await["progress"]["done"].as_u64().is_some_and(|done| done > 0)
+    })
+    .await;
+    let asked = place.jobs(&["pause", "large"]).await;
+    assert_eq!((&asked["state"], &asked["pausing"]), (&json!("running"), &json!(true)));
+    eventually("it is paused", async || place.jobs(&["status", "large"]).await["state"] == "paused").await;
+    let paused = place.jobs(&["status", "large"]).await;
+    assert!(paused["progress"]["done"].as_u64() < paused["progress"]["total"].as_u64(), "{paused}");
+    place.jobs(&["resume", "large"]).await;
+    eventually("it is done", async || place.jobs(&["status", "large"]).await["state"] == "completed").await;
+    let done = place.jobs(&["status", "large"]).await;
+    assert_eq!((&done["attempt"], &done["deliveries"]), (&json!(1), &json!(2)));
+    assert_eq!(found(&done)["rows"], rows);
+    assert_eq!(place.taken("large").len(), rows - rows / 10);
 }

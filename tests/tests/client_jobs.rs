@@ -55,6 +55,40 @@ async fn a_function_is_called_for_each_job_and_what_it_gives_is_the_result() {
 }
 
 #[tokio::test]
+async fn a_function_that_is_to_pause_gives_its_job_back_and_the_next_call_goes_on_there() {
+    let node = TestNode::start().await;
+    let client = client(&node);
+    let jobs = queue(&client);
+    let begun = Arc::new(Notify::new());
+    let tell = Arc::clone(&begun);
+    let work = client.worker("w").queue("default", QUEUE).run(move |job| {
+        let tell = Arc::clone(&tell);
+        async move {
+            if !job.checkpoint().is_empty() {
+                return Ok(Payload::from(job.checkpoint().to_vec()));
+            }
+            tell.notify_one();
+            job.to_pause().await;
+            assert!(job.is_to_pause() && !job.is_cancelled());
+            job.leave("half");
+            Err(NotDone::Released(Duration::ZERO))
+        }
+    });
+    let ended = beside(work, async {
+        jobs.enqueue(NewJob::new("").id("long")).await.unwrap();
+        begun.notified().await;
+        jobs.pause_job("long").await.unwrap();
+        eventually("it is paused", async || jobs.get("long").await.unwrap().state() == JobState::Paused)
+            .await;
+        jobs.resume_job("long").await.unwrap();
+        jobs.wait("long", PATIENCE).await.unwrap()
+    })
+    .await;
+    assert_eq!(ended.result.map(Payload::from).as_ref().and_then(Payload::text), Some("half"));
+    assert_eq!((ended.attempt, ended.deliveries), (1, 2));
+}
+
+#[tokio::test]
 async fn what_a_function_gives_instead_of_a_result_decides_what_becomes_of_the_job() {
     let node = TestNode::start().await;
     let client = client(&node);

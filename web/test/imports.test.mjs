@@ -17,23 +17,24 @@ const JOB = {
   deliveries: 2,
   progress: { done: "3", total: "18446744073709551615", message: "3 rows" },
   cancelling: true,
+  pausing: true,
 };
 const job = (more) => readJob(JSON.stringify({ ...JOB, ...more }), "chat");
 
 test("a job is read as a room is told of it", () => {
   const { progress, ...known } = job();
-  assert.deepEqual(known, { id: "j-1", state: "running", file: "people.csv", by: "Ann", error: "", cancelling: true, deliveries: 2, result: "" });
+  assert.deepEqual(known, { id: "j-1", state: "running", file: "people.csv", by: "Ann", error: "", cancelling: true, pausing: true, deliveries: 2, result: "" });
   assert.deepEqual([progress.done, progress.message, progress.total > 1e19], [3, "3 rows", true]);
   const ended = job({ state: "JOB_STATE_DEAD", progress: undefined, error: { code: "X", message: "no" }, result: { text: "{}" } });
   assert.deepEqual([ended.state, ended.progress, ended.error, ended.result], ["dead", undefined, "no", "{}"]);
-  assert.deepEqual(["waiting", "running", "delayed", "blocked", "completed", "dead", "cancelled", "expired", "discarded", "gone"].filter((state) => !hasEnded({ state })), ["waiting", "running", "delayed", "blocked"]);
+  assert.deepEqual(["waiting", "running", "delayed", "blocked", "paused", "completed", "dead", "cancelled", "expired", "discarded", "gone"].filter((state) => !hasEnded({ state })), ["waiting", "running", "delayed", "blocked", "paused"]);
 });
 
 test("what is no import of this workspace is none, and nonsense in one does no harm", () => {
   for (const more of [{ namespace: "other" }, { queue: "mail" }, { type: "video" }, { jobId: "" }, { jobId: 7 }]) assert.equal(job(more), undefined);
   for (const text of ["", "null", "[]", "7", "{", '"x"', '{"__proto__":{"jobId":"x"}}']) assert.equal(readJob(text, "chat"), undefined, text);
-  const odd = job({ attributes: null, state: 3, progress: "much", error: [], result: { text: 5 }, deliveries: -1, cancelling: "yes" });
-  assert.deepEqual(odd, { id: "j-1", state: "", file: "", by: "", progress: { done: 0, total: 0, message: "" }, error: "", cancelling: false, deliveries: 0, result: "" });
+  const odd = job({ attributes: null, state: 3, progress: "much", error: [], result: { text: 5 }, deliveries: -1, cancelling: "yes", pausing: 1 });
+  assert.deepEqual(odd, { id: "j-1", state: "", file: "", by: "", progress: { done: 0, total: 0, message: "" }, error: "", cancelling: false, pausing: false, deliveries: 0, result: "" });
   assert.equal(job({ attributes: { file: "x".repeat(10_000) } }).file.length, 300);
 });
 
@@ -59,7 +60,7 @@ test("each state has words, and what is said of it is in them", () => {
   assert.equal(words("waiting"), "Waits for a worker.");
   assert.deepEqual([words("running"), words("running", "", { message: "3 rows" })], ["Running.", "3 rows"]);
   assert.deepEqual([words("dead", "no columns"), words("cancelled", "by Bob")], ["Failed: no columns", "Cancelled: by Bob"]);
-  for (const state of ["delayed", "completed", "dead", "cancelled", "expired", "discarded", "gone", "state_42"]) assert.match(words(state), /^[A-Z].*\.$/, state);
+  for (const state of ["delayed", "paused", "completed", "dead", "cancelled", "expired", "discarded", "gone", "state_42"]) assert.match(words(state), /^[A-Z].*\.$/, state);
   assert.equal(foundWords({ rows: 1204, rejected: 14, seconds: 1.25 }), "Completed: 1,204 rows in 1.3 s, 14 rejected.");
   assert.equal(foundWords({ rows: 1, rejected: 0, seconds: 0 }), "Completed: 1 row, none rejected.");
 });

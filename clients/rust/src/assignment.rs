@@ -29,7 +29,19 @@ pub struct Assignment {
     uploaded: Option<Uploaded>,
     client: Client,
     said: Arc<Said>,
-    cancelled: watch::Receiver<bool>,
+    wanted: watch::Receiver<Wanted>,
+}
+
+/// What somebody wants of a job, the later the more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wanted {
+    /// That it is done.
+    #[default]
+    Done,
+    /// That it is given back for now.
+    Paused,
+    /// That it is ended.
+    Cancelled,
 }
 
 /// A job as it came.
@@ -37,7 +49,7 @@ pub struct Assignment {
 pub(crate) struct Leased {
     pub(crate) lease: Lease,
     pub(crate) said: Arc<Said>,
-    pub(crate) cancelled: watch::Receiver<bool>,
+    pub(crate) wanted: watch::Receiver<Wanted>,
 }
 
 /// What a program has said of a job and was not sent yet.
@@ -136,10 +148,10 @@ pub(crate) struct Settled(pub(crate) Outcome);
 
 impl Assignment {
     pub(crate) fn new(leased: Leased, client: Client) -> Self {
-        let Leased { mut lease, said, cancelled } = leased;
+        let Leased { mut lease, said, wanted } = leased;
         let body = lease.body.take().unwrap_or_default();
         let uploaded = Uploaded::of(&body);
-        Self { lease: Arc::new(lease), payload: Arc::new(body.into()), uploaded, client, said, cancelled }
+        Self { lease: Arc::new(lease), payload: Arc::new(body.into()), uploaded, client, said, wanted }
     }
 
     /// Its name in the queue.
@@ -238,16 +250,32 @@ impl Assignment {
 
     /// Whether somebody wants the job cancelled, or its lease is lost: what is done from now on is for nothing.
     pub fn is_cancelled(&self) -> bool {
-        *self.cancelled.borrow()
+        *self.wanted.borrow() == Wanted::Cancelled
+    }
+
+    /// Whether somebody wants the job paused: leave a checkpoint, and give it back with [`NotDone::Released`] as soon as that is sensible.
+    pub fn is_to_pause(&self) -> bool {
+        *self.wanted.borrow() == Wanted::Paused
+    }
+
+    /// Waits until the job is to be paused, or cancelled.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn to_pause(&self) {
+        self.until(|wanted| *wanted >= Wanted::Paused).await;
     }
 
     /// Waits until that is so.
     ///
     /// *Cancel safety*: nothing is lost.
     pub async fn cancelled(&self) {
-        let mut cancelled = self.cancelled.clone();
+        self.until(|wanted| *wanted == Wanted::Cancelled).await;
+    }
+
+    async fn until(&self, holds: impl FnMut(&Wanted) -> bool) {
+        let mut wanted = self.wanted.clone();
         // When nobody can say so any more, it never is.
-        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        if wanted.wait_for(holds).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

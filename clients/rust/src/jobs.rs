@@ -287,6 +287,18 @@ impl Jobs {
         response.job.ok_or_else(|| Error::unexpected("a cancel"))
     }
 
+    /// Pauses a job that waits, and asks the worker of one that runs to give it back. What it has left is there when it goes on.
+    pub async fn pause_job(&self, id: impl Into<String>) -> Result<v1::Job, Error> {
+        let response = ask!(self, pause_job, PauseJobRequest { job_id: id.into() });
+        response.job.ok_or_else(|| Error::unexpected("a pause"))
+    }
+
+    /// Has a paused job go on, or the worker of one that was to be paused keep it.
+    pub async fn resume_job(&self, id: impl Into<String>) -> Result<v1::Job, Error> {
+        let response = ask!(self, resume_job, ResumeJobRequest { job_id: id.into() });
+        response.job.ok_or_else(|| Error::unexpected("a resume"))
+    }
+
     /// Gives dead jobs all their attempts again, these or without any all of the queue. Returns how many.
     pub async fn redrive<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<u32, Error> {
         let job_ids = ids.into_iter().map(Into::into).collect();

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::{
-    assignment::{Assignment, NotDone, Settled},
+    assignment::{Assignment, NotDone, Settled, Wanted},
     backoff::Backoff,
     client::Client,
     content::Payload,
@@ -281,7 +281,10 @@ impl Running {
             work_response::Frame::Settled(settled) => self.working.settled(&settled),
             work_response::Frame::Extended(extended) => self.working.extended(&extended),
             work_response::Frame::Cancel(cancel) => {
-                cancel.tokens.iter().for_each(|token| self.working.cancel(token));
+                cancel.tokens.iter().for_each(|token| self.working.want(token, Wanted::Cancelled));
+            }
+            work_response::Frame::Pause(pause) => {
+                pause.tokens.iter().for_each(|token| self.working.want(token, Wanted::Paused));
             }
             // The stream ends when all is settled, and the next one may be another node's.
             work_response::Frame::Drain(_) => {}

@@ -14,7 +14,7 @@ use rialto_proto::v1::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::assignment::{Leased, Said};
+use crate::assignment::{Leased, Said, Wanted};
 
 /// Items of one request.
 const ITEMS_MAX: usize = 1_000;
@@ -38,7 +38,7 @@ pub(crate) struct Working {
 #[derive(Debug)]
 struct Held {
     said: Arc<Said>,
-    cancel: watch::Sender<bool>,
+    want: watch::Sender<Wanted>,
     /// Somebody else has the job.
     lost: bool,
 }
@@ -76,9 +76,9 @@ impl Working {
                 continue;
             }
             let said = Arc::new(Said::new(Arc::clone(&self.changed)));
-            let (cancel, cancelled) = watch::channel(false);
-            new.push((token.clone(), Leased { lease, said: Arc::clone(&said), cancelled }));
-            self.held.insert(token, Held { said, cancel, lost: false });
+            let (want, wanted) = watch::channel(Wanted::default());
+            new.push((token.clone(), Leased { lease, said: Arc::clone(&said), wanted }));
+            self.held.insert(token, Held { said, want, lost: false });
         }
         new
     }
@@ -196,7 +196,8 @@ impl Working {
                 LeaseOutcome::Ok | LeaseOutcome::Invalid | LeaseOutcome::Unspecified => {}
             }
         }
-        response.cancelling.iter().for_each(|token| self.cancel(token));
+        response.cancelling.iter().for_each(|token| self.want(token, Wanted::Cancelled));
+        response.pausing.iter().for_each(|token| self.want(token, Wanted::Paused));
     }
 
     /// A checkpoint was not taken, or nobody knows whether it was.
@@ -206,10 +207,10 @@ impl Working {
         }
     }
 
-    /// Somebody wants a job cancelled.
-    pub(crate) fn cancel(&mut self, token: &str) {
+    /// Somebody wants something of a job. What is to be cancelled stays so.
+    pub(crate) fn want(&mut self, token: &str, wanted: Wanted) {
         if let Some(held) = self.held.get(token) {
-            held.cancel.send_replace(true);
+            held.want.send_modify(|before| *before = (*before).max(wanted));
         }
     }
 
@@ -217,7 +218,7 @@ impl Working {
         if let Some(held) = self.held.get_mut(token) {
             tracing::warn!(token, "the lease of a job is lost");
             held.lost = true;
-            held.cancel.send_replace(true);
+            held.want.send_replace(Wanted::Cancelled);
         }
     }
 
@@ -320,13 +321,14 @@ mod tests {
             request_id: request.request_id,
             outcomes,
             cancelling: Vec::new(),
+            pausing: Vec::new(),
         });
-        assert!(*assignment.cancelled.borrow());
+        assert!(*assignment.wanted.borrow() == Wanted::Cancelled);
         working.done("a", completed());
         assert!(working.is_done());
         let (_, other) = working.leased(vec![lease("b")]).remove(0);
         working.reconnected(false);
-        assert!(*other.cancelled.borrow());
+        assert!(*other.wanted.borrow() == Wanted::Cancelled);
     }
 
     #[test]

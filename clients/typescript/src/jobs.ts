@@ -170,6 +170,19 @@ export class Jobs {
     return toJob(job, "a cancel");
   }
 
+  /** Pauses a job that waits, and asks the worker of one that runs to give it back. It begins, or goes on, once it is resumed. */
+  async pauseJob(id: string, wait: CallWait = {}): Promise<Job> {
+    const { job } = await this.#client.ask(JobService.method.pauseJob, { ...this.#place, jobId: id }, wait);
+    return toJob(job, "a pause");
+  }
+
+  /** Has a paused job go on with its checkpoint, in the attempt in which it was, or the worker of one that was to be paused keep it:
+   * that one may have given it back all the same, and then it waits again. */
+  async resumeJob(id: string, wait: CallWait = {}): Promise<Job> {
+    const { job } = await this.#client.ask(JobService.method.resumeJob, { ...this.#place, jobId: id }, wait);
+    return toJob(job, "a resume");
+  }
+
   /** Gives dead jobs all their attempts again: these, at most 1,000, or without any all of the queue. Returns how many. */
   async redrive(ids?: string | readonly string[], wait: CallWait = {}): Promise<number> {
     const jobIds = toList(ids) ?? [];
@@ -233,7 +246,7 @@ export class Jobs {
     return queueOf(await this.#client.ask(JobService.method.resumeQueue, this.#place, wait));
   }
 
-  /** Cancels all jobs that are not running: they wait, are delayed or blocked. Returns how many. */
+  /** Cancels all jobs that are not running: they wait, are delayed, paused or blocked. Returns how many. */
   async purge(wait: CallWait = {}): Promise<number> {
     return (await this.#client.ask(JobService.method.purgeQueue, this.#place, wait)).cancelledCount;
   }

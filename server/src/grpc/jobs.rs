@@ -143,6 +143,20 @@ impl JobService for Jobs {
         self.call(request).await
     }
 
+    async fn pause_job(
+        &self,
+        request: Request<v1::PauseJobRequest>,
+    ) -> Result<Response<v1::PauseJobResponse>, Status> {
+        self.call(request).await
+    }
+
+    async fn resume_job(
+        &self,
+        request: Request<v1::ResumeJobRequest>,
+    ) -> Result<Response<v1::ResumeJobResponse>, Status> {
+        self.call(request).await
+    }
+
     async fn redrive_jobs(
         &self,
         request: Request<v1::RedriveJobsRequest>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use rialto_proto::v1::{
     ExtendRequest, ExtendResponse, LeaseRequest, LeaseResponse, Leases, RefusalCode, SettleRequest,
-    SettleResponse, WorkRequest, WorkResponse, WorkerCancel, WorkerDrain, WorkerHello, WorkerWelcome,
-    work_request, work_response::Frame,
+    SettleResponse, WorkRequest, WorkResponse, WorkerCancel, WorkerDrain, WorkerHello, WorkerPause,
+    WorkerWelcome, work_request, work_response::Frame,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     auth::Identity,
     base::refusal::Refusal,
+    jobs::Wanted,
     router::{
         Router,
         jobs::working::{Word, Working},
@@ -250,7 +251,17 @@ impl Said {
     async fn pass(&self, word: Word) -> Result<Result<(), Over>, Status> {
         match word {
             Word::Leases(leases) => Ok(self.say(Frame::Leases(Leases { leases })).await),
-            Word::Cancel(tokens) => Ok(self.say(Frame::Cancel(WorkerCancel { tokens })).await),
+            Word::Wanted(Wanted { cancelling, pausing }) => {
+                let cancel =
+                    (!cancelling.is_empty()).then_some(Frame::Cancel(WorkerCancel { tokens: cancelling }));
+                let pause = (!pausing.is_empty()).then_some(Frame::Pause(WorkerPause { tokens: pausing }));
+                for frame in cancel.into_iter().chain(pause) {
+                    if let Err(over) = self.say(frame).await {
+                        return Ok(Err(over));
+                    }
+                }
+                Ok(Ok(()))
+            }
             Word::Replaced => {
                 let reason = "another stream of the same session has taken over";
                 Err(self.refused(Refusal::new(RefusalCode::OutOfOrder, reason)))

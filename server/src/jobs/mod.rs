@@ -18,7 +18,7 @@ pub use self::{
     },
     polls::Polled,
     shard::{Shard, Shared},
-    streams::Stream,
+    streams::{Stream, Wanted},
     watches::Watch,
     worker::{Credit, Go, Subscription, Worker},
 };

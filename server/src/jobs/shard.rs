@@ -25,7 +25,7 @@ use super::{
     bells::{Bell, Bells, QueueName},
     engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq, Token},
     polls::{Polled, Polls},
-    streams::{Stream, Streams},
+    streams::{Stream, Streams, Wanted},
     tally::Tally,
     watches::{Watch, Watches},
 };
@@ -289,10 +289,12 @@ impl Shard {
             if !watches.is_empty() {
                 watches.changed(*seq, engine.queue_of(*seq));
             }
-            if engine.is_cancelling(*seq)
+            let (cancelling, pausing) = (engine.is_cancelling(*seq), engine.is_pausing(*seq));
+            if (cancelling || pausing)
                 && let Some((worker, token)) = engine.running(*seq)
             {
-                self.streams.lock().cancel(worker, token.to_string());
+                let of = |wanted: bool| wanted.then(|| token.to_string()).into_iter().collect();
+                self.streams.lock().want(worker, Wanted { cancelling: of(cancelling), pausing: of(pausing) });
             }
         }
         self.to_notify.notify_one();
@@ -371,16 +373,16 @@ impl Shard {
     }
 
     /// A worker's stream is here. When it `begins` one of the same session before ends; otherwise it is not taken if there is one.
-    /// Of the leases in `told` it knows that they are to be cancelled.
-    pub fn attend(&self, worker: u64, (stream, begins): (u64, bool), told: &[String]) -> Option<Arc<Stream>> {
+    /// Of what is `told` it knows.
+    pub fn attend(&self, worker: u64, (stream, begins): (u64, bool), told: &Wanted) -> Option<Arc<Stream>> {
         let stream = self.streams.lock().attend(worker, stream, begins)?;
-        let cancelling = self.ask(|engine, _| {
+        let (cancelling, pausing) = self.ask(|engine, _| {
             engine.worker_back(worker);
-            engine.cancelling_of(worker)
+            (engine.cancelling_of(worker), engine.pausing_of(worker))
         });
         // It may have missed that while it was away.
-        let cancelling = cancelling.iter().map(Token::to_string);
-        cancelling.filter(|token| !told.contains(token)).for_each(|token| stream.cancel(token));
+        let texts = |tokens: Vec<Token>| tokens.iter().map(Token::to_string).collect();
+        stream.want(Wanted { cancelling: texts(cancelling), pausing: texts(pausing) }.but(told));
         Some(stream)
     }
 

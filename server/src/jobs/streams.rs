@@ -1,4 +1,4 @@
-//! Workers that are here, or whose node says that they are there: whom to tell that jobs are to be cancelled.
+//! Workers that are here, or whose node says that they are there: whom to tell that jobs are to be cancelled or paused.
 
 use std::sync::Arc;
 
@@ -8,32 +8,52 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::hash::HashMap;
 
+/// What somebody wants of jobs that a worker has, by its leases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// They are to be cancelled.
+    pub cancelling: Vec<String>,
+    /// They are to be paused.
+    pub pausing: Vec<String>,
+}
+
+impl Wanted {
+    /// Without what was told before.
+    pub(super) fn but(mut self, told: &Self) -> Self {
+        self.cancelling.retain(|token| !told.cancelling.contains(token));
+        self.pausing.retain(|token| !told.pausing.contains(token));
+        self
+    }
+}
+
 /// A worker's stream.
 #[derive(Debug, Default)]
 pub struct Stream {
     id: u64,
-    cancelling: Mutex<Vec<String>>,
+    wanted: Mutex<Wanted>,
     notify: Notify,
     /// Another stream of the same session has taken over.
     pub replaced: CancellationToken,
 }
 
 impl Stream {
-    /// Leases whose jobs are to be cancelled, as they come.
+    /// What somebody wants of jobs, as it comes.
     ///
     /// *Cancel safety*: nothing is lost.
-    pub async fn cancelling(&self) -> Vec<String> {
+    pub async fn wanted(&self) -> Wanted {
         loop {
-            let tokens = std::mem::take(&mut *self.cancelling.lock());
-            if !tokens.is_empty() {
-                return tokens;
+            let wanted = std::mem::take(&mut *self.wanted.lock());
+            if wanted != Wanted::default() {
+                return wanted;
             }
             self.notify.notified().await;
         }
     }
 
-    pub(super) fn cancel(&self, token: String) {
-        self.cancelling.lock().push(token);
+    pub(super) fn want(&self, wanted: Wanted) {
+        let mut all = self.wanted.lock();
+        all.cancelling.extend(wanted.cancelling);
+        all.pausing.extend(wanted.pausing);
         self.notify.notify_one();
     }
 }
@@ -67,10 +87,10 @@ impl Streams {
         is_here
     }
 
-    /// Tells a worker that the job of a lease is to be cancelled.
-    pub(super) fn cancel(&self, worker: u64, token: String) {
+    /// Tells a worker what somebody wants of its jobs.
+    pub(super) fn want(&self, worker: u64, wanted: Wanted) {
         if let Some(stream) = self.here.get(&worker) {
-            stream.cancel(token);
+            stream.want(wanted);
         }
     }
 }
@@ -90,9 +110,13 @@ mod tests {
         let second = streams.attend(1, 8, true).unwrap();
         assert!(first_again.replaced.is_cancelled() && !second.replaced.is_cancelled());
         assert!(streams.attend(1, 7, false).is_none());
-        streams.cancel(1, "a".to_owned());
-        assert_eq!(second.cancelling().now_or_never(), Some(vec!["a".to_owned()]));
-        assert_eq!(first_again.cancelling().now_or_never(), None);
+        let wanted = Wanted { cancelling: vec!["a".to_owned()], pausing: vec!["b".to_owned()] };
+        streams.want(1, wanted.clone());
+        assert_eq!(second.wanted().now_or_never(), Some(wanted.clone()));
+        assert_eq!(second.wanted().now_or_never(), None);
+        assert_eq!(first_again.wanted().now_or_never(), None);
+        let told = Wanted { cancelling: vec!["b".to_owned()], pausing: vec!["b".to_owned()] };
+        assert_eq!(wanted.but(&told), Wanted { cancelling: vec!["a".to_owned()], pausing: Vec::new() });
         assert!(streams.leave(1, &second));
         assert!(!streams.leave(1, &second));
     }

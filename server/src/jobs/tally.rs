@@ -11,7 +11,7 @@ use super::{
 use crate::base::metrics::{Metrics, StateLabel};
 
 /// All states in which a job can be.
-const STATES: [JobState; 9] = [
+const STATES: [JobState; 10] = [
     JobState::Delayed,
     JobState::Waiting,
     JobState::Running,
@@ -21,6 +21,7 @@ const STATES: [JobState; 9] = [
     JobState::Expired,
     JobState::Discarded,
     JobState::Blocked,
+    JobState::Paused,
 ];
 
 /// The metrics of a shard. Those of several are counted together.

@@ -149,4 +149,4 @@ fn notify(job: &NewJob) -> Result<(), Refusal> {
 }
 
 /// So many states a job can be in.
-const JOB_STATES: usize = 9;
+const JOB_STATES: usize = 10;

@@ -52,7 +52,7 @@ class Following {
       for await (const job of jobsOf(room).watch(ids, { signal })) this.#items.get(job.id)?.told(job);
     } catch (error) {
       if (signal.aborted || !(error instanceof RialtoError)) return;
-      if (error.code === "FORBIDDEN") for (const item of items) item.mayCancel = false;
+      if (error.code === "FORBIDDEN") for (const item of items) item.mayChange = false;
       // One of them is forgotten; the others can be followed without it.
       if (error.code === "NOT_FOUND" && (await Promise.all(items.map((item) => item.look()))).includes(false)) this.#plan();
     }

@@ -27,10 +27,10 @@ export class Import {
   known = $state.raw() as Known;
   stage = $state<Stage>("handed-over");
   sentBytes = $state(0);
-  /** Why it did not get there, or cannot be cancelled. */
+  /** Why it did not get there, or cannot be cancelled or paused. */
   failure = $state("");
   /** False once the server has said that this page may not. */
-  mayCancel = $state(true);
+  mayChange = $state(true);
   /** This page has asked for its end. */
   asked = $state(false);
   /** When the room was told of it last. */
@@ -41,6 +41,7 @@ export class Import {
   readonly file: File | undefined;
   #control = new AbortController();
   #looked = false;
+  #asking = false;
 
   constructor(room: ChatRoom, known: Known, at: Date, file?: File) {
     this.id = known.id;
@@ -70,7 +71,8 @@ export class Import {
   /** The room was told something newer, or a watch was. */
   take(next: Known): void {
     const { known } = this;
-    const late = next.deliveries < known.deliveries || (hasEnded(known) && !hasEnded(next) && next.deliveries === known.deliveries);
+    const goesBack = (hasEnded(known) && !hasEnded(next)) || (known.state === "paused" && next.state === "running");
+    const late = next.deliveries < known.deliveries || (goesBack && next.deliveries === known.deliveries);
     if (this.stage !== "handed-over") this.#become("handed-over");
     if (late && known.state !== "gone") return;
     if (hasEnded(next) && !hasEnded(known)) this.leaveCard();
@@ -80,9 +82,9 @@ export class Import {
   }
 
   /** A watch tells. */
-  told({ state, progress, error, cancelling, deliveries, result }: Job): void {
+  told({ state, progress, error, cancelling, pausing, deliveries, result }: Job): void {
     const { id, file, by } = this.known;
-    this.take({ id, file, by, state, progress, error: error?.message ?? "", cancelling, deliveries, result: result?.text ?? "" });
+    this.take({ id, file, by, state, progress, error: error?.message ?? "", cancelling, pausing, deliveries, result: result?.text ?? "" });
   }
 
   /** Looks how it is. False when it is forgotten. */
@@ -148,6 +150,28 @@ export class Import {
     if (card?.contains(document.activeElement)) document.getElementById("composer")?.focus();
   }
 
+  /** Whether it is paused, or is to be. */
+  get held(): boolean {
+    return this.known.state === "paused" || this.known.pausing;
+  }
+
+  /** Has it wait until somebody wants it to go on, or go on. What is pressed twice is done once. */
+  async hold(held: boolean): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    this.failure = "";
+    const { known } = this;
+    try {
+      const jobs = jobsOf(this.room);
+      const job = await (held ? jobs.pauseJob(this.id) : jobs.resumeJob(this.id));
+      // What was told meanwhile may be newer than the answer.
+      if (this.known === known) this.told(job);
+    } catch (error) {
+      this.#notDone(error);
+    }
+    this.#asking = false;
+  }
+
   /** Wants it no more. */
   async cancel(): Promise<void> {
     this.leaveCard();
@@ -158,9 +182,17 @@ export class Import {
       this.told(await jobsOf(this.room).cancel(this.id, { reason: `by ${this.room.around.me}` }));
     } catch (error) {
       this.asked = false;
-      if (error instanceof RialtoError && error.code === "FORBIDDEN") this.mayCancel = false;
-      this.failure = why(error);
+      this.#notDone(error);
     }
+  }
+
+  /** The server has not done what was asked. */
+  #notDone(error: unknown): void {
+    if (error instanceof RialtoError && error.code === "FORBIDDEN") {
+      this.leaveCard();
+      this.mayChange = false;
+    }
+    this.failure = why(error);
   }
 }
 

@@ -59,7 +59,7 @@ function byServer({ sender }: RialtoEvent): boolean {
 
 function known(name: string, by: string): Known {
   const file = visible(name).slice(0, FILE_CHARACTERS_MAX);
-  return { id: byChance(), file, by, state: "waiting", progress: undefined, error: "", cancelling: false, deliveries: 0, result: "" };
+  return { id: byChance(), file, by, state: "waiting", progress: undefined, error: "", cancelling: false, pausing: false, deliveries: 0, result: "" };
 }
 
 function note(room: ChatRoom, item: Import): void {

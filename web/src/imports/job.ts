@@ -20,6 +20,8 @@ export interface Known {
   readonly error: string;
   /** Somebody wants it cancelled, and a worker has it. */
   readonly cancelling: boolean;
+  /** Somebody wants it paused, and a worker has it. */
+  readonly pausing: boolean;
   /** How often it was given to a worker. */
   readonly deliveries: number;
   /** What the worker has found; empty for nothing. */
@@ -55,7 +57,7 @@ export interface Summary {
 
 const REASONS_MAX = 100;
 const TEXT_CHARACTERS_MAX = 300;
-const PASSING = new Set(["blocked", "delayed", "waiting", "running"]);
+const PASSING = new Set(["blocked", "delayed", "waiting", "running", "paused"]);
 
 /** Whether a job stays where it is. */
 export function hasEnded({ state }: { state: string }): boolean {
@@ -75,6 +77,7 @@ export function readJob(payload: string, namespace: string): Known | undefined {
     progress: job["progress"] === undefined ? undefined : readProgress(fields(job["progress"])),
     error: text(fields(job["error"])["message"]),
     cancelling: job["cancelling"] === true,
+    pausing: job["pausing"] === true,
     deliveries: count(job["deliveries"]),
     result: text(fields(job["result"])["text"], Infinity),
   };

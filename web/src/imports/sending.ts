@@ -11,7 +11,7 @@ const CHUNKS_AT_ONCE = 3;
 /** A network may be gone for a while without the upload being lost. */
 const CHUNK_MS = 10 * 60_000;
 const ENQUEUE_MS = 60_000;
-const STATES = ["waiting", "running", "completed", "dead", "cancelled", "expired", "discarded"] as const;
+const STATES = ["waiting", "running", "paused", "completed", "dead", "cancelled", "expired", "discarded"] as const;
 
 /** Gets the payload of an import to the server, as far as it is too large to stand in the job. */
 export async function payloadOf(room: ChatRoom, file: File, onProgress: (done: number) => void, signal: AbortSignal): Promise<string | Uploaded> {

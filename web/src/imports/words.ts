@@ -31,6 +31,8 @@ export function stateWords({ state, error, progress }: { state: string; error: s
       return error === "" ? "Waits for its time." : `An attempt failed, and there will be another one: ${error}`;
     case "running":
       return progress?.message || "Running.";
+    case "paused":
+      return "Paused.";
     case "completed":
       return "Completed.";
     case "dead":

@@ -87,10 +87,13 @@ export class Assignment extends JobContent {
   /** Fires when somebody wants the job cancelled (`CANCELLED`) and when its lease is lost (`LEASE_LOST`): what is done from
    * then on is for nothing. */
   readonly signal: AbortSignal;
+  /** Fires when somebody wants the job paused: it is to be given back as soon as that is sensible, with a checkpoint. Its reason is
+   * a `Release`, so that throwing that is enough. Work that ends in any other way has ended so. */
+  readonly pauseSignal: AbortSignal;
   readonly #said: Said;
   readonly #reads: ReadsUploaded;
 
-  constructor(lease: Lease, said: Said, signal: AbortSignal, reads: ReadsUploaded) {
+  constructor(lease: Lease, said: Said, signal: AbortSignal, pauseSignal: AbortSignal, reads: ReadsUploaded) {
     super(lease.body);
     this.namespace = lease.namespace;
     this.queue = lease.queue;
@@ -107,6 +110,7 @@ export class Assignment extends JobContent {
     this.previousResult = lease.previousResult && new JobContent(lease.previousResult);
     this.batch = toBatch(lease.batch);
     this.signal = signal;
+    this.pauseSignal = pauseSignal;
     this.#said = said;
     this.#reads = reads;
   }
@@ -124,7 +128,7 @@ export class Assignment extends JobContent {
     this.#said.say({ progress: create(JobProgressSchema, progress) });
   }
 
-  /** Leaves something for the next attempt, if this one fails. Sent a moment later, and before anything is said of the job's
+  /** Leaves something for the next attempt, if this one fails or the job is given back. Sent a moment later, and before anything is said of the job's
    * end; of several the newest. At most 64 KiB. */
   checkpoint(left: string | Uint8Array): void {
     const checkpoint = typeof left === "string" ? new TextEncoder().encode(left) : left;

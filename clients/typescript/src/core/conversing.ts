@@ -102,9 +102,10 @@ class Conversation {
     const { working } = this.#shift;
     if (frame.case === "welcome") this.#welcome(frame.value);
     else if (frame.case === "leases") this.#shift.take(frame.value.leases);
-    else if (frame.case === "settled") this.#settled(working.settled(frame.value));
-    else if (frame.case === "extended") working.extended(frame.value);
+    else if (frame.case === "settled") this.#answered(working.settled(frame.value));
+    else if (frame.case === "extended") this.#answered(working.extended(frame.value));
     else if (frame.case === "cancel") working.cancel(frame.value.tokens);
+    else if (frame.case === "pause") working.pause(frame.value.tokens);
     // A node that drains ends the stream when all is settled, and the next one may be another node's.
     this.#shift.changed();
   }
@@ -122,7 +123,7 @@ class Conversation {
     this.#after(everyMs, tick);
   }
 
-  #settled(again: boolean): void {
+  #answered(again: boolean): void {
     if (!again) return;
     this.#after(AGAIN_MS, () => {
       this.#shift.working.again();

@@ -14,7 +14,7 @@ import { bodyBytes, bodyText } from "./event.js";
 import { carried, uploadedOf, type Uploaded } from "./uploaded.js";
 
 /** Where a job is. In the last five it stays, unless a dead one is redriven. */
-export type JobState = "blocked" | "delayed" | "waiting" | "running" | "completed" | "dead" | "cancelled" | "expired" | "discarded";
+export type JobState = "blocked" | "delayed" | "waiting" | "running" | "paused" | "completed" | "dead" | "cancelled" | "expired" | "discarded";
 
 /** How far a worker has come. */
 export interface JobProgress {
@@ -118,6 +118,8 @@ export class Job extends JobContent {
   readonly error: JobError | undefined;
   /** Somebody wants it cancelled while a worker has it. */
   readonly cancelling: boolean;
+  /** Somebody wants it paused while a worker has it. */
+  readonly pausing: boolean;
   /** When it may be forgotten, once it has ended. */
   readonly forgetAt: Date | undefined;
   /** The batch that it belongs to; empty for none. */
@@ -154,6 +156,7 @@ export class Job extends JobContent {
     this.result = job.state === WireState.COMPLETED ? new JobContent(job.result) : undefined;
     this.error = toError(job.error);
     this.cancelling = job.cancelling;
+    this.pausing = job.pausing;
     this.forgetAt = toDate(job.forgetTime);
     this.batchId = job.batchId;
     this.batch = toBatch(job.batch);
@@ -167,7 +170,7 @@ export class Job extends JobContent {
   }
 }
 
-const PASSING = new Set<JobState>(["blocked", "delayed", "waiting", "running"]);
+const PASSING = new Set<JobState>(["blocked", "delayed", "waiting", "running", "paused"]);
 
 /** A state as a word. Servers of later versions may send more. */
 export function toState(state: WireState): JobState {

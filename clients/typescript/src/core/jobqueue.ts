@@ -38,6 +38,8 @@ export interface JobCounts {
   /** They wait for a worker. */
   readonly waiting: number;
   readonly running: number;
+  /** Somebody has paused them. */
+  readonly paused: number;
   /** They have failed for good. */
   readonly dead: number;
   /** They have ended otherwise, and are still kept. */
@@ -90,6 +92,7 @@ export function toQueue(queue: WireQueue): JobQueue {
       delayed: queue.delayedCount,
       waiting: queue.waitingCount,
       running: queue.runningCount,
+      paused: queue.pausedCount,
       dead: queue.deadCount,
       ended: queue.endedCount,
     },

@@ -155,12 +155,12 @@ class Leasing {
     const limits = { signal: this.#over };
     const extend = working.extensions();
     if (extend) {
-      const say = async () => working.extended(await client.ask(WorkerService.method.extend, extend, limits));
+      const say = async () => this.#answered(working.extended(await client.ask(WorkerService.method.extend, extend, limits)));
       return { say, requestId: extend.requestId };
     }
     const settle = working.settlements();
     if (!settle) return undefined;
-    const say = async () => this.#settled(working.settled(await client.ask(WorkerService.method.settle, settle, limits)));
+    const say = async () => this.#answered(working.settled(await client.ask(WorkerService.method.settle, settle, limits)));
     return { say, requestId: settle.requestId };
   }
 
@@ -178,7 +178,7 @@ class Leasing {
     }
   }
 
-  #settled(again: boolean): void {
+  #answered(again: boolean): void {
     if (again) this.#plan(AGAIN_MS, () => this.#shift.working.again());
   }
 

@@ -143,7 +143,7 @@ export class Shift {
   #begin(): void {
     while (this.#waiting.length > 0 && (this.stopping || this.#running < this.settings.concurrency)) {
       const [token, job] = this.#waiting.shift() as [string, Assignment];
-      if (this.stopping || job.signal.aborted) this.working.done(token, released());
+      if (this.stopping || job.signal.aborted || job.pauseSignal.aborted) this.working.done(token, released());
       else void this.#do(token, job);
     }
   }

@@ -18,7 +18,7 @@ import {
 } from "../gen/rialto/v1/worker_service_pb.js";
 import { Assignment, Said, type News, type ReadsUploaded } from "./assignment.js";
 import { RialtoError } from "./errors.js";
-import { Fail, isTooLarge, outcomeBytes, thrown, type Outcome } from "./outcome.js";
+import { Fail, isTooLarge, outcomeBytes, Release, thrown, type Outcome } from "./outcome.js";
 
 const ITEMS_MAX = 1_000;
 /** A message of more than 1 MiB is not taken, so items that are large share one only as far as they fit. */
@@ -32,6 +32,7 @@ interface Entry {
   readonly token: string;
   readonly assignment: Assignment;
   readonly control: AbortController;
+  readonly pausing: AbortController;
   readonly said: Said;
   /** It is worked on; its outcome is to be said now, or later; the outcome is on its way. */
   stage: "working" | "now" | "later" | "sent";
@@ -90,9 +91,9 @@ export class Working {
     return fresh.map((lease) => {
       const { token } = lease;
       const said = new Said(() => this.#hooks.said());
-      const control = new AbortController();
-      const assignment = new Assignment(lease, said, control.signal, this.#hooks.reads);
-      this.#entries.set(token, { token, assignment, control, said, stage: "working", outcome: { case: undefined }, lost: false });
+      const [control, pausing] = [new AbortController(), new AbortController()];
+      const assignment = new Assignment(lease, said, control.signal, pausing.signal, this.#hooks.reads);
+      this.#entries.set(token, { token, assignment, control, pausing, said, stage: "working", outcome: { case: undefined }, lost: false });
       return [token, assignment];
     });
   }
@@ -169,9 +170,13 @@ export class Working {
     this.again();
   }
 
-  /** It is time to say again what was to be said later. */
+  /** It is time to say again what was to be said later, and before that what may not have arrived. */
   again(): void {
-    for (const entry of this.#entries.values()) if (entry.stage === "later") this.#turn(entry, "now");
+    for (const entry of this.#entries.values()) {
+      if (entry.stage !== "later") continue;
+      this.#turn(entry, "now");
+      if (entry.said.isNew) this.#due.add(entry);
+    }
   }
 
   /** It is time to say how far jobs have come, of which there are news. */
@@ -197,12 +202,14 @@ export class Working {
     return create(ExtendRequestSchema, { requestId, items: batch.items });
   }
 
-  /** What became of that. */
-  extended({ requestId, outcomes, cancelling }: ExtendResponse): void {
+  /** What became of that. Says whether some of it is to be said again later. */
+  extended({ requestId, outcomes, cancelling, pausing }: ExtendResponse): boolean {
     const sent = this.#extending.get(requestId) ?? [];
     this.#extending.delete(requestId);
     for (const [index, [token, news]] of sent.entries()) this.#prolonged(token, news, outcomes[index]);
     this.cancel(cancelling);
+    this.pause(pausing);
+    return sent.some(([token]) => this.#entries.get(token)?.stage === "later");
   }
 
   #prolonged(token: string, news: News, outcome: LeaseOutcome | undefined): void {
@@ -217,12 +224,19 @@ export class Working {
       if (news.progress || news.checkpoint) this.#due.add(entry);
     } else {
       entry.said.putBack(news);
+      // It is over, and what it has left still goes first.
+      if (entry.stage === "now" && entry.said.isNew) this.#turn(entry, "later");
     }
   }
 
   /** Somebody wants jobs cancelled. */
   cancel(tokens: readonly string[]): void {
     for (const token of tokens) this.#entries.get(token)?.control.abort(new RialtoError("CANCELLED", "the job is to be cancelled"));
+  }
+
+  /** Somebody wants jobs paused. What the work is to throw then is the reason. */
+  pause(tokens: readonly string[]): void {
+    for (const token of tokens) this.#entries.get(token)?.pausing.abort(new Release());
   }
 
   /** A request was not answered: its items are said again. */

@@ -160,7 +160,7 @@ for (const [shape, module] of SHAPES) {
     await jobs.enqueue([{ id: "one" }, { id: "two" }, { id: "three", delayMs: 60_000 }]);
     const queue = await jobs.queue();
     assert.deepEqual([queue.name, queue.namespace, queue.paused], [place.queue, place.namespace, true]);
-    assert.deepEqual(queue.counts, { blocked: 0, delayed: 1, waiting: 2, running: 0, dead: 0, ended: 0 });
+    assert.deepEqual(queue.counts, { blocked: 0, delayed: 1, waiting: 2, running: 0, paused: 0, dead: 0, ended: 0 });
     assert.deepEqual(queue.oldestAt, (await jobs.get("one")).enqueuedAt);
     assert.equal(await jobs.purge(), 3);
     assert.equal((await jobs.resume()).paused, false);

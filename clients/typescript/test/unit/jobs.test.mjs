@@ -43,6 +43,13 @@ test("a job that waits for its batch is blocked, and has not ended", () => {
   assert.deepEqual(ended.filter((state) => state !== JobState.UNSPECIFIED), [COMPLETED, DEAD, CANCELLED, EXPIRED, DISCARDED]);
 });
 
+test("a job that is paused has not ended, and one that is to be says so", () => {
+  assert.deepEqual([toState(JobState.PAUSED), fromState("paused")], ["paused", JobState.PAUSED]);
+  const shown = (job) => (({ state, pausing, ended }) => [state, pausing, ended])(new Job(create(JobSchema, job)));
+  assert.deepEqual(shown({ state: JobState.PAUSED }), ["paused", false, false]);
+  assert.deepEqual(shown({ state: JobState.RUNNING, pausing: true }), ["running", true, false]);
+});
+
 test("a job shows its batch, its chain and its schedule", () => {
   const job = new Job(create(JobSchema, { batch: COUNTS, batchId: "outer", chainLength: 2, scheduleId: "nightly" }));
   assert.deepEqual([job.batch, job.batchId, job.chainLength, job.scheduleId], [BATCH, "outer", 2, "nightly"]);
@@ -51,7 +58,7 @@ test("a job shows its batch, its chain and its schedule", () => {
 });
 
 test("the job of a worker has what the job before has found, and the batch that it completes", () => {
-  const assignment = (lease) => new Assignment(create(LeaseSchema, lease), undefined, undefined);
+  const assignment = (lease) => new Assignment(create(LeaseSchema, lease));
   const body = { body: { case: "text", value: '{"n":1}' }, contentType: "application/json" };
   const job = assignment({ previousResult: body, batch: COUNTS, body: { body: { case: "text", value: "own" } } });
   assert.deepEqual([job.text, job.previousResult.json(), job.previousResult.contentType, job.batch], ["own", { n: 1 }, "application/json", BATCH]);
@@ -60,8 +67,8 @@ test("the job of a worker has what the job before has found, and the batch that 
 });
 
 test("a queue counts the jobs of each place", () => {
-  const counted = { blockedCount: 1, delayedCount: 2, waitingCount: 3, runningCount: 4, deadCount: 5, endedCount: 6 };
-  assert.deepEqual(toQueue(create(QueueSchema, counted)).counts, { blocked: 1, delayed: 2, waiting: 3, running: 4, dead: 5, ended: 6 });
+  const counted = { blockedCount: 1, delayedCount: 2, waitingCount: 3, runningCount: 4, deadCount: 5, endedCount: 6, pausedCount: 7 };
+  assert.deepEqual(toQueue(create(QueueSchema, counted)).counts, { blocked: 1, delayed: 2, waiting: 3, running: 4, paused: 7, dead: 5, ended: 6 });
 });
 
 test("a schedule and its job are said without a name for the job", () => {

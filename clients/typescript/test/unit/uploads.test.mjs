@@ -226,7 +226,7 @@ test("the job of a worker is read in the same way whether its payload was upload
     asked.push([job.id, uploaded, offset]);
     yield bytes(3);
   }
-  const assignment = (body) => new Assignment(create(LeaseSchema, { jobId: "a", body: { body } }), undefined, undefined, reads);
+  const assignment = (body) => new Assignment(create(LeaseSchema, { jobId: "a", body: { body } }), undefined, undefined, undefined, reads);
   assert.deepEqual(await collect(assignment({ case: "uploaded", value: { uploadId: "u-1", bytes: 10n } }).read(7)), [bytes(3)]);
   assert.deepEqual(asked, [["a", ten, 7]]);
   const inline = assignment({ case: "text", value: "täxt" });

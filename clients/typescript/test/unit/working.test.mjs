@@ -95,6 +95,21 @@ test("a job that is to be cancelled hears of it, and its end is said as usual", 
   assert.deepEqual([tokens(working.settlements()), told], [["a"], []]);
 });
 
+test("a job that is to be paused hears of it, and what it has left goes before it is given back", () => {
+  const { working, told } = start();
+  const [a, b] = take(working, "a", "b");
+  working.pause(["a", "unknown"]);
+  working.tick();
+  working.extended(extended(working.extensions(), LeaseOutcome.OK, { pausing: ["b"] }));
+  for (const job of [a, b]) assert.deepEqual([job.pauseSignal.reason instanceof Release, job.signal.aborted], [true, false]);
+  a.checkpoint("left");
+  working.done("a", thrown(a.pauseSignal.reason));
+  working.done("b", completed("x"));
+  assert.deepEqual(working.extensions().items.map(({ token, checkpoint }) => [token, String(Buffer.from(checkpoint))]), [["a", "left"]]);
+  assert.deepEqual(working.settlements().items.map(({ token, outcome }) => [token, outcome.case]), [["a", "released"], ["b", "completed"]]);
+  assert.deepEqual(told, []);
+});
+
 test("of several words the newest is sent, and one that may not have arrived again unless there is a newer one", () => {
   const { working, news } = start();
   const [job] = take(working, "a", "b");
@@ -127,6 +142,30 @@ test("what was said last goes before the outcome", () => {
   working.done("a", thrown(new Error("broken")));
   assert.equal(working.settlements(), undefined);
   assert.deepEqual(tokens(working.extensions()), ["a"]);
+  assert.deepEqual(tokens(working.settlements()), ["a"]);
+});
+
+test("what was said last and could not be taken goes before the outcome the next time, too", () => {
+  const { working } = start();
+  const [a, b] = take(working, "a", "b");
+  for (const job of [a, b]) job.checkpoint("left");
+  working.done("a", thrown(new Release()));
+  const first = working.extensions();
+  assert.equal(working.extended(extended(first, LeaseOutcome.TEMPORARY)), true);
+  assert.deepEqual([working.settlements(), working.extensions()], [undefined, undefined], "not at once");
+  working.again();
+  assert.equal(working.settlements(), undefined);
+  // Over a stream the outcome follows before there is an answer.
+  const second = working.extensions();
+  const outcome = working.settlements();
+  assert.deepEqual([tokens(second), tokens(outcome)], [["a"], ["a"]]);
+  assert.equal(working.extended(extended(second, LeaseOutcome.TEMPORARY)), false, "that of the outcome decides");
+  assert.equal(working.settled(settled(outcome, LeaseOutcome.TEMPORARY)), true);
+  working.again();
+  assert.equal(working.settlements(), undefined);
+  const third = working.extensions();
+  assert.deepEqual(third.items.map(({ token, checkpoint }) => [token, String(Buffer.from(checkpoint))]), [["a", "left"]]);
+  assert.equal(working.extended(extended(third, LeaseOutcome.OK)), false);
   assert.deepEqual(tokens(working.settlements()), ["a"]);
 });
 

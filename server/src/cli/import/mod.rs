@@ -13,6 +13,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use clap::Args;
 use rialto_client::{Assignment, NotDone, Payload};
+use tokio::sync::watch;
 
 use self::{
     columns::{Columns, Rejection},
@@ -42,7 +43,7 @@ Rows that were accepted are put into FOLDER/JOB.jsonl, one object a line; while 
 
 /// Import the CSV files that are handed over in the chat.
 ///
-/// Ends by Ctrl-C or SIGTERM: gives back what it has, and whoever takes it goes on there.
+/// Ends by Ctrl-C or SIGTERM: gives back what it has, and whoever takes it goes on there. So does one that is paused and resumed.
 #[derive(Debug, Args)]
 #[command(after_help = FILES)]
 pub(super) struct ImportArgs {
@@ -76,7 +77,7 @@ pub(super) async fn run(args: ImportArgs, output: &Output) -> Result<(), Failure
     let worker = client.worker(&args.name).queue(&args.connection.namespace, &args.queue);
     let rows = args.into.as_ref().map_or_else(String::new, |into| format!("; rows go to {}", into.display()));
     output.note(&format!("importing from {}/{}{rows}", args.connection.namespace, args.queue));
-    let (stopping, stopped) = tokio::sync::watch::channel(false);
+    let (stopping, stopped) = watch::channel(false);
     let stop = async {
         interrupt.came().await;
         stopping.send_replace(true);
@@ -84,13 +85,12 @@ pub(super) async fn run(args: ImportArgs, output: &Output) -> Result<(), Failure
     };
     let into: Option<Arc<PathBuf>> = args.into.map(Arc::new);
     let import = |job: Assignment| {
-        let (into, mut stopped) = (into.clone(), stopped.clone());
+        let (into, stopped) = (into.clone(), stopped.clone());
         async move {
             tokio::select! {
                 biased;
                 () = job.cancelled() => Err(NotDone::failed("the job was cancelled, or its lease was lost")),
-                Ok(_) = stopped.wait_for(|stops| *stops) => Err(NotDone::Released(Duration::ZERO)),
-                done = import(&job, into.as_deref()) => done,
+                done = import(&job, into.as_deref(), stopped) => done,
             }
         }
     };
@@ -111,7 +111,11 @@ struct Import {
 }
 
 /// Imports the file of a job.
-async fn import(job: &Assignment, into: Option<&PathBuf>) -> Result<Payload, NotDone> {
+async fn import(
+    job: &Assignment,
+    into: Option<&PathBuf>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<Payload, NotDone> {
     let began = clock::now();
     let (mut import, before) = begin(job, into).await?;
     let mut payload = job.read(import.rows.behind_rows().at);
@@ -119,16 +123,30 @@ async fn import(job: &Assignment, into: Option<&PathBuf>) -> Result<Payload, Not
     let elapsed =
         |now: Instant| u64::try_from(now.duration_since(began).as_millis()).unwrap_or(u64::MAX) + before;
     let mut left = began;
-    while let Some(piece) = payload.next().await.map_err(|error| NotDone::failed(error.to_string()))? {
-        import.read(&piece).map_err(NotDone::permanent)?;
+    loop {
+        let piece = tokio::select! {
+            biased;
+            () = job.to_pause() => None,
+            Ok(_) = stopped.wait_for(|stops| *stops) => None,
+            piece = payload.next() => Some(piece.map_err(|error| NotDone::failed(error.to_string()))?),
+        };
+        let gives_back = piece.is_none();
+        match piece.flatten() {
+            Some(piece) => import.read(&piece).map_err(NotDone::permanent)?,
+            None if !gives_back => break,
+            None => {}
+        }
         let written = import.write().await.map_err(unwritten)?;
         job.progress(import.rows.behind_rows().at, bytes, import.tally.words());
         let now = clock::now();
-        if now.duration_since(left) >= LEFT_EVERY {
+        if gives_back || now.duration_since(left) >= LEFT_EVERY {
             left = now;
             import.sync().await.map_err(unwritten)?;
             let checkpoint = import.checkpoint(written, elapsed(now));
             checkpoint.into_iter().for_each(|checkpoint| job.leave(checkpoint.to_bytes()));
+        }
+        if gives_back {
+            return Err(NotDone::Released(Duration::ZERO));
         }
     }
     import.end().map_err(NotDone::permanent)?;

@@ -6,7 +6,7 @@ use rialto_client::{
     v1::{JobState, Queue},
 };
 
-use super::{QueueArgs, record};
+use super::{PauseArgs, QueueArgs, record};
 use crate::{
     base::clock,
     cli::{
@@ -110,6 +110,7 @@ enum State {
     Expired,
     Discarded,
     Blocked,
+    Paused,
 }
 
 impl From<State> for JobState {
@@ -124,6 +125,7 @@ impl From<State> for JobState {
             State::Expired => Self::Expired,
             State::Discarded => Self::Discarded,
             State::Blocked => Self::Blocked,
+            State::Paused => Self::Paused,
         }
     }
 }
@@ -234,6 +236,24 @@ pub(super) async fn cancel(args: CancelArgs, output: &Output) -> Result<(), Fail
     print_job(&args.queue.connection, &job, output)
 }
 
+/// Pauses a queue or a job, and prints it as it is then.
+pub(super) async fn pause(args: PauseArgs, output: &Output) -> Result<(), Failure> {
+    let (PauseArgs { queue, job }, jobs) = (&args, args.queue.jobs()?);
+    match job {
+        Some(job) => print_job(&queue.connection, &jobs.pause_job(job).await?, output),
+        None => print_queue(&queue.connection, &jobs.pause().await?, output),
+    }
+}
+
+/// Has a queue or a job go on, and prints it as it is then.
+pub(super) async fn resume(args: PauseArgs, output: &Output) -> Result<(), Failure> {
+    let (PauseArgs { queue, job }, jobs) = (&args, args.queue.jobs()?);
+    match job {
+        Some(job) => print_job(&queue.connection, &jobs.resume_job(job).await?, output),
+        None => print_queue(&queue.connection, &jobs.resume().await?, output),
+    }
+}
+
 /// Redrives jobs, and says how many.
 pub(super) async fn redrive(args: RedriveArgs, output: &Output) -> Result<(), Failure> {
     let count = args.queue.jobs()?.redrive(&args.jobs).await?;
@@ -267,11 +287,7 @@ pub(super) fn print_job(
 }
 
 /// Prints a queue.
-pub(super) fn print_queue(
-    connection: &ConnectionArgs,
-    queue: &Queue,
-    output: &Output,
-) -> Result<(), Failure> {
+fn print_queue(connection: &ConnectionArgs, queue: &Queue, output: &Output) -> Result<(), Failure> {
     if connection.json {
         return output.json(&record::queue_json(queue));
     }

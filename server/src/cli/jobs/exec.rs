@@ -62,10 +62,15 @@ pub(super) async fn run(command: Arc<str>, job: Assignment) -> Result<Payload, N
         (fed, result, error)
     };
     let (code, fed, result, error) = tokio::select! {
+        biased;
         (fed, result, error) = ended => (child.wait().await, fed, result, error),
         () = job.cancelled() => {
             end(&mut child).await;
             return Err(NotDone::failed("the job was cancelled, or its lease was lost"));
+        }
+        () = job.to_pause() => {
+            end(&mut child).await;
+            return Err(NotDone::Released(Duration::ZERO));
         }
     };
     // Whatever the program made of what it had, that was not all.

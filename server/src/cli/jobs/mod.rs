@@ -40,10 +40,10 @@ enum JobsCommand {
     Cancel(control::CancelArgs),
     /// Give dead jobs all their attempts again
     Redrive(control::RedriveArgs),
-    /// Begin no more jobs of a queue; what runs goes on
-    Pause(QueueArgs),
-    /// Begin jobs of a queue again
-    Resume(QueueArgs),
+    /// Begin no more jobs of a queue, while what runs goes on; or pause one job, also one that runs
+    Pause(PauseArgs),
+    /// Begin jobs of a queue again; or have one job go on
+    Resume(PauseArgs),
     /// Cancel all jobs of a queue that are not running
     Purge(QueueArgs),
     /// Put no more jobs into a batch: the one that completes it begins once all have ended
@@ -60,6 +60,16 @@ pub(super) struct QueueArgs {
     /// The queue
     #[arg(long, short, value_name = "QUEUE")]
     queue: String,
+}
+
+/// A queue, or one of its jobs.
+#[derive(Debug, Args)]
+pub(super) struct PauseArgs {
+    #[command(flatten)]
+    queue: QueueArgs,
+    /// The job [default: the queue as a whole]
+    #[arg(value_name = "JOB")]
+    job: Option<String>,
 }
 
 impl QueueArgs {
@@ -82,9 +92,8 @@ impl JobsArgs {
             JobsCommand::Redrive(args) => args.connection(),
             JobsCommand::CloseBatch(args) => args.connection(),
             JobsCommand::Schedule(args) => args.connection(),
-            JobsCommand::Pause(args) | JobsCommand::Resume(args) | JobsCommand::Purge(args) => {
-                &args.connection
-            }
+            JobsCommand::Pause(args) | JobsCommand::Resume(args) => &args.queue.connection,
+            JobsCommand::Purge(args) => &args.connection,
         }
     }
 }
@@ -100,14 +109,8 @@ pub(super) async fn run(args: JobsArgs, output: &Output) -> Result<(), Failure> 
         JobsCommand::Queues(args) => control::queues(args, output).await,
         JobsCommand::Cancel(args) => control::cancel(args, output).await,
         JobsCommand::Redrive(args) => control::redrive(args, output).await,
-        JobsCommand::Pause(args) => {
-            let queue = args.jobs()?.pause().await?;
-            control::print_queue(&args.connection, &queue, output)
-        }
-        JobsCommand::Resume(args) => {
-            let queue = args.jobs()?.resume().await?;
-            control::print_queue(&args.connection, &queue, output)
-        }
+        JobsCommand::Pause(args) => control::pause(args, output).await,
+        JobsCommand::Resume(args) => control::resume(args, output).await,
         JobsCommand::Purge(args) => control::purge(&args, output).await,
         JobsCommand::CloseBatch(args) => control::close_batch(args, output).await,
         JobsCommand::Schedule(args) => schedule::run(args, output).await,

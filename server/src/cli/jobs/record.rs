@@ -3,8 +3,8 @@
 //! | type | fields |
 //! |---|---|
 //! | `enqueued` | `namespace`, `queue`, `job_id`, `duplicate`, `durability` |
-//! | `job` | `namespace`, `queue`, `job_id`, `job_type`, `state`, `attempt`, `attempts_max`, `deliveries`, `priority`, `attributes`, `enqueued_at`, `due_at`, `started_at`, `ended_at`, `worker`, `cancelling`, `progress{done,total,message}`, `error{code,message}`, `batch_id`, `batch{closed,live,completed,dead,cancelled,expired,discarded}`, `schedule_id`, and of the result `text` or `base64` and `content_type` |
-//! | `queue` | `namespace`, `queue`, `paused`, `delayed`, `waiting`, `blocked`, `running`, `dead`, `ended`, `oldest_enqueued_at` |
+//! | `job` | `namespace`, `queue`, `job_id`, `job_type`, `state`, `attempt`, `attempts_max`, `deliveries`, `priority`, `attributes`, `enqueued_at`, `due_at`, `started_at`, `ended_at`, `worker`, `cancelling`, `pausing`, `progress{done,total,message}`, `error{code,message}`, `batch_id`, `batch{closed,live,completed,dead,cancelled,expired,discarded}`, `schedule_id`, and of the result `text` or `base64` and `content_type` |
+//! | `queue` | `namespace`, `queue`, `paused`, `delayed`, `waiting`, `blocked`, `paused_jobs`, `running`, `dead`, `ended`, `oldest_enqueued_at` |
 //! | `schedule` | `namespace`, `queue`, `schedule_id`, `cron`, `time_zone`, `one_live`, `paused`, `next_at`, `last_at`, `skipped` |
 //! | `redriven`, `purged` | `namespace`, `queue`, `count` |
 
@@ -50,6 +50,7 @@ pub(super) fn job_json(job: &v1::Job) -> Value {
         "ended_at": time(job.end_time),
         "worker": job.worker_id,
         "cancelling": job.cancelling,
+        "pausing": job.pausing,
         "progress": job.progress.as_ref().map(|progress| json!({
             "done": progress.done, "total": progress.total, "message": progress.message,
         })),
@@ -88,6 +89,8 @@ pub(super) fn job_line(job: &v1::Job, output: &Output) -> String {
     }
     if job.cancelling {
         line.push_str("  (to be cancelled)");
+    } else if job.pausing {
+        line.push_str("  (to be paused)");
     }
     if let (v1::JobState::Delayed, Some(due)) = (job.state(), time(job.due_time)) {
         line.push_str(&format!("  until {due}"));
@@ -125,6 +128,7 @@ pub(super) fn queue_json(queue: &v1::Queue) -> Value {
         "delayed": queue.delayed_count,
         "waiting": queue.waiting_count,
         "blocked": queue.blocked_count,
+        "paused_jobs": queue.paused_count,
         "running": queue.running_count,
         "dead": queue.dead_count,
         "ended": queue.ended_count,
@@ -134,15 +138,13 @@ pub(super) fn queue_json(queue: &v1::Queue) -> Value {
 
 /// The same for people.
 pub(super) fn queue_line(queue: &v1::Queue, output: &Output) -> String {
-    let blocked = match queue.blocked_count {
-        0 => String::new(),
-        count => format!(", {count} blocked"),
-    };
+    let some = |count: u32, what: &str| if count == 0 { String::new() } else { format!(", {count} {what}") };
+    let (blocked, held) = (some(queue.blocked_count, "blocked"), some(queue.paused_count, "paused"));
     let paused = if queue.paused { "  (paused)" } else { "" };
     let oldest =
         time(queue.oldest_enqueue_time).map(|at| format!(", the oldest since {at}")).unwrap_or_default();
     format!(
-        "{}{paused}  {} waiting, {} delayed{blocked}, {} running, {} dead, {} ended{oldest}",
+        "{}{paused}  {} waiting, {} delayed{blocked}{held}, {} running, {} dead, {} ended{oldest}",
         output.tinted(&queue.queue, Tone::Strong),
         queue.waiting_count,
         queue.delayed_count,

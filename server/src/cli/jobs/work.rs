@@ -20,7 +20,8 @@ The last line that it prints to its standard error is the error of a job that fa
   ::checkpoint 30                    given to the next attempt as RIALTO_JOB_CHECKPOINT
 
 It finds in its environment RIALTO_JOB_ID, RIALTO_JOB_TYPE, RIALTO_JOB_QUEUE, RIALTO_JOB_ATTEMPT, RIALTO_JOB_ATTEMPTS_MAX and
-RIALTO_JOB_CHECKPOINT. When the job is cancelled or its lease is lost, it is sent SIGTERM, and SIGKILL ten seconds later.";
+RIALTO_JOB_CHECKPOINT. When the job is cancelled or paused, or its lease is lost, it is sent SIGTERM, and SIGKILL ten seconds later. A
+paused job is given back, and goes on with its checkpoint once it is resumed.";
 
 /// Take jobs from a queue and run a program for each.
 ///

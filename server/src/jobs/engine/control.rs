@@ -6,7 +6,7 @@ use super::{
     Engine, Now, Seq,
     ending::{Ending, NOBODY},
     job::is_live,
-    record::{CancellingRecord, Kind, MovedRecord, QueueRecord},
+    record::{CancellingRecord, Kind, MovedRecord, PausingRecord, QueueRecord},
 };
 use crate::{
     base::refusal::Refusal,
@@ -34,6 +34,54 @@ impl Engine {
             _ => return Ok(None),
         };
         done.map(Some).map_err(refused)
+    }
+
+    /// Pauses a job that waits, and notes of one that runs that it is to be paused. One that has ended stays as it is.
+    pub fn pause_job(
+        &mut self,
+        now: &Now<'_>,
+        (namespace, queue, id): (&str, &str, &str),
+    ) -> Result<Option<Position>, Refusal> {
+        let seq = self.named(namespace, queue, id)?;
+        let Some(job) = self.jobs.get(&seq) else { return Ok(None) };
+        let kind = match job.state {
+            JobState::Running if job.pausing || job.cancelling => return Ok(Some(self.last)),
+            JobState::Running => Kind::Pausing(PausingRecord { seq: seq.0, pausing: true }),
+            JobState::Blocked => {
+                return Err(Refusal::invalid("job_id", "is a job that waits for its batch"));
+            }
+            JobState::Delayed | JobState::Waiting => {
+                // When it may begin is still known when it is resumed.
+                let until_ms = if job.state == JobState::Delayed { job.until_ms } else { 0 };
+                let state = JobState::Paused.into();
+                Kind::Moved(MovedRecord { state, at_ms: now.ms, until_ms, ..self.moved(seq) })
+            }
+            _ => return Ok(None),
+        };
+        self.write(now, kind).map(Some).map_err(refused)
+    }
+
+    /// Has a paused job wait again, and one that runs and was to be paused run on. Others stay as they are.
+    pub fn resume_job(
+        &mut self,
+        now: &Now<'_>,
+        (namespace, queue, id): (&str, &str, &str),
+    ) -> Result<Option<Position>, Refusal> {
+        let seq = self.named(namespace, queue, id)?;
+        let Some(job) = self.jobs.get(&seq) else { return Ok(None) };
+        let kind = match job.state {
+            JobState::Running if job.pausing => Kind::Pausing(PausingRecord { seq: seq.0, pausing: false }),
+            JobState::Paused => {
+                let (state, until_ms) = match job.until_ms {
+                    until_ms if until_ms > now.ms => (JobState::Delayed, until_ms),
+                    _ => (JobState::Waiting, 0),
+                };
+                let state = state.into();
+                Kind::Moved(MovedRecord { state, at_ms: now.ms, until_ms, ..self.moved(seq) })
+            }
+            _ => return Ok(None),
+        };
+        self.write(now, kind).map(Some).map_err(refused)
     }
 
     /// Gives a dead job all its attempts again. Whether it was dead; one whose unique key another job has by now stays so.

@@ -169,9 +169,11 @@ impl Engine {
             };
             return self.write(now, Kind::Moved(dead));
         }
-        let (state, until_ms) = match wait_ms {
-            0 => (JobState::Waiting, 0),
-            wait_ms => (JobState::Delayed, now.ms.saturating_add(wait_ms)),
+        let until_ms = if wait_ms == 0 { 0 } else { now.ms.saturating_add(wait_ms) };
+        let state = match wait_ms {
+            _ if self.is_pausing(Seq(moved.seq)) => JobState::Paused,
+            0 => JobState::Waiting,
+            _ => JobState::Delayed,
         };
         let moved = MovedRecord { state: state.into(), at_ms: now.ms, until_ms, ..moved };
         self.write(now, Kind::Moved(moved))

@@ -30,6 +30,7 @@ pub(super) struct Job {
     /// It is not durable yet, and nobody is given it.
     pub(super) is_staged: bool,
     pub(super) cancelling: bool,
+    pub(super) pausing: bool,
     /// Rooms are to be told of it.
     pub(super) has_notify: bool,
     /// They were told how it has ended.
@@ -104,6 +105,7 @@ impl Job {
             is_live: false,
             is_staged: false,
             cancelling: record.cancelling,
+            pausing: record.pausing,
             has_notify: !spec.notify.is_empty(),
             is_notified: record.notified,
             is_chained: !spec.chain.is_empty(),
@@ -144,7 +146,7 @@ impl Job {
         (self.at_ms, self.until_ms) = (moved.at_ms, moved.until_ms);
         (self.attempts, self.deliveries) = (moved.attempts, moved.deliveries);
         if self.state != JobState::Running {
-            self.cancelling = false;
+            (self.cancelling, self.pausing) = (false, false);
         }
         let bare =
             moved.error.is_none() && moved.result.is_none() && moved.settled == 0 && moved.expires_ms == 0;
@@ -223,6 +225,7 @@ impl Job {
             progress: rest.and_then(|rest| rest.progress.clone()),
             checkpoint: rest.map(|rest| rest.checkpoint.clone()).unwrap_or_default(),
             cancelling: self.cancelling,
+            pausing: self.pausing,
             digest: rest.map_or(0, |rest| rest.digest),
             notified: self.is_notified,
             batch: rest.and_then(|rest| rest.batch),
@@ -339,7 +342,10 @@ impl Job {
 
 /// Whether a job that is there has not ended.
 pub fn is_live(state: JobState) -> bool {
-    matches!(state, JobState::Delayed | JobState::Waiting | JobState::Running | JobState::Blocked)
+    matches!(
+        state,
+        JobState::Delayed | JobState::Waiting | JobState::Running | JobState::Blocked | JobState::Paused
+    )
 }
 
 /// The upload that a job names.

@@ -105,6 +105,14 @@ impl Bench {
             Step::Pass { ms } => self.ms += ms,
             Step::Away { worker } => self.engine.worker_away(self.ms, worker),
             Step::Back { worker } => self.engine.worker_back(worker),
+            Step::PauseJob { job } => {
+                let Some((queue, id)) = self.some_job(job) else { return Ok(()) };
+                now!(self, |engine, now| engine.pause_job(&now, (NAMESPACE, &queue, &id))).ok();
+            }
+            Step::ResumeJob { job } => {
+                let Some((queue, id)) = self.some_job(job) else { return Ok(()) };
+                now!(self, |engine, now| engine.resume_job(&now, (NAMESPACE, &queue, &id))).ok();
+            }
             Step::Cancel { job } => {
                 if let Some((queue, id)) = self.some_job(job) {
                     now!(self, |engine, now| engine.cancel(&now, (NAMESPACE, &queue, &id), "no more")).ok();
@@ -199,8 +207,12 @@ impl Bench {
             has_none: true,
             lease_ms: 3_000,
         };
+        let paused = Filter { states: vec![JobState::Paused], ..Filter::default() };
+        let (paused, _) = self.engine.list((NAMESPACE, QUEUES[queue]), &paused, Seq(u64::MAX), 1_000);
         let Ok(leases) = now!(self, |engine, now| engine.take(&now, &order)) else { return Ok(()) };
         prop_assert!(leases.len() <= jobs_max);
+        let is_paused = |lease: &Lease| paused.iter().any(|job| job.job_id == lease.job_id);
+        prop_assert!(!leases.iter().any(is_paused), "a job that is paused was given out");
         if !leases.is_empty() {
             let shown = self.engine.show_queue(NAMESPACE, QUEUES[queue]).unwrap();
             let bound = shown.settings.unwrap_or_default().concurrency_max;
@@ -322,6 +334,10 @@ impl Bench {
         }
         self.schedule(0, 0, false);
         self.schedule(1, 0, false);
+        for (queue, id, _) in self.put.values() {
+            let resumed = now!(self, |engine, now| engine.resume_job(&now, (NAMESPACE, queue, id)));
+            prop_assert!(resumed.is_ok() || self.engine.job(NAMESPACE, queue, id).is_err());
+        }
         for _ in 0..40 {
             self.log.sync();
             self.ms += 4_000;

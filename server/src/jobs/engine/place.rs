@@ -43,6 +43,11 @@ impl Engine {
                 });
                 self.note(position, seq);
             }
+            Kind::Pausing(record) => {
+                let seq = Seq(record.seq);
+                self.change(seq, |job| job.pausing = record.pausing);
+                self.note(position, seq);
+            }
             Kind::Queue(record) => self.apply_queue(ms, position, record),
             Kind::Notified(record) => self.change(Seq(record.seq), |job| job.is_notified = true),
             Kind::Batch(record) => self.apply_batch(position, record),
@@ -214,7 +219,7 @@ impl Engine {
         job.timer_ms = match job.state {
             _ if is_pinned => 0,
             JobState::Delayed | JobState::Running => job.until_ms,
-            JobState::Waiting => job.expires_ms(),
+            JobState::Waiting | JobState::Paused => job.expires_ms(),
             JobState::Blocked => self.batches.closes_ms(seq, job),
             JobState::Dead => job.at_ms + queue.settings.dead_kept_ms,
             _ => job.at_ms + queue.settings.ended_kept_ms,
@@ -247,7 +252,7 @@ impl Engine {
                     self.tell(index);
                 }
             }
-            JobState::Delayed | JobState::Blocked | JobState::Dead => {}
+            JobState::Delayed | JobState::Blocked | JobState::Paused | JobState::Dead => {}
             _ if is_pinned => {}
             _ => {
                 queue.ended.insert((job.at_ms, seq));
@@ -288,7 +293,8 @@ impl Engine {
     fn attach_line(&mut self, seq: Seq) {
         let Some(job) = self.jobs.get_mut(&seq).filter(|job| job.is_ordered) else { return };
         // It runs, or waits for its next attempt, and those behind it with it.
-        let leads = job.state == JobState::Running || job.state == JobState::Delayed && job.deliveries > 0;
+        let waits = matches!(job.state, JobState::Delayed | JobState::Paused);
+        let leads = job.state == JobState::Running || waits && job.deliveries > 0;
         let lined = leads || job.state == JobState::Waiting && !job.is_staged;
         if !leads && lined == job.is_lined {
             return;

@@ -12,7 +12,7 @@ use crate::log::Position;
 /// One record of the log.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub(super) kind: Option<Kind>,
 }
 
@@ -49,6 +49,9 @@ pub(super) enum Kind {
     /// A schedule, or that there is none any more.
     #[prost(message, boxed, tag = "10")]
     Schedule(Box<ScheduleRecord>),
+    /// Somebody wants a running job paused, or not any more.
+    #[prost(message, tag = "11")]
+    Pausing(PausingRecord),
 }
 
 /// A job with everything that is known of it.
@@ -91,6 +94,8 @@ pub(super) struct JobRecord {
     pub(super) schedule_id: String,
     #[prost(uint64, tag = "16")]
     pub(super) schedule_ms: u64,
+    #[prost(bool, tag = "17")]
+    pub(super) pausing: bool,
 }
 
 /// An attempt, running or the last one.
@@ -180,6 +185,15 @@ pub(super) struct CancellingRecord {
     pub(super) seq: u64,
     #[prost(string, tag = "2")]
     pub(super) reason: String,
+}
+
+/// A running job is to be paused, or not any more.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PausingRecord {
+    #[prost(uint64, tag = "1")]
+    pub(super) seq: u64,
+    #[prost(bool, tag = "2")]
+    pub(super) pausing: bool,
 }
 
 /// Something is done with for a job.

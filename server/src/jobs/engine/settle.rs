@@ -90,6 +90,8 @@ impl Engine {
             extended.response.outcomes.push(outcome.into());
             if outcome == LeaseOutcome::Ok && self.jobs.get(&token.seq).is_some_and(|job| job.cancelling) {
                 extended.response.cancelling.push(text);
+            } else if outcome == LeaseOutcome::Ok && self.is_pausing(token.seq) {
+                extended.response.pausing.push(text);
             }
         }
         extended

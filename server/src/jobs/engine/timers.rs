@@ -53,7 +53,7 @@ impl Engine {
                 self.note(last, seq);
             }
             JobState::Blocked => self.batch_due(now, seq)?,
-            JobState::Waiting => {
+            JobState::Waiting | JobState::Paused => {
                 self.end(now, seq, NOBODY, Ending::expired())?;
             }
             JobState::Running => {

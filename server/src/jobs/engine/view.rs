@@ -79,6 +79,17 @@ impl Engine {
         cancelling.filter_map(|seq| self.running(seq)).map(|(_, token)| token).collect()
     }
 
+    /// The same of those whose jobs somebody wants paused.
+    pub fn pausing_of(&self, worker: u64) -> Vec<Token> {
+        let pausing = self.workers.leases(worker).into_iter().filter(|seq| self.is_pausing(*seq));
+        pausing.filter_map(|seq| self.running(seq)).map(|(_, token)| token).collect()
+    }
+
+    /// Whether somebody wants a running job paused.
+    pub fn is_pausing(&self, seq: Seq) -> bool {
+        self.jobs.get(&seq).is_some_and(|job| job.pausing && !job.cancelling)
+    }
+
     /// Whether somebody wants a running job cancelled.
     pub fn is_cancelling(&self, seq: Seq) -> bool {
         self.jobs.get(&seq).is_some_and(|job| job.cancelling)
@@ -183,6 +194,7 @@ impl Engine {
             result: rest.and_then(|rest| rest.result.clone()),
             error: rest.and_then(|rest| rest.error.clone()),
             cancelling: job.cancelling,
+            pausing: job.pausing,
             forget_time: timestamp(job.timer_ms).filter(|_| ended),
             batch_id: spec.batch_id,
             batch: job.completes_batch.then(|| self.batch_now(seq, job)),
@@ -206,6 +218,7 @@ impl Engine {
             ended_count: u32::try_from(queue.ended.len()).unwrap_or(u32::MAX),
             oldest_enqueue_time: oldest.and_then(|job| timestamp(job.enqueued_ms)),
             blocked_count: of(JobState::Blocked),
+            paused_count: of(JobState::Paused),
         }
     }
 }

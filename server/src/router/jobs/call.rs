@@ -142,6 +142,8 @@ calls! {
     WaitJob wait_job(v1::WaitJobRequest) -> v1::WaitJobResponse, queue, true, of_wait;
     ListJobs list_jobs(v1::ListJobsRequest) -> v1::ListJobsResponse, queue, true, none;
     CancelJob cancel_job(v1::CancelJobRequest) -> v1::CancelJobResponse, queue, false, none;
+    PauseJob pause_job(v1::PauseJobRequest) -> v1::PauseJobResponse, queue, true, none;
+    ResumeJob resume_job(v1::ResumeJobRequest) -> v1::ResumeJobResponse, queue, true, none;
     RedriveJobs redrive_jobs(v1::RedriveJobsRequest) -> v1::RedriveJobsResponse, queue, false, steps;
     GetQueue get_queue(v1::GetQueueRequest) -> v1::GetQueueResponse, queue, true, none;
     ListQueues list_queues(v1::ListQueuesRequest) -> v1::ListQueuesResponse, part, true, none;

@@ -10,7 +10,8 @@ use crate::{
     auth::{Identity, Right},
     base::{clock, limits::JOBS_PER_REQUEST_MAX, refusal::Refusal},
     hub,
-    jobs::{Filter, Seq},
+    jobs::{Engine, Filter, Now, Seq},
+    log::Position,
     router::{
         Router,
         directory::{page_size, require},
@@ -90,18 +91,49 @@ impl Here<'_> {
         self,
         request: v1::CancelJobRequest,
     ) -> Result<v1::CancelJobResponse, Refusal> {
-        let names = (request.namespace, request.queue);
-        let (namespace, queue) = self.queue(&[Right::Enqueue, Right::Admin], names)?;
-        job::job_id(&request.job_id)?;
-        job::reason(&request.reason)?;
-        let shard = self.shard;
-        let id = request.job_id.as_str();
-        let (job, position) = shard.ask(|engine, now| {
-            let position = engine.cancel(now, (&namespace, &queue, id), &request.reason)?;
-            Ok::<_, Refusal>((engine.job(&namespace, &queue, id)?, position))
+        let v1::CancelJobRequest { namespace, queue, job_id, reason } = request;
+        job::reason(&reason)?;
+        let cancel = |engine: &mut Engine, now: &Now<'_>, which: (&str, &str, &str)| {
+            engine.cancel(now, which, &reason)
+        };
+        let job = self.changed((namespace, queue, job_id), cancel).await?;
+        Ok(v1::CancelJobResponse { job: Some(job) })
+    }
+
+    /// Pauses a job that waits, and asks the worker of one that runs to give it back.
+    pub(super) async fn pause_job(
+        self,
+        request: v1::PauseJobRequest,
+    ) -> Result<v1::PauseJobResponse, Refusal> {
+        let v1::PauseJobRequest { namespace, queue, job_id } = request;
+        let job = self.changed((namespace, queue, job_id), Engine::pause_job).await?;
+        Ok(v1::PauseJobResponse { job: Some(job) })
+    }
+
+    /// Has a paused job go on.
+    pub(super) async fn resume_job(
+        self,
+        request: v1::ResumeJobRequest,
+    ) -> Result<v1::ResumeJobResponse, Refusal> {
+        let v1::ResumeJobRequest { namespace, queue, job_id } = request;
+        let job = self.changed((namespace, queue, job_id), Engine::resume_job).await?;
+        Ok(v1::ResumeJobResponse { job: Some(job) })
+    }
+
+    /// A job, after something was done with it.
+    async fn changed(
+        self,
+        (namespace, queue, id): (String, String, String),
+        change: impl FnOnce(&mut Engine, &Now<'_>, (&str, &str, &str)) -> Result<Option<Position>, Refusal>,
+    ) -> Result<v1::Job, Refusal> {
+        let (namespace, queue) = self.queue(&[Right::Enqueue, Right::Admin], (namespace, queue))?;
+        job::job_id(&id)?;
+        let (job, position) = self.shard.ask(|engine, now| {
+            let position = change(engine, now, (&namespace, &queue, &id))?;
+            Ok::<_, Refusal>((engine.job(&namespace, &queue, &id)?, position))
         })?;
-        shard.durable(position).await?;
-        Ok(v1::CancelJobResponse { job: Some(v1::Job { body: None, ..job }) })
+        self.shard.durable(position).await?;
+        Ok(v1::Job { body: None, ..job })
     }
 
     /// Gives dead jobs all their attempts again, and says how many.

@@ -15,7 +15,7 @@ use crate::{
         limits::{LEASE_WAIT_MAX, LEASES_PER_CALL_MAX, WORKER_JOBS_MAX},
         refusal::Refusal,
     },
-    jobs::{Bell, Order, QueueName, Shard, Stream},
+    jobs::{Bell, Order, QueueName, Shard, Stream, Wanted},
     router::dispatch::forbidden,
     wire::job,
 };
@@ -136,7 +136,8 @@ impl Here<'_> {
 
     /// A worker is here: at once with its leases when it begins, and otherwise when something comes for it.
     pub(super) async fn attend_worker(self, request: AttendWorker) -> Result<WorkerAttended, Refusal> {
-        let AttendWorker { worker, stream, begins, told } = request;
+        let AttendWorker { worker, stream, begins, told, told_pausing } = request;
+        let told = Wanted { cancelling: told, pausing: told_pausing };
         let shard = self.shard;
         let leases = if begins { shard.ask(|engine, _| engine.leases_of(worker)) } else { Vec::new() };
         let may = |lease: &Lease| self.identity.may(Right::Work, &lease.namespace, Some(&lease.queue));
@@ -156,9 +157,9 @@ impl Here<'_> {
             () = stream.replaced.cancelled() => {
                 Ok(WorkerAttended { replaced: true, ..WorkerAttended::default() })
             }
-            cancelling = timeout(POLLED_FOR, stream.cancelling()) => {
-                let cancelling = cancelling.unwrap_or_default();
-                Ok(WorkerAttended { cancelling, ..WorkerAttended::default() })
+            wanted = timeout(POLLED_FOR, stream.wanted()) => {
+                let Wanted { cancelling, pausing } = wanted.unwrap_or_default();
+                Ok(WorkerAttended { cancelling, pausing, ..WorkerAttended::default() })
             }
         }
     }

@@ -57,15 +57,16 @@ impl Router {
             let call = ExtendRequest { items, ..ExtendRequest::default() };
             (places, self.call_queue(identity, InPart { part, call }).await)
         });
-        let mut cancelling = Vec::new();
+        let (mut cancelling, mut pausing) = (Vec::new(), Vec::new());
         for (places, answer) in join_all(extended).await {
             let told = answer.map(|answer| {
                 cancelling.extend(answer.cancelling);
+                pausing.extend(answer.pausing);
                 answer.outcomes
             });
             note(&mut outcomes, places, told);
         }
-        Ok(ExtendResponse { request_id: request.request_id, outcomes, cancelling })
+        Ok(ExtendResponse { request_id: request.request_id, outcomes, cancelling, pausing })
     }
 
     /// What is said of leases, in the parts in which their jobs are; of what is no token, or one of nowhere, that is noted.
@@ -133,6 +134,7 @@ impl Here<'_> {
                     let extended = engine.extend(now, vec![(token, item)]);
                     position = position.max(extended.position);
                     answer.cancelling.extend(extended.response.cancelling);
+                    answer.pausing.extend(extended.response.pausing);
                     Ok(extended.response.outcomes.first().copied().unwrap_or_default())
                 })
             });

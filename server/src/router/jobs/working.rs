@@ -28,7 +28,7 @@ use crate::{
         text::{read_base32, write_base32},
     },
     hub,
-    jobs::{Credit, Go, Subscription, Worker},
+    jobs::{Credit, Go, Subscription, Wanted, Worker},
     router::{Router, dispatch::forbidden},
     wire::job,
 };
@@ -51,8 +51,10 @@ pub struct Working {
     dry: FuturesUnordered<BoxFuture<'static, usize>>,
     /// What comes for the worker, by the part.
     attended: FuturesUnordered<BoxFuture<'static, (u32, WorkerAttended)>>,
-    /// Leases to be cancelled of which the worker was told.
+    /// Leases of which the worker was told that their jobs are to be cancelled.
     told: BTreeSet<String>,
+    /// The same of those that are to be paused.
+    told_pausing: BTreeSet<String>,
     _counted: Counted,
 }
 
@@ -64,8 +66,8 @@ type Given = (usize, Result<Vec<Lease>, Refusal>);
 pub enum Word {
     /// It has jobs.
     Leases(Vec<Lease>),
-    /// It is to end the jobs of these leases.
-    Cancel(Vec<String>),
+    /// Somebody wants something of its jobs.
+    Wanted(Wanted),
     /// Another stream of the same session has taken over.
     Replaced,
 }
@@ -103,7 +105,7 @@ impl Router {
         let parts: BTreeSet<u32> = parts.collect();
         let stream = clock::random_u64();
         let begun = parts.iter().map(|part| {
-            let call = AttendWorker { worker: key, stream, begins: true, told: Vec::new() };
+            let call = AttendWorker { worker: key, stream, begins: true, ..AttendWorker::default() };
             self.call_queue(identity, InPart { part: *part, call })
         });
         // Who begins is known with the first jobs at the latest.
@@ -130,6 +132,7 @@ impl Router {
             dry: FuturesUnordered::new(),
             attended: FuturesUnordered::new(),
             told: BTreeSet::new(),
+            told_pausing: BTreeSet::new(),
             _counted: Counted(self.metrics.workers.clone()),
         };
         parts.into_iter().for_each(|part| working.attend(part));
@@ -180,10 +183,12 @@ impl Working {
                     if attended.replaced {
                         return Word::Replaced;
                     }
-                    self.told.extend(attended.cancelling.iter().cloned());
+                    let wanted = Wanted { cancelling: attended.cancelling, pausing: attended.pausing };
+                    self.told.extend(wanted.cancelling.iter().cloned());
+                    self.told_pausing.extend(wanted.pausing.iter().cloned());
                     self.attend(part);
-                    if !attended.cancelling.is_empty() {
-                        return Word::Cancel(attended.cancelling);
+                    if wanted != Wanted::default() {
+                        return Word::Wanted(wanted);
                     }
                 }
                 Some((index, leases)) = self.orders.next() => {
@@ -252,8 +257,13 @@ impl Working {
 
     /// Has whoever keeps a part know that the worker is here, and tell what comes for it.
     fn attend(&self, part: u32) {
-        let told = self.told.iter().cloned().collect();
-        let call = AttendWorker { worker: self.worker.key, stream: self.stream, begins: false, told };
+        let call = AttendWorker {
+            worker: self.worker.key,
+            stream: self.stream,
+            begins: false,
+            told: self.told.iter().cloned().collect(),
+            told_pausing: self.told_pausing.iter().cloned().collect(),
+        };
         let (router, identity) = (Arc::clone(&self.router), self.identity.clone());
         self.attended.push(Box::pin(async move {
             match router.call_queue(&identity, InPart { part, call }).await {
@@ -302,6 +312,7 @@ impl Working {
     fn has_not(&mut self, token: &str) {
         self.worker.has_not(token);
         self.told.remove(token);
+        self.told_pausing.remove(token);
     }
 
     /// The worker takes no more jobs.

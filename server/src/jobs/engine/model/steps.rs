@@ -59,6 +59,12 @@ pub(super) enum Step {
     Cancel {
         job: Index,
     },
+    PauseJob {
+        job: Index,
+    },
+    ResumeJob {
+        job: Index,
+    },
     Redrive {
         job: Index,
     },
@@ -131,6 +137,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..3_u64).prop_map(|worker| Step::Away { worker }),
         1 => (0..3_u64).prop_map(|worker| Step::Back { worker }),
         1 => any::<Index>().prop_map(|job| Step::Cancel { job }),
+        1 => any::<Index>().prop_map(|job| Step::PauseJob { job }),
+        1 => any::<Index>().prop_map(|job| Step::ResumeJob { job }),
         1 => any::<Index>().prop_map(|job| Step::Redrive { job }),
         1 => queue.clone().prop_map(|queue| Step::Purge { queue }),
         1 => (queue.clone(), 0..3_u32, 0..3_u32, 0..3_u32, proptest::bool::weighted(0.3)).prop_map(

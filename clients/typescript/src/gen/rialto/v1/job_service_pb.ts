@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rialto/v1/job_service.proto.
  */
 export const file_rialto_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("ChtyaWFsdG8vdjEvam9iX3NlcnZpY2UucHJvdG8SCXJpYWx0by52MSJTCg5FbnF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSHwoEam9icxgDIAMoCzIRLnJpYWx0by52MS5OZXdKb2IiaQoPRW5xdWV1ZVJlc3BvbnNlEisKCG91dGNvbWVzGAEgAygLMhkucmlhbHRvLnYxLkVucXVldWVPdXRjb21lEikKCmR1cmFiaWxpdHkYAiABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eSJrCg5FbnF1ZXVlT3V0Y29tZRInCghlbnF1ZXVlZBgBIAEoCzITLnJpYWx0by52MS5FbnF1ZXVlZEgAEiUKB3JlZnVzZWQYAiABKAsyEi5yaWFsdG8udjEuUmVmdXNlZEgAQgkKB291dGNvbWUiLQoIRW5xdWV1ZWQSDgoGam9iX2lkGAEgASgJEhEKCWR1cGxpY2F0ZRgCIAEoCCI2ChJCZWdpblVwbG9hZFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJIlAKE0JlZ2luVXBsb2FkUmVzcG9uc2USEQoJdXBsb2FkX2lkGAEgASgJEhMKC2NodW5rX2J5dGVzGAIgASgNEhEKCWJ5dGVzX21heBgDIAEoBCJmChJVcGxvYWRDaHVua1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEhEKCXVwbG9hZF9pZBgDIAEoCRINCgVpbmRleBgEIAEoDRIMCgRkYXRhGAUgASgMIhUKE1VwbG9hZENodW5rUmVzcG9uc2UiWQoSUmVhZFBheWxvYWRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIRCgl1cGxvYWRfaWQYAyABKAkSDgoGb2Zmc2V0GAQgASgEIiMKE1JlYWRQYXlsb2FkUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJBCg1HZXRKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJuCg5XYWl0Sm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLgoPV2FpdEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRQoQV2F0Y2hKb2JzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHam9iX2lkcxgDIAMoCSIwChFXYXRjaEpvYnNSZXNwb25zZRIbCgNqb2IYASABKAsyDi5yaWFsdG8udjEuSm9iIvoCCg9MaXN0Sm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiMKBnN0YXRlcxgDIAMoDjITLnJpYWx0by52MS5Kb2JTdGF0ZRIMCgR0eXBlGAQgASgJEj4KCmF0dHJpYnV0ZXMYBSADKAsyKi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0LkF0dHJpYnV0ZXNFbnRyeRIRCglwYWdlX3NpemUYBiABKA0SEgoKcGFnZV90b2tlbhgHIAEoCRIQCghiYXRjaF9pZBgIIAEoCRIxCg1lbnF1ZXVlZF9mcm9tGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9lbnF1ZXVlZF9iZWZvcmUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLnJpYWx0by52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKEENhbmNlbEpvYlJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJHChJSZWRyaXZlSm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg8KB2pvYl9pZHMYAyADKAkiLQoTUmVkcml2ZUpvYnNSZXNwb25zZRIWCg5yZWRyaXZlbl9jb3VudBgBIAEoDSIzCg9HZXRRdWV1ZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJIjMKEEdldFF1ZXVlUmVzcG9uc2USHwoFcXVldWUYASABKAsyEC5yaWFsdG8udjEuUXVldWUiTQoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIk8KEkxpc3RRdWV1ZXNSZXNwb25zZRIgCgZxdWV1ZXMYASADKAsyEC5yaWFsdG8udjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIl8KD1NldFF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSKgoIc2V0dGluZ3MYAyABKAsyGC5yaWFsdG8udjEuUXVldWVTZXR0aW5ncyIzChBTZXRRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjUKEVBhdXNlUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSI1ChJQYXVzZVF1ZXVlUmVzcG9uc2USHwoFcXVldWUYASABKAsyEC5yaWFsdG8udjEuUXVldWUiNgoSUmVzdW1lUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSI2ChNSZXN1bWVRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjUKEVB1cmdlUXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSItChJQdXJnZVF1ZXVlUmVzcG9uc2USFwoPY2FuY2VsbGVkX2NvdW50GAEgASgNIkcKEUNsb3NlQmF0Y2hSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIQCghiYXRjaF9pZBgDIAEoCSIxChJDbG9zZUJhdGNoUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJdChJQdXRTY2hlZHVsZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiUKCHNjaGVkdWxlGAMgASgLMhMucmlhbHRvLnYxLlNjaGVkdWxlIkIKE1B1dFNjaGVkdWxlUmVzcG9uc2USKwoIc2NoZWR1bGUYASABKAsyGS5yaWFsdG8udjEuU2NoZWR1bGVTdGF0dXMiTgoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRITCgtzY2hlZHVsZV9pZBgDIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIjgKFExpc3RTY2hlZHVsZXNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSJFChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USLAoJc2NoZWR1bGVzGAEgAygLMhkucmlhbHRvLnYxLlNjaGVkdWxlU3RhdHVzMt0LCgpKb2JTZXJ2aWNlEkAKB0VucXVldWUSGS5yaWFsdG8udjEuRW5xdWV1ZVJlcXVlc3QaGi5yaWFsdG8udjEuRW5xdWV1ZVJlc3BvbnNlEkwKC0JlZ2luVXBsb2FkEh0ucmlhbHRvLnYxLkJlZ2luVXBsb2FkUmVxdWVzdBoeLnJpYWx0by52MS5CZWdpblVwbG9hZFJlc3BvbnNlEkwKC1VwbG9hZENodW5rEh0ucmlhbHRvLnYxLlVwbG9hZENodW5rUmVxdWVzdBoeLnJpYWx0by52MS5VcGxvYWRDaHVua1Jlc3BvbnNlEk4KC1JlYWRQYXlsb2FkEh0ucmlhbHRvLnYxLlJlYWRQYXlsb2FkUmVxdWVzdBoeLnJpYWx0by52MS5SZWFkUGF5bG9hZFJlc3BvbnNlMAESPQoGR2V0Sm9iEhgucmlhbHRvLnYxLkdldEpvYlJlcXVlc3QaGS5yaWFsdG8udjEuR2V0Sm9iUmVzcG9uc2USQAoHV2FpdEpvYhIZLnJpYWx0by52MS5XYWl0Sm9iUmVxdWVzdBoaLnJpYWx0by52MS5XYWl0Sm9iUmVzcG9uc2USSAoJV2F0Y2hKb2JzEhsucmlhbHRvLnYxLldhdGNoSm9ic1JlcXVlc3QaHC5yaWFsdG8udjEuV2F0Y2hKb2JzUmVzcG9uc2UwARJDCghMaXN0Sm9icxIaLnJpYWx0by52MS5MaXN0Sm9ic1JlcXVlc3QaGy5yaWFsdG8udjEuTGlzdEpvYnNSZXNwb25zZRJGCglDYW5jZWxKb2ISGy5yaWFsdG8udjEuQ2FuY2VsSm9iUmVxdWVzdBocLnJpYWx0by52MS5DYW5jZWxKb2JSZXNwb25zZRJMCgtSZWRyaXZlSm9icxIdLnJpYWx0by52MS5SZWRyaXZlSm9ic1JlcXVlc3QaHi5yaWFsdG8udjEuUmVkcml2ZUpvYnNSZXNwb25zZRJDCghHZXRRdWV1ZRIaLnJpYWx0by52MS5HZXRRdWV1ZVJlcXVlc3QaGy5yaWFsdG8udjEuR2V0UXVldWVSZXNwb25zZRJJCgpMaXN0UXVldWVzEhwucmlhbHRvLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh0ucmlhbHRvLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJDCghTZXRRdWV1ZRIaLnJpYWx0by52MS5TZXRRdWV1ZVJlcXVlc3QaGy5yaWFsdG8udjEuU2V0UXVldWVSZXNwb25zZRJJCgpQYXVzZVF1ZXVlEhwucmlhbHRvLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh0ucmlhbHRvLnYxLlBhdXNlUXVldWVSZXNwb25zZRJMCgtSZXN1bWVRdWV1ZRIdLnJpYWx0by52MS5SZXN1bWVRdWV1ZVJlcXVlc3QaHi5yaWFsdG8udjEuUmVzdW1lUXVldWVSZXNwb25zZRJJCgpQdXJnZVF1ZXVlEhwucmlhbHRvLnYxLlB1cmdlUXVldWVSZXF1ZXN0Gh0ucmlhbHRvLnYxLlB1cmdlUXVldWVSZXNwb25zZRJJCgpDbG9zZUJhdGNoEhwucmlhbHRvLnYxLkNsb3NlQmF0Y2hSZXF1ZXN0Gh0ucmlhbHRvLnYxLkNsb3NlQmF0Y2hSZXNwb25zZRJMCgtQdXRTY2hlZHVsZRIdLnJpYWx0by52MS5QdXRTY2hlZHVsZVJlcXVlc3QaHi5yaWFsdG8udjEuUHV0U2NoZWR1bGVSZXNwb25zZRJVCg5EZWxldGVTY2hlZHVsZRIgLnJpYWx0by52MS5EZWxldGVTY2hlZHVsZVJlcXVlc3QaIS5yaWFsdG8udjEuRGVsZXRlU2NoZWR1bGVSZXNwb25zZRJSCg1MaXN0U2NoZWR1bGVzEh8ucmlhbHRvLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GiAucmlhbHRvLnYxLkxpc3RTY2hlZHVsZXNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_rialto_v1_code, file_rialto_v1_event, file_rialto_v1_job]);
+  fileDesc("ChtyaWFsdG8vdjEvam9iX3NlcnZpY2UucHJvdG8SCXJpYWx0by52MSJTCg5FbnF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSHwoEam9icxgDIAMoCzIRLnJpYWx0by52MS5OZXdKb2IiaQoPRW5xdWV1ZVJlc3BvbnNlEisKCG91dGNvbWVzGAEgAygLMhkucmlhbHRvLnYxLkVucXVldWVPdXRjb21lEikKCmR1cmFiaWxpdHkYAiABKA4yFS5yaWFsdG8udjEuRHVyYWJpbGl0eSJrCg5FbnF1ZXVlT3V0Y29tZRInCghlbnF1ZXVlZBgBIAEoCzITLnJpYWx0by52MS5FbnF1ZXVlZEgAEiUKB3JlZnVzZWQYAiABKAsyEi5yaWFsdG8udjEuUmVmdXNlZEgAQgkKB291dGNvbWUiLQoIRW5xdWV1ZWQSDgoGam9iX2lkGAEgASgJEhEKCWR1cGxpY2F0ZRgCIAEoCCI2ChJCZWdpblVwbG9hZFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJIlAKE0JlZ2luVXBsb2FkUmVzcG9uc2USEQoJdXBsb2FkX2lkGAEgASgJEhMKC2NodW5rX2J5dGVzGAIgASgNEhEKCWJ5dGVzX21heBgDIAEoBCJmChJVcGxvYWRDaHVua1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEhEKCXVwbG9hZF9pZBgDIAEoCRINCgVpbmRleBgEIAEoDRIMCgRkYXRhGAUgASgMIhUKE1VwbG9hZENodW5rUmVzcG9uc2UiWQoSUmVhZFBheWxvYWRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIRCgl1cGxvYWRfaWQYAyABKAkSDgoGb2Zmc2V0GAQgASgEIiMKE1JlYWRQYXlsb2FkUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJBCg1HZXRKb2JSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIOCgZqb2JfaWQYAyABKAkiLQoOR2V0Sm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJuCg5XYWl0Sm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLgoPV2FpdEpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRQoQV2F0Y2hKb2JzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDwoHam9iX2lkcxgDIAMoCSIwChFXYXRjaEpvYnNSZXNwb25zZRIbCgNqb2IYASABKAsyDi5yaWFsdG8udjEuSm9iIvoCCg9MaXN0Sm9ic1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEiMKBnN0YXRlcxgDIAMoDjITLnJpYWx0by52MS5Kb2JTdGF0ZRIMCgR0eXBlGAQgASgJEj4KCmF0dHJpYnV0ZXMYBSADKAsyKi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0LkF0dHJpYnV0ZXNFbnRyeRIRCglwYWdlX3NpemUYBiABKA0SEgoKcGFnZV90b2tlbhgHIAEoCRIQCghiYXRjaF9pZBgIIAEoCRIxCg1lbnF1ZXVlZF9mcm9tGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9lbnF1ZXVlZF9iZWZvcmUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKEExpc3RKb2JzUmVzcG9uc2USHAoEam9icxgBIAMoCzIOLnJpYWx0by52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKEENhbmNlbEpvYlJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkiMAoRQ2FuY2VsSm9iUmVzcG9uc2USGwoDam9iGAEgASgLMg4ucmlhbHRvLnYxLkpvYiJDCg9QYXVzZUpvYlJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEg4KBmpvYl9pZBgDIAEoCSIvChBQYXVzZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRAoQUmVzdW1lSm9iUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSDgoGam9iX2lkGAMgASgJIjAKEVJlc3VtZUpvYlJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiRwoSUmVkcml2ZUpvYnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIPCgdqb2JfaWRzGAMgAygJIi0KE1JlZHJpdmVKb2JzUmVzcG9uc2USFgoOcmVkcml2ZW5fY291bnQYASABKA0iMwoPR2V0UXVldWVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCSIzChBHZXRRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIk0KEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJPChJMaXN0UXVldWVzUmVzcG9uc2USIAoGcXVldWVzGAEgAygLMhAucmlhbHRvLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJfCg9TZXRRdWV1ZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg0KBXF1ZXVlGAIgASgJEioKCHNldHRpbmdzGAMgASgLMhgucmlhbHRvLnYxLlF1ZXVlU2V0dGluZ3MiMwoQU2V0UXVldWVSZXNwb25zZRIfCgVxdWV1ZRgBIAEoCzIQLnJpYWx0by52MS5RdWV1ZSI1ChFQYXVzZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiNQoSUGF1c2VRdWV1ZVJlc3BvbnNlEh8KBXF1ZXVlGAEgASgLMhAucmlhbHRvLnYxLlF1ZXVlIjYKElJlc3VtZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiNgoTUmVzdW1lUXVldWVSZXNwb25zZRIfCgVxdWV1ZRgBIAEoCzIQLnJpYWx0by52MS5RdWV1ZSI1ChFQdXJnZVF1ZXVlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiLQoSUHVyZ2VRdWV1ZVJlc3BvbnNlEhcKD2NhbmNlbGxlZF9jb3VudBgBIAEoDSJHChFDbG9zZUJhdGNoUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSEAoIYmF0Y2hfaWQYAyABKAkiMQoSQ2xvc2VCYXRjaFJlc3BvbnNlEhsKA2pvYhgBIAEoCzIOLnJpYWx0by52MS5Kb2IiXQoSUHV0U2NoZWR1bGVSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRINCgVxdWV1ZRgCIAEoCRIlCghzY2hlZHVsZRgDIAEoCzITLnJpYWx0by52MS5TY2hlZHVsZSJCChNQdXRTY2hlZHVsZVJlc3BvbnNlEisKCHNjaGVkdWxlGAEgASgLMhkucmlhbHRvLnYxLlNjaGVkdWxlU3RhdHVzIk4KFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkSEwoLc2NoZWR1bGVfaWQYAyABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSI4ChRMaXN0U2NoZWR1bGVzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDQoFcXVldWUYAiABKAkiRQoVTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEiwKCXNjaGVkdWxlcxgBIAMoCzIZLnJpYWx0by52MS5TY2hlZHVsZVN0YXR1czLqDAoKSm9iU2VydmljZRJACgdFbnF1ZXVlEhkucmlhbHRvLnYxLkVucXVldWVSZXF1ZXN0GhoucmlhbHRvLnYxLkVucXVldWVSZXNwb25zZRJMCgtCZWdpblVwbG9hZBIdLnJpYWx0by52MS5CZWdpblVwbG9hZFJlcXVlc3QaHi5yaWFsdG8udjEuQmVnaW5VcGxvYWRSZXNwb25zZRJMCgtVcGxvYWRDaHVuaxIdLnJpYWx0by52MS5VcGxvYWRDaHVua1JlcXVlc3QaHi5yaWFsdG8udjEuVXBsb2FkQ2h1bmtSZXNwb25zZRJOCgtSZWFkUGF5bG9hZBIdLnJpYWx0by52MS5SZWFkUGF5bG9hZFJlcXVlc3QaHi5yaWFsdG8udjEuUmVhZFBheWxvYWRSZXNwb25zZTABEj0KBkdldEpvYhIYLnJpYWx0by52MS5HZXRKb2JSZXF1ZXN0GhkucmlhbHRvLnYxLkdldEpvYlJlc3BvbnNlEkAKB1dhaXRKb2ISGS5yaWFsdG8udjEuV2FpdEpvYlJlcXVlc3QaGi5yaWFsdG8udjEuV2FpdEpvYlJlc3BvbnNlEkgKCVdhdGNoSm9icxIbLnJpYWx0by52MS5XYXRjaEpvYnNSZXF1ZXN0GhwucmlhbHRvLnYxLldhdGNoSm9ic1Jlc3BvbnNlMAESQwoITGlzdEpvYnMSGi5yaWFsdG8udjEuTGlzdEpvYnNSZXF1ZXN0GhsucmlhbHRvLnYxLkxpc3RKb2JzUmVzcG9uc2USRgoJQ2FuY2VsSm9iEhsucmlhbHRvLnYxLkNhbmNlbEpvYlJlcXVlc3QaHC5yaWFsdG8udjEuQ2FuY2VsSm9iUmVzcG9uc2USQwoIUGF1c2VKb2ISGi5yaWFsdG8udjEuUGF1c2VKb2JSZXF1ZXN0GhsucmlhbHRvLnYxLlBhdXNlSm9iUmVzcG9uc2USRgoJUmVzdW1lSm9iEhsucmlhbHRvLnYxLlJlc3VtZUpvYlJlcXVlc3QaHC5yaWFsdG8udjEuUmVzdW1lSm9iUmVzcG9uc2USTAoLUmVkcml2ZUpvYnMSHS5yaWFsdG8udjEuUmVkcml2ZUpvYnNSZXF1ZXN0Gh4ucmlhbHRvLnYxLlJlZHJpdmVKb2JzUmVzcG9uc2USQwoIR2V0UXVldWUSGi5yaWFsdG8udjEuR2V0UXVldWVSZXF1ZXN0GhsucmlhbHRvLnYxLkdldFF1ZXVlUmVzcG9uc2USSQoKTGlzdFF1ZXVlcxIcLnJpYWx0by52MS5MaXN0UXVldWVzUmVxdWVzdBodLnJpYWx0by52MS5MaXN0UXVldWVzUmVzcG9uc2USQwoIU2V0UXVldWUSGi5yaWFsdG8udjEuU2V0UXVldWVSZXF1ZXN0GhsucmlhbHRvLnYxLlNldFF1ZXVlUmVzcG9uc2USSQoKUGF1c2VRdWV1ZRIcLnJpYWx0by52MS5QYXVzZVF1ZXVlUmVxdWVzdBodLnJpYWx0by52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTAoLUmVzdW1lUXVldWUSHS5yaWFsdG8udjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh4ucmlhbHRvLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USSQoKUHVyZ2VRdWV1ZRIcLnJpYWx0by52MS5QdXJnZVF1ZXVlUmVxdWVzdBodLnJpYWx0by52MS5QdXJnZVF1ZXVlUmVzcG9uc2USSQoKQ2xvc2VCYXRjaBIcLnJpYWx0by52MS5DbG9zZUJhdGNoUmVxdWVzdBodLnJpYWx0by52MS5DbG9zZUJhdGNoUmVzcG9uc2USTAoLUHV0U2NoZWR1bGUSHS5yaWFsdG8udjEuUHV0U2NoZWR1bGVSZXF1ZXN0Gh4ucmlhbHRvLnYxLlB1dFNjaGVkdWxlUmVzcG9uc2USVQoORGVsZXRlU2NoZWR1bGUSIC5yaWFsdG8udjEuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0GiEucmlhbHRvLnYxLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2USUgoNTGlzdFNjaGVkdWxlcxIfLnJpYWx0by52MS5MaXN0U2NoZWR1bGVzUmVxdWVzdBogLnJpYWx0by52MS5MaXN0U2NoZWR1bGVzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_rialto_v1_code, file_rialto_v1_event, file_rialto_v1_job]);
 
 /**
  * Jobs for one queue.
@@ -691,6 +691,118 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
   messageDesc(file_rialto_v1_job_service, 19);
 
 /**
+ * Pauses a job.
+ *
+ * @generated from message rialto.v1.PauseJobRequest
+ */
+export type PauseJobRequest = Message<"rialto.v1.PauseJobRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * The job. Not one that completes a batch and is blocked.
+   *
+   * @generated from field: string job_id = 3;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message rialto.v1.PauseJobRequest.
+ * Use `create(PauseJobRequestSchema)` to create a new message.
+ */
+export const PauseJobRequestSchema: GenMessage<PauseJobRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 20);
+
+/**
+ * What became of it.
+ *
+ * @generated from message rialto.v1.PauseJobResponse
+ */
+export type PauseJobResponse = Message<"rialto.v1.PauseJobResponse"> & {
+  /**
+   * As it is now: paused, or running and to be paused, or ended before.
+   *
+   * @generated from field: rialto.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message rialto.v1.PauseJobResponse.
+ * Use `create(PauseJobResponseSchema)` to create a new message.
+ */
+export const PauseJobResponseSchema: GenMessage<PauseJobResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 21);
+
+/**
+ * Has a paused job go on.
+ *
+ * @generated from message rialto.v1.ResumeJobRequest
+ */
+export type ResumeJobRequest = Message<"rialto.v1.ResumeJobRequest"> & {
+  /**
+   * The namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The queue.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * The job.
+   *
+   * @generated from field: string job_id = 3;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message rialto.v1.ResumeJobRequest.
+ * Use `create(ResumeJobRequestSchema)` to create a new message.
+ */
+export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 22);
+
+/**
+ * What became of it.
+ *
+ * @generated from message rialto.v1.ResumeJobResponse
+ */
+export type ResumeJobResponse = Message<"rialto.v1.ResumeJobResponse"> & {
+  /**
+   * As it is now: waiting, or delayed when it may not begin yet, or as it was.
+   *
+   * @generated from field: rialto.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message rialto.v1.ResumeJobResponse.
+ * Use `create(ResumeJobResponseSchema)` to create a new message.
+ */
+export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse> = /*@__PURE__*/
+  messageDesc(file_rialto_v1_job_service, 23);
+
+/**
  * Redrives dead jobs.
  *
  * @generated from message rialto.v1.RedriveJobsRequest
@@ -723,7 +835,7 @@ export type RedriveJobsRequest = Message<"rialto.v1.RedriveJobsRequest"> & {
  * Use `create(RedriveJobsRequestSchema)` to create a new message.
  */
 export const RedriveJobsRequestSchema: GenMessage<RedriveJobsRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 20);
+  messageDesc(file_rialto_v1_job_service, 24);
 
 /**
  * They were redriven.
@@ -744,7 +856,7 @@ export type RedriveJobsResponse = Message<"rialto.v1.RedriveJobsResponse"> & {
  * Use `create(RedriveJobsResponseSchema)` to create a new message.
  */
 export const RedriveJobsResponseSchema: GenMessage<RedriveJobsResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 21);
+  messageDesc(file_rialto_v1_job_service, 25);
 
 /**
  * Asks for a queue.
@@ -772,7 +884,7 @@ export type GetQueueRequest = Message<"rialto.v1.GetQueueRequest"> & {
  * Use `create(GetQueueRequestSchema)` to create a new message.
  */
 export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 22);
+  messageDesc(file_rialto_v1_job_service, 26);
 
 /**
  * A queue.
@@ -793,7 +905,7 @@ export type GetQueueResponse = Message<"rialto.v1.GetQueueResponse"> & {
  * Use `create(GetQueueResponseSchema)` to create a new message.
  */
 export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 23);
+  messageDesc(file_rialto_v1_job_service, 27);
 
 /**
  * Asks for queues.
@@ -828,7 +940,7 @@ export type ListQueuesRequest = Message<"rialto.v1.ListQueuesRequest"> & {
  * Use `create(ListQueuesRequestSchema)` to create a new message.
  */
 export const ListQueuesRequestSchema: GenMessage<ListQueuesRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 24);
+  messageDesc(file_rialto_v1_job_service, 28);
 
 /**
  * Queues.
@@ -856,7 +968,7 @@ export type ListQueuesResponse = Message<"rialto.v1.ListQueuesResponse"> & {
  * Use `create(ListQueuesResponseSchema)` to create a new message.
  */
 export const ListQueuesResponseSchema: GenMessage<ListQueuesResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 25);
+  messageDesc(file_rialto_v1_job_service, 29);
 
 /**
  * Sets what holds in a queue.
@@ -891,7 +1003,7 @@ export type SetQueueRequest = Message<"rialto.v1.SetQueueRequest"> & {
  * Use `create(SetQueueRequestSchema)` to create a new message.
  */
 export const SetQueueRequestSchema: GenMessage<SetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 26);
+  messageDesc(file_rialto_v1_job_service, 30);
 
 /**
  * It holds.
@@ -912,7 +1024,7 @@ export type SetQueueResponse = Message<"rialto.v1.SetQueueResponse"> & {
  * Use `create(SetQueueResponseSchema)` to create a new message.
  */
 export const SetQueueResponseSchema: GenMessage<SetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 27);
+  messageDesc(file_rialto_v1_job_service, 31);
 
 /**
  * Pauses a queue.
@@ -940,7 +1052,7 @@ export type PauseQueueRequest = Message<"rialto.v1.PauseQueueRequest"> & {
  * Use `create(PauseQueueRequestSchema)` to create a new message.
  */
 export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 28);
+  messageDesc(file_rialto_v1_job_service, 32);
 
 /**
  * It is paused.
@@ -961,7 +1073,7 @@ export type PauseQueueResponse = Message<"rialto.v1.PauseQueueResponse"> & {
  * Use `create(PauseQueueResponseSchema)` to create a new message.
  */
 export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 29);
+  messageDesc(file_rialto_v1_job_service, 33);
 
 /**
  * Has a queue go on.
@@ -989,7 +1101,7 @@ export type ResumeQueueRequest = Message<"rialto.v1.ResumeQueueRequest"> & {
  * Use `create(ResumeQueueRequestSchema)` to create a new message.
  */
 export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 30);
+  messageDesc(file_rialto_v1_job_service, 34);
 
 /**
  * It goes on.
@@ -1010,7 +1122,7 @@ export type ResumeQueueResponse = Message<"rialto.v1.ResumeQueueResponse"> & {
  * Use `create(ResumeQueueResponseSchema)` to create a new message.
  */
 export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 31);
+  messageDesc(file_rialto_v1_job_service, 35);
 
 /**
  * Purges a queue.
@@ -1038,7 +1150,7 @@ export type PurgeQueueRequest = Message<"rialto.v1.PurgeQueueRequest"> & {
  * Use `create(PurgeQueueRequestSchema)` to create a new message.
  */
 export const PurgeQueueRequestSchema: GenMessage<PurgeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 32);
+  messageDesc(file_rialto_v1_job_service, 36);
 
 /**
  * It is purged.
@@ -1059,7 +1171,7 @@ export type PurgeQueueResponse = Message<"rialto.v1.PurgeQueueResponse"> & {
  * Use `create(PurgeQueueResponseSchema)` to create a new message.
  */
 export const PurgeQueueResponseSchema: GenMessage<PurgeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 33);
+  messageDesc(file_rialto_v1_job_service, 37);
 
 /**
  * Closes a batch.
@@ -1094,7 +1206,7 @@ export type CloseBatchRequest = Message<"rialto.v1.CloseBatchRequest"> & {
  * Use `create(CloseBatchRequestSchema)` to create a new message.
  */
 export const CloseBatchRequestSchema: GenMessage<CloseBatchRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 34);
+  messageDesc(file_rialto_v1_job_service, 38);
 
 /**
  * It is closed.
@@ -1115,7 +1227,7 @@ export type CloseBatchResponse = Message<"rialto.v1.CloseBatchResponse"> & {
  * Use `create(CloseBatchResponseSchema)` to create a new message.
  */
 export const CloseBatchResponseSchema: GenMessage<CloseBatchResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 35);
+  messageDesc(file_rialto_v1_job_service, 39);
 
 /**
  * Makes or changes a schedule.
@@ -1150,7 +1262,7 @@ export type PutScheduleRequest = Message<"rialto.v1.PutScheduleRequest"> & {
  * Use `create(PutScheduleRequestSchema)` to create a new message.
  */
 export const PutScheduleRequestSchema: GenMessage<PutScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 36);
+  messageDesc(file_rialto_v1_job_service, 40);
 
 /**
  * It holds.
@@ -1171,7 +1283,7 @@ export type PutScheduleResponse = Message<"rialto.v1.PutScheduleResponse"> & {
  * Use `create(PutScheduleResponseSchema)` to create a new message.
  */
 export const PutScheduleResponseSchema: GenMessage<PutScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 37);
+  messageDesc(file_rialto_v1_job_service, 41);
 
 /**
  * Ends a schedule.
@@ -1206,7 +1318,7 @@ export type DeleteScheduleRequest = Message<"rialto.v1.DeleteScheduleRequest"> &
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 38);
+  messageDesc(file_rialto_v1_job_service, 42);
 
 /**
  * It has ended.
@@ -1221,7 +1333,7 @@ export type DeleteScheduleResponse = Message<"rialto.v1.DeleteScheduleResponse">
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 39);
+  messageDesc(file_rialto_v1_job_service, 43);
 
 /**
  * Asks for schedules.
@@ -1249,7 +1361,7 @@ export type ListSchedulesRequest = Message<"rialto.v1.ListSchedulesRequest"> & {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 40);
+  messageDesc(file_rialto_v1_job_service, 44);
 
 /**
  * Schedules.
@@ -1270,7 +1382,7 @@ export type ListSchedulesResponse = Message<"rialto.v1.ListSchedulesResponse"> &
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_rialto_v1_job_service, 41);
+  messageDesc(file_rialto_v1_job_service, 45);
 
 /**
  * For whoever hands work over, and for whoever looks after queues. Served on every listener.
@@ -1372,6 +1484,27 @@ export const JobService: GenService<{
     output: typeof CancelJobResponseSchema;
   },
   /**
+   * Pauses a job that waits, and asks the worker of one that runs to give it back. What it has left is there when it goes on. Needs the
+   * right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.PauseJob
+   */
+  pauseJob: {
+    methodKind: "unary";
+    input: typeof PauseJobRequestSchema;
+    output: typeof PauseJobResponseSchema;
+  },
+  /**
+   * Has a paused job go on, or the worker of one that was to be paused keep it. Needs the right `enqueue`.
+   *
+   * @generated from rpc rialto.v1.JobService.ResumeJob
+   */
+  resumeJob: {
+    methodKind: "unary";
+    input: typeof ResumeJobRequestSchema;
+    output: typeof ResumeJobResponseSchema;
+  },
+  /**
    * Gives dead jobs all their attempts again. Needs the right `work`.
    *
    * @generated from rpc rialto.v1.JobService.RedriveJobs
@@ -1432,7 +1565,7 @@ export const JobService: GenService<{
     output: typeof ResumeQueueResponseSchema;
   },
   /**
-   * Cancels all jobs of a queue that are not running: they wait, are delayed or blocked. Needs the right `admin`.
+   * Cancels all jobs of a queue that are not running: they wait, are delayed, paused or blocked. Needs the right `admin`.
    *
    * @generated from rpc rialto.v1.JobService.PurgeQueue
    */
