@@ -46,6 +46,15 @@ impl Place {
         self.jobs(&["enqueue", "--file", &file, "--id", id, "--attempts", "1", "--wait", "15s"]).await
     }
 
+    /// Hands a large file over as `large`, waits until some of it is imported, and says how many bytes it has.
+    async fn begin(&self, content: &str) -> usize {
+        let file = self.file(content.as_bytes());
+        self.jobs(&["enqueue", "--file", &file, "--id", "large"]).await;
+        let progress = async || self.jobs(&["status", "large"]).await["progress"]["done"].as_u64();
+        eventually("some rows were read", async || progress().await.is_some_and(|done| done > 0)).await;
+        content.len()
+    }
+
     fn file(&self, content: &[u8]) -> String {
         let path = self.folder.path().join("file.csv");
         fs::write(&path, content).expect("a file");
@@ -133,15 +142,10 @@ async fn another_worker_goes_on_where_one_was_told_to_end_and_each_row_is_there_
     let place = Place::new().await;
     let first = place.worker();
     let rows = 100_000;
-    let file = place.file(many(rows).as_bytes());
-    place.jobs(&["enqueue", "--file", &file, "--id", "large"]).await;
-    eventually("some rows were read", async || {
-        place.jobs(&["status", "large"]).await["progress"]["done"].as_u64().is_some_and(|done| done > 0)
-    })
-    .await;
+    let bytes = place.begin(&many(rows)).await;
     let running = place.jobs(&["status", "large"]).await;
     assert_eq!(running["state"], "running", "{running}");
-    assert_eq!(running["progress"]["total"], fs::metadata(&file).unwrap().len());
+    assert_eq!(running["progress"]["total"], bytes);
     assert_eq!(first.interrupt().await, 0);
     let back = place.jobs(&["status", "large"]).await;
     assert_eq!(
@@ -178,12 +182,7 @@ async fn an_import_is_paused_in_the_middle_and_goes_on_there() {
     let place = Place::new().await;
     let _worker = place.worker();
     let rows = 100_000;
-    let file = place.file(many(rows).as_bytes());
-    place.jobs(&["enqueue", "--file", &file, "--id", "large"]).await;
-    eventually("some rows were read", async || {
-        place.jobs(&["status", "large"]).await["progress"]["done"].as_u64().is_some_and(|done| done > 0)
-    })
-    .await;
+    place.begin(&many(rows)).await;
     let asked = place.jobs(&["pause", "large"]).await;
     assert_eq!((&asked["state"], &asked["pausing"]), (&json!("running"), &json!(true)));
     eventually("it is paused", async || place.jobs(&["status", "large"]).await["state"] == "paused").await;

@@ -195,6 +195,11 @@ async fn what_makes_no_sense_is_refused() {
     let far = uploader.chunk(&id, u32::MAX, b"1").await.unwrap_err();
     assert_status(&far, Code::ResourceExhausted, "PAYLOAD_TOO_LARGE");
     assert_status(&uploader.chunk("nothing", 0, b"1").await.unwrap_err(), Code::InvalidArgument, "INVALID");
+    // It says that it was begun in decades, and would not be forgotten for as long.
+    let later = format!("00001{}", &id[5..]);
+    assert_ne!(later, id);
+    let invented = uploader.chunk(&later, 0, b"1").await.unwrap_err();
+    assert_status(&invented, Code::NotFound, "NOT_FOUND");
     assert_eq!(code(jobs(&node).upload(&[][..], |_| ()).await), RefusalCode::Invalid);
     // In results, chains and schedules no upload can be named.
     uploader.chunk(&id, 0, b"1").await.unwrap();

@@ -14,11 +14,11 @@ use async_nats::{
     },
 };
 use bytes::Bytes;
-use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use futures_util::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::{Extent, UploadError, UploadKey, Uploads, extent};
+use super::{Extent, Stored, UploadError, UploadKey, Uploads, extent};
 use crate::base::{
     clock::{self, Instant},
     limits::UPLOAD_CHUNK_BYTES,
@@ -173,28 +173,19 @@ impl StreamUploads {
 }
 
 impl Uploads for StreamUploads {
-    fn put<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-        chunk: Bytes,
-    ) -> BoxFuture<'a, Result<(), UploadError>> {
+    fn put<'a>(&'a self, key: &'a UploadKey, index: u32, chunk: Bytes) -> Stored<'a, ()> {
         self.write(key, index, chunk).boxed()
     }
 
-    fn get<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-    ) -> BoxFuture<'a, Result<Option<Bytes>, UploadError>> {
+    fn get<'a>(&'a self, key: &'a UploadKey, index: u32) -> Stored<'a, Option<Bytes>> {
         async move { self.read(&self.chunk(key, index)).await }.boxed()
     }
 
-    fn extent<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<Extent, UploadError>> {
+    fn extent<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, Extent> {
         self.measure(key).boxed()
     }
 
-    fn list(&self, part: u32) -> BoxFuture<'_, Result<Vec<UploadKey>, UploadError>> {
+    fn list(&self, part: u32) -> Stored<'_, Vec<UploadKey>> {
         async move {
             let chunks = self.behind(&format!("{}.{part}", self.subject)).await?;
             let name = |chunk: &String| UploadKey::parse(part, chunk.split('.').next()?);
@@ -206,7 +197,7 @@ impl Uploads for StreamUploads {
         .boxed()
     }
 
-    fn remove<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<(), UploadError>> {
+    fn remove<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, ()> {
         async move {
             let purged = self.stream.purge().filter(format!("{}.>", self.upload(key))).await;
             purged.map(drop).map_err(away)

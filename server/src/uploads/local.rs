@@ -12,10 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::FutureExt;
 use tempfile::NamedTempFile;
 
-use super::{Extent, UploadError, UploadKey, Uploads, extent};
+use super::{Extent, Stored, UploadError, UploadKey, Uploads, extent};
 use crate::base::tasks;
 
 /// Bytes of a file beside its chunk.
@@ -47,7 +47,7 @@ impl LocalUploads {
         &'a self,
         key: &UploadKey,
         work: impl FnOnce(&Self, &Path, &str) -> Result<T, UploadError> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, UploadError>> {
+    ) -> Stored<'a, T> {
         let (own, name) = (self.clone(), key.name().to_owned());
         let done = tasks::blocking(move || work(&own, &own.folder.join(&name), &name));
         async move { done.await.unwrap_or_else(|error| Err(away(error))) }.boxed()
@@ -116,37 +116,28 @@ impl LocalUploads {
 }
 
 impl Uploads for LocalUploads {
-    fn put<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-        chunk: Bytes,
-    ) -> BoxFuture<'a, Result<(), UploadError>> {
+    fn put<'a>(&'a self, key: &'a UploadKey, index: u32, chunk: Bytes) -> Stored<'a, ()> {
         self.on_disk(key, move |own, upload, name| own.write(upload, name, index, &chunk))
     }
 
-    fn get<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-    ) -> BoxFuture<'a, Result<Option<Bytes>, UploadError>> {
+    fn get<'a>(&'a self, key: &'a UploadKey, index: u32) -> Stored<'a, Option<Bytes>> {
         self.on_disk(key, move |_, upload, name| {
             let chunk = read(&upload.join(index.to_string()), name, index)?;
             Ok(chunk.map(Bytes::from))
         })
     }
 
-    fn extent<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<Extent, UploadError>> {
+    fn extent<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, Extent> {
         self.on_disk(key, |_, upload, _| measure(upload).map_err(refused))
     }
 
-    fn list(&self, _: u32) -> BoxFuture<'_, Result<Vec<UploadKey>, UploadError>> {
+    fn list(&self, _: u32) -> Stored<'_, Vec<UploadKey>> {
         let own = self.clone();
         let names = tasks::blocking(move || own.names().map_err(refused));
         async move { names.await.unwrap_or_else(|error| Err(away(error))) }.boxed()
     }
 
-    fn remove<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<(), UploadError>> {
+    fn remove<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, ()> {
         self.on_disk(key, |own, upload, _| own.forget(upload))
     }
 }

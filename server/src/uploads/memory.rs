@@ -6,10 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture, future::ready};
+use futures_util::{FutureExt, future::ready};
 use parking_lot::Mutex;
 
-use super::{Extent, UploadError, UploadKey, Uploads, extent};
+use super::{Extent, Stored, UploadError, UploadKey, Uploads, extent};
 
 /// Uploads in memory.
 #[derive(Debug, Clone)]
@@ -57,34 +57,25 @@ impl Held {
 }
 
 impl Uploads for MemoryUploads {
-    fn put<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-        chunk: Bytes,
-    ) -> BoxFuture<'a, Result<(), UploadError>> {
+    fn put<'a>(&'a self, key: &'a UploadKey, index: u32, chunk: Bytes) -> Stored<'a, ()> {
         ready(self.held.lock().put(key, index, &chunk, self.bytes_max)).boxed()
     }
 
-    fn get<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-    ) -> BoxFuture<'a, Result<Option<Bytes>, UploadError>> {
+    fn get<'a>(&'a self, key: &'a UploadKey, index: u32) -> Stored<'a, Option<Bytes>> {
         let held = self.held.lock();
         ready(Ok(held.uploads.get(key).and_then(|chunks| chunks.get(&index)).cloned())).boxed()
     }
 
-    fn extent<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<Extent, UploadError>> {
+    fn extent<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, Extent> {
         ready(Ok(self.held.lock().extent(key))).boxed()
     }
 
-    fn list(&self, part: u32) -> BoxFuture<'_, Result<Vec<UploadKey>, UploadError>> {
+    fn list(&self, part: u32) -> Stored<'_, Vec<UploadKey>> {
         let held = self.held.lock();
         ready(Ok(held.uploads.keys().filter(|key| key.part == part).cloned().collect())).boxed()
     }
 
-    fn remove<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<(), UploadError>> {
+    fn remove<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, ()> {
         self.held.lock().remove(key);
         ready(Ok(())).boxed()
     }

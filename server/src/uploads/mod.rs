@@ -55,28 +55,25 @@ pub enum Extent {
     Nothing,
 }
 
+/// What comes of asking a store.
+pub type Stored<'a, T> = BoxFuture<'a, Result<T, UploadError>>;
+
 /// Chunks of uploads.
 pub trait Uploads: fmt::Debug + Send + Sync {
     /// Stores a chunk: durable when it returns. One that is there already is stored once.
-    fn put<'a>(
-        &'a self,
-        key: &'a UploadKey,
-        index: u32,
-        chunk: Bytes,
-    ) -> BoxFuture<'a, Result<(), UploadError>>;
+    fn put<'a>(&'a self, key: &'a UploadKey, index: u32, chunk: Bytes) -> Stored<'a, ()>;
 
     /// Reads a chunk; `None` when it is not there.
-    fn get<'a>(&'a self, key: &'a UploadKey, index: u32)
-    -> BoxFuture<'a, Result<Option<Bytes>, UploadError>>;
+    fn get<'a>(&'a self, key: &'a UploadKey, index: u32) -> Stored<'a, Option<Bytes>>;
 
     /// What there is of an upload.
-    fn extent<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<Extent, UploadError>>;
+    fn extent<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, Extent>;
 
     /// The uploads of a part of which anything is there.
-    fn list(&self, part: u32) -> BoxFuture<'_, Result<Vec<UploadKey>, UploadError>>;
+    fn list(&self, part: u32) -> Stored<'_, Vec<UploadKey>>;
 
     /// Forgets an upload.
-    fn remove<'a>(&'a self, key: &'a UploadKey) -> BoxFuture<'a, Result<(), UploadError>>;
+    fn remove<'a>(&'a self, key: &'a UploadKey) -> Stored<'a, ()>;
 }
 
 /// What chunks amount to, each by its place and its bytes.

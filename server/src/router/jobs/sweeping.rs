@@ -16,13 +16,19 @@ use crate::{
 /// nodes differ by less.
 const SWEEPS: u32 = 24;
 
+/// The first sweep comes so long after the jobs were taken up, at most.
+const FIRST_AFTER: Duration = Duration::from_secs(60);
+
 impl Router {
     /// Sweeps the uploads of a shard's queues from time to time.
     pub(super) async fn run_sweeps(&self, shard: &Arc<Shard>) {
         let kept = self.limits.node.uploads_kept;
+        let every = kept / SWEEPS;
+        // A node that is often begun anew sweeps too.
+        sleep(every.min(FIRST_AFTER)).await;
         loop {
-            sleep(kept / SWEEPS).await;
-            self.sweep_uploads(shard, kept + kept / SWEEPS).await;
+            self.sweep_uploads(shard, kept + every).await;
+            sleep(every).await;
         }
     }
 

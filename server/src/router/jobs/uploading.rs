@@ -18,6 +18,8 @@ use crate::{
     uploads::{Extent, UploadError, UploadId, UploadKey, Uploads},
 };
 
+/// Clocks of nodes do not differ by more.
+const CLOCKS_DIFFER_MS: u64 = 60 * 60 * 1_000;
 /// When a store that cannot be had, or is full, may be asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -86,10 +88,13 @@ impl Router {
         Ok(PayloadReader { uploads: Arc::clone(&self.uploads), key, at: offset, bytes })
     }
 
-    /// No job can name an upload for the first time that was begun too long ago: it may be forgotten at any moment.
+    /// No job can name an upload for the first time that was begun too long ago: it may be forgotten at any moment. One that is begun later
+    /// than clocks can explain is an invention, and would be kept for as long as somebody likes.
     fn is_in_time(&self, id: UploadId, now_ms: u64) -> Result<(), Refusal> {
         let kept_ms = u64::try_from(self.limits.node.uploads_kept.as_millis()).unwrap_or(u64::MAX);
-        if now_ms > id.began_ms().saturating_add(kept_ms) { Err(gone()) } else { Ok(()) }
+        let early = now_ms.saturating_add(CLOCKS_DIFFER_MS) < id.began_ms();
+        let late = now_ms > id.began_ms().saturating_add(kept_ms);
+        if early || late { Err(gone()) } else { Ok(()) }
     }
 }
 
