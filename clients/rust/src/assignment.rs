@@ -14,11 +14,7 @@ use rialto_proto::v1::{
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    client::Client,
-    content::Payload,
-    error::carried,
-    jobs::time,
-    upload::{PayloadReader, Uploaded},
+    client::Client, content::Payload, error::carried, jobs::time, upload::PayloadReader, uploaded::Uploaded,
 };
 
 /// A job that is being worked on. Cheap to clone.

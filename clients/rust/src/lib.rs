@@ -43,7 +43,7 @@
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
 //! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
 //! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session.
-//! `jobs` hands work over, `schedules` again and again, `upload` with payloads that are too large for a message; `worker` does it, as `working` knows of its jobs, and `assignment` is one of them.
+//! `jobs` hands work over, `schedules` again and again, `upload` with payloads that are too large for a message, which are `uploaded` then; `worker` does it, as `working` knows of its jobs, and `assignment` is one of them.
 
 mod actor;
 mod admin;
@@ -83,6 +83,7 @@ mod step;
 mod target;
 mod token;
 mod upload;
+mod uploaded;
 mod worker;
 mod working;
 
@@ -110,7 +111,8 @@ pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, S
 pub use status::{Incident, Incidents, Missed, Status};
 pub use target::Target;
 pub use token::{Token, TokenError};
-pub use upload::{PayloadReader, Uploaded};
+pub use upload::PayloadReader;
+pub use uploaded::Uploaded;
 pub use worker::Worker;
 
 /// The examples of the README compile.

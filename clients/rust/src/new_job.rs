@@ -8,7 +8,7 @@ use rialto_proto::v1::{self, job_body, new_job::Start};
 use crate::{
     content::{Body, Payload},
     error::carried,
-    upload::Uploaded,
+    uploaded::Uploaded,
 };
 
 /// A job to be put into a queue; a value that can be kept and put in again, which has one effect.
