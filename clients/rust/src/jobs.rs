@@ -159,7 +159,7 @@ impl Jobs {
         let jobs: Vec<v1::NewJob> = jobs.into_iter().map(|job| *job.raw).collect();
         let named = jobs.iter().all(|job| !job.job_id.is_empty());
         let response = self
-            .again(named, async || {
+            .again(named, self.client.deadline(), async || {
                 let jobs = jobs.clone();
                 Ok(ask!(self, enqueue, EnqueueRequest { jobs: jobs }))
             })
@@ -175,12 +175,17 @@ impl Jobs {
         response.outcomes.into_iter().map(outcome).collect()
     }
 
-    /// Asks again until the deadline while the server is not reached.
-    pub(crate) async fn again<T, F>(&self, repeatable: bool, ask: impl Fn() -> F) -> Result<T, Error>
+    /// Asks again within that time while the server is not reached.
+    pub(crate) async fn again<T, F>(
+        &self,
+        repeatable: bool,
+        within: Duration,
+        ask: impl Fn() -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let deadline = Instant::now() + self.client.deadline();
+        let deadline = Instant::now() + within;
         let mut backoff = Backoff::default();
         loop {
             let error = match ask().await {

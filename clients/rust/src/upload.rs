@@ -1,5 +1,7 @@
 //! Payloads that are too large for a message: uploaded in chunks before the job that names them is put in, and read piece by piece.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
 use rialto_proto::v1::{self, RefusalCode};
@@ -18,6 +20,10 @@ use crate::{
 
 /// Chunks that are on their way at once.
 const AT_ONCE: usize = 4;
+/// How long one chunk may take, said again included. Long enough for slow lines.
+const CHUNK_WITHIN: Duration = Duration::from_secs(5 * 60);
+/// How long one call for it may take.
+const CALL_WITHIN: Duration = Duration::from_secs(60);
 
 impl Jobs {
     /// Uploads what `source` has until its end, for a job of this queue: [`NewJob::uploaded`](crate::NewJob::uploaded). Holds four chunks of
@@ -59,12 +65,19 @@ impl Jobs {
         Ok(Uploaded { id, bytes: read, content_type: String::new() })
     }
 
-    /// Stores one chunk, and returns its bytes. Said again until the deadline when nobody answers: it is stored once.
-    async fn upload_chunk(&self, id: &str, index: u32, chunk: Bytes) -> Result<u64, Error> {
-        let bytes = chunk.len() as u64;
-        self.again(true, async || {
-            let (id, chunk) = (id.to_owned(), chunk.clone());
-            Ok(ask!(self, upload_chunk, UploadChunkRequest { upload_id: id, index: index, data: chunk }))
+    /// Stores one chunk, and returns its bytes. Said again when nobody answers: it is stored once.
+    async fn upload_chunk(&self, id: &str, index: u32, data: Bytes) -> Result<u64, Error> {
+        let bytes = data.len() as u64;
+        self.again(true, CHUNK_WITHIN, async || {
+            let chunk = v1::UploadChunkRequest {
+                namespace: self.namespace.clone(),
+                queue: self.queue.clone(),
+                upload_id: id.to_owned(),
+                index,
+                data: data.clone(),
+            };
+            self.service().upload_chunk(self.client.request(chunk, CALL_WITHIN)).await?;
+            Ok(())
         })
         .await?;
         Ok(bytes)
