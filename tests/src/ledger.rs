@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use rialto_client::{Client, Jobs, NewJob, NotDone, Payload, v1::JobState};
+use rialto_client::{Client, Error, Jobs, NewJob, NotDone, Payload, v1::JobState};
 
 /// The queue through which they go.
 pub const QUEUE: &str = "mail";
@@ -44,6 +44,12 @@ impl Ledger {
         self.begun.lock().get(id).copied().unwrap_or_default()
     }
 
+    /// A job was seen to be done.
+    pub fn seen(&self, id: &str) {
+        let times = self.times_begun(id);
+        self.seen_done.lock().entry(id.to_owned()).or_insert(times);
+    }
+
     /// Nothing is lost, and what was seen to be done was not begun again.
     pub fn check(&self) {
         for id in self.acknowledged.lock().iter() {
@@ -64,12 +70,22 @@ pub fn client(url: String) -> Client {
 
 /// The queue.
 pub fn queue(client: &Client) -> Jobs {
-    client.jobs("default", QUEUE)
+    queue_of(client, QUEUE)
+}
+
+/// Another queue.
+pub fn queue_of(client: &Client, queue: &str) -> Jobs {
+    client.jobs("default", queue)
 }
 
 /// Works for ever; one job in ten fails at first.
 pub async fn work(client: Client, ledger: Arc<Ledger>, concurrency: u32) {
-    let worker = client.worker("w").queue("default", QUEUE).concurrency(concurrency);
+    work_in(client, QUEUE.to_owned(), ledger, concurrency).await;
+}
+
+/// The same in another queue.
+pub async fn work_in(client: Client, queue: String, ledger: Arc<Ledger>, concurrency: u32) {
+    let worker = client.worker("w").queue("default", queue).concurrency(concurrency);
     let ended = worker
         .run(move |job| {
             let times = ledger.begin(job.id());
@@ -84,12 +100,17 @@ pub async fn work(client: Client, ledger: Arc<Ledger>, concurrency: u32) {
 pub async fn produce(jobs: Jobs, name: usize, ledger: Arc<Ledger>, stop: Arc<AtomicBool>) {
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {
-        let id = format!("{name}-{n}");
-        let enqueued = jobs.enqueue(NewJob::new("x").id(&id)).await.expect("it is taken in time");
-        assert_eq!(enqueued.id, id);
-        ledger.acknowledged.lock().push(id);
+        try_put(&jobs, &format!("{name}-{n}"), &ledger).await.expect("it is taken in time");
         n += 1;
     }
+}
+
+/// Hands over one, and notes that it was taken.
+pub async fn try_put(jobs: &Jobs, id: &str, ledger: &Ledger) -> Result<(), Error> {
+    let enqueued = jobs.enqueue(NewJob::new("x").id(id)).await?;
+    assert_eq!(enqueued.id, id);
+    ledger.acknowledged.lock().push(id.to_owned());
+    Ok(())
 }
 
 /// Looks at jobs that were acknowledged, and notes those that are done.
@@ -109,8 +130,7 @@ pub async fn look(jobs: Jobs, seed: u64, ledger: Arc<Ledger>, stop: Arc<AtomicBo
         if let Ok(job) = jobs.get(&id).await
             && job.state() == JobState::Completed
         {
-            let times = ledger.times_begun(&id);
-            ledger.seen_done.lock().entry(id).or_insert(times);
+            ledger.seen(&id);
         }
     }
 }

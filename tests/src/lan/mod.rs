@@ -6,6 +6,7 @@
 mod clients;
 mod cluster;
 mod gauge;
+mod labour;
 mod processes;
 mod trouble;
 

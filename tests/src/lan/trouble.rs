@@ -12,6 +12,7 @@ use super::{
     Lan,
     clients::{Crowd, ROOMS_KEPT, kept},
     cluster::{Fault, NODES, Together},
+    labour::Labour,
     processes::Node,
 };
 use crate::{
@@ -50,6 +51,8 @@ pub struct Measured {
     pub fault: Fault,
     /// How long nobody could write who was at a node that had to serve, while it lasted.
     pub gap: Duration,
+    /// How long no job was taken of somebody at a node that had to serve, while it lasted.
+    pub jobs_gap: Duration,
     /// The same while it was put right.
     pub gap_after: Duration,
     /// How long somebody was in a room after the node was killed.
@@ -62,6 +65,7 @@ pub struct Trouble<'l> {
     lan: &'l Lan,
     together: Together,
     crowd: Crowd,
+    labour: Labour,
     recorder: Recorder,
     rng: StdRng,
     measured: Vec<Measured>,
@@ -72,7 +76,8 @@ impl<'l> Trouble<'l> {
     pub async fn start(lan: &'l Lan, seed: Seed) -> Self {
         let (recorder, together) = (Recorder::new(SUCCESSES_MIN), Together::start(lan).await);
         let crowd = Crowd::gather(&together.urls(), &recorder, seed);
-        let mut trouble = Self { lan, together, crowd, recorder, rng: seed.rng(1_000), measured: Vec::new() };
+        let (labour, rng) = (Labour::begin(&together.urls()), seed.rng(1_000));
+        let mut trouble = Self { lan, together, crowd, labour, recorder, rng, measured: Vec::new() };
         trouble.goes_on("the beginning", &ALL, Instant::now()).await;
         trouble
     }
@@ -107,6 +112,7 @@ impl<'l> Trouble<'l> {
         };
         let ((), haunted) = tokio::join!(self.goes_on(&name, &spared, began), haunted);
         let gap = self.crowd.gauge().longest(&spared, began);
+        let jobs_gap = self.labour.longest(&spared, began);
         self.lasts(LASTS_MAX_MS).await;
         let over = Instant::now();
         self.together.end(self.lan, fault).await;
@@ -117,10 +123,10 @@ impl<'l> Trouble<'l> {
         }
         let gap_after = self.crowd.gauge().longest(&spared, over);
         println!(
-            "{name}: no write for {gap:?}, {gap_after:?} at its end, which took {:?}; ghosts {haunted:?}",
+            "{name}: no write for {gap:?} and no job for {jobs_gap:?}, {gap_after:?} at its end, which took {:?}; ghosts {haunted:?}",
             over.elapsed()
         );
-        self.measured.push(Measured { fault, gap, gap_after, haunted });
+        self.measured.push(Measured { fault, gap, jobs_gap, gap_after, haunted });
     }
 
     /// Some time goes by, by chance.
@@ -157,7 +163,7 @@ impl<'l> Trouble<'l> {
     /// Waits until everybody at these nodes has written in every room since then.
     async fn goes_on(&mut self, after: &str, nodes: &[usize], since: Instant) {
         let mut ticks = interval(Duration::from_millis(20));
-        while self.crowd.gauge().written(nodes, since) < WRITTEN_MIN {
+        while self.crowd.gauge().written(nodes, since) < WRITTEN_MIN || !self.labour.goes_on(nodes, since) {
             self.crowd.check();
             let writers = || self.crowd.gauge().all();
             assert!(since.elapsed() < GOES_ON_MAX, "{after}: somebody cannot write: {:?}", writers());
@@ -167,6 +173,7 @@ impl<'l> Trouble<'l> {
 
     /// Everybody ends, hears what there is, and all of it is judged.
     pub async fn end(self) -> (Counts, Vec<Measured>) {
+        self.labour.end().await;
         let counts = self.crowd.end().await;
         for (number, node) in self.together.nodes.iter().enumerate() {
             let endpoint = Endpoint::from_shared(node.url()).expect("a URL");
