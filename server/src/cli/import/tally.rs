@@ -9,7 +9,7 @@ use crate::{base::text::truncate, cli::output::counted};
 /// Rejected rows of which it is said why.
 const REASONS_MAX: usize = 100;
 /// Bytes of the name of a column where it is said why.
-const COLUMN_BYTES_MAX: usize = 64;
+const COLUMN_BYTES_MAX: usize = 32;
 
 /// What an import has found so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ mod tests {
             );
         }
         assert!(tally.result(1).len() < JOB_RESULT_BYTES_MAX);
-        let columns = vec!["\u{1}".repeat(8), "x".repeat(8 << 10)];
+        let columns = vec!["x".repeat(16 << 10)];
         let checkpoint =
             Checkpoint { at: 1, line: 1, delimiter: b',', columns, tally, written: 0, millis: 0 };
         assert!(checkpoint.to_bytes().len() < JOB_CHECKPOINT_BYTES_MAX);
