@@ -402,12 +402,12 @@ test("the program that comes with the server does imports, small ones and upload
   t.after(() => program.kill("SIGKILL"));
   const ann = await enter("Ann Program", "program");
   await choose(ann, "small.csv", "name,email\nann,ann@example.org\nbob,nobody\ncid,cid@example.org\n");
-  await card(ann, "small.csv").getByText(/^Completed: 3 rows .*1 rejected\.$/).waitFor();
+  await card(ann, "small.csv").getByText(/^Completed: 3 rows\b.*1 rejected\.$/).waitFor();
   await card(ann, "small.csv").getByText("1 rejected row").click();
   await card(ann, "small.csv").getByText(/^Line 3, email: /).waitFor();
   const rows = Array.from({ length: 100_000 }, (_, row) => `n${row},n${row}@example.org\n`).join("");
   await choose(ann, "uploaded.csv", `name,email\n${rows}`);
-  await card(ann, "uploaded.csv").getByText(/^Completed: 100,000 rows .*none rejected\.$/).waitFor();
+  await card(ann, "uploaded.csv").getByText(/^Completed: 100,000 rows\b.*none rejected\.$/).waitFor();
   const ended = once(program, "exit");
   program.kill("SIGTERM");
   assert.deepEqual(await ended, [0, null]);

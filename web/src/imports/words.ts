@@ -18,7 +18,8 @@ export function percent(done: number, total: number): number | undefined {
 /** What an import has found, in a sentence. */
 export function foundWords({ rows, rejected, seconds }: { rows: number; rejected: number; seconds: number }): string {
   const all = `${rows.toLocaleString()} ${rows === 1 ? "row" : "rows"}`;
-  const time = seconds > 0 ? ` in ${seconds.toLocaleString(undefined, { maximumFractionDigits: 1 })} s` : "";
+  // Less than a tenth of a second, when it is rounded, is no time at all.
+  const time = seconds >= 0.05 ? ` in ${seconds.toLocaleString(undefined, { maximumFractionDigits: 1 })} s` : "";
   return `Completed: ${all}${time}, ${rejected === 0 ? "none" : rejected.toLocaleString()} rejected.`;
 }
 
