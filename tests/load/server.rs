@@ -107,8 +107,8 @@ impl Kind {
     }
 }
 
-/// Rialto with its jobs in a folder that outlives it.
-pub(crate) fn keeping_jobs(data: &Path) -> Result<Process, Failure> {
+/// Rialto with its jobs in a folder that outlives it, or in NATS.
+pub(crate) fn keeping_jobs(data: &Path, nats: Option<SocketAddr>) -> Result<Process, Failure> {
     let address = free_address()?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("rialto.toml");
@@ -116,6 +116,24 @@ pub(crate) fn keeping_jobs(data: &Path) -> Result<Process, Failure> {
     let mut command = Command::new(program("rialto")?);
     command.arg("serve").arg("--config").arg(file).arg("--data").arg(data);
     command.args(["--listen", &address.to_string()]);
+    command.args(nats.iter().flat_map(|nats| ["--nats".to_owned(), format!("nats://{nats}")]));
+    Process::start(command, address, folder)
+}
+
+/// NATS with a JetStream that syncs each write before it answers:
+/// <https://docs.nats.io/reference/2.14/config/jetstream/sync_interval>.
+pub(crate) fn syncing_nats(data: &Path) -> Result<Process, Failure> {
+    let (address, folder) = (free_address()?, tempfile::tempdir()?);
+    std::fs::create_dir_all(data)?;
+    let file = folder.path().join("nats.conf");
+    let config = format!(
+        "host: 127.0.0.1\nport: {}\njetstream {{\n  store_dir: {:?}\n  sync_interval: always\n}}\n",
+        address.port(),
+        std::path::absolute(data)?.display().to_string(),
+    );
+    std::fs::write(&file, config)?;
+    let mut command = Command::new(tool("bin/nats-server")?);
+    command.arg("--config").arg(file);
     Process::start(command, address, folder)
 }
 

@@ -7,15 +7,23 @@
 use rialto_tests::simulation::{
     Outcome,
     many::{run_all, run_twice, seeds},
-    run_several,
+    run_jobs, run_several,
 };
 
 /// Seeds that have failed once.
 const KEPT: &str = include_str!("../data/simulation-cluster-seeds.txt");
 
 fn simulate(seed: u64, whole_trace: bool) -> Outcome {
+    runtime().block_on(run_several(seed, whole_trace))
+}
+
+fn simulate_jobs(seed: u64, whole_trace: bool) -> Outcome {
+    runtime().block_on(run_jobs(seed, whole_trace))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(run_several(seed, whole_trace))
+    runtime.expect("a runtime")
 }
 
 #[test]
@@ -30,6 +38,18 @@ fn every_promise_holds_whatever_a_seed_does_to_several_nodes() {
 }
 
 #[test]
+fn every_job_is_done_and_none_after_it_was_done_whatever_a_seed_does_to_several_nodes() {
+    let seeds = seeds(0..40, "");
+    let counts = run_all(&seeds, simulate_jobs);
+    if seeds.len() >= 40 {
+        let each =
+            [counts.jobs_done / 50, counts.leases_lost, counts.partitions, counts.crashes, counts.take_overs];
+        assert!(each.iter().all(|count| *count >= seeds.len() as u64), "too little has happened: {counts:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
     run_twice(&[3, 10, 11, 58, 144], simulate);
+    run_twice(&[1, 2], simulate_jobs);
 }

@@ -29,8 +29,7 @@ use crate::{
         BATCH, CALLERS, CREDIT, LOOK_AGAIN, PAYLOAD_BYTES, QUEUE, Running, WORKERS, all_done, all_settled,
         share,
     },
-    process::{Process, free_address},
-    server::tool,
+    server::{syncing_nats, tool},
 };
 
 /// Jobs that all workers together have at once, at most. The usual limit is less than two workers ask for.
@@ -44,17 +43,7 @@ const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 
 /// Starts a server.
 pub(crate) fn start(data: &Path) -> Result<Running, Failure> {
-    let (address, folder) = (free_address()?, tempfile::tempdir()?);
-    let file = folder.path().join("nats.conf");
-    let config = format!(
-        "host: 127.0.0.1\nport: {}\njetstream {{\n  store_dir: {:?}\n  sync_interval: always\n}}\n",
-        address.port(),
-        data.display().to_string(),
-    );
-    std::fs::write(&file, config)?;
-    let mut command = Command::new(tool("bin/nats-server")?);
-    command.arg("--config").arg(file);
-    Ok(Running::new(Process::start(command, address, folder)?, None))
+    Ok(Running::new(syncing_nats(data)?, None))
 }
 
 /// The server's version.

@@ -38,6 +38,7 @@ impl World {
         if self.notes.several {
             self.say_last_words().await;
         }
+        self.work_off().await;
         self.read_histories().await;
         self.compare_states().await;
         self.close_epochs().await;
@@ -108,7 +109,7 @@ impl World {
     }
 
     /// Everybody does all that there is to do.
-    async fn round(&mut self) {
+    pub(super) async fn round(&mut self) {
         (0..self.sites.len()).for_each(|at| self.begin_to_serve(at));
         if self.notes.sites.len() < self.sites.len() {
             sleep(Duration::from_millis(20)).await;
@@ -143,6 +144,7 @@ impl World {
         for node in self.sites.iter().filter_map(|site| site.node.as_ref()) {
             node.log.flush().ok();
         }
+        self.labour.iter_mut().for_each(|labour| labour.wait(&mut self.notes.trace));
         yield_now().await;
         sleep(Duration::from_millis(20)).await;
     }

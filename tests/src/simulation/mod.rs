@@ -9,6 +9,8 @@ mod cluster;
 mod ending;
 mod fault;
 mod hearing;
+mod labour;
+mod ledger;
 pub mod many;
 mod node;
 mod notes;
@@ -17,12 +19,13 @@ mod scene;
 mod site;
 mod stream;
 mod trace;
+mod work_off;
 mod world;
 
 use rialto_server::base::clock;
 
 pub use notes::Counts;
-use world::World;
+use world::{Kind, World};
 
 /// What came of a run.
 #[derive(Debug)]
@@ -39,12 +42,17 @@ pub struct Outcome {
 
 /// Runs a seed on this thread, whose runtime has one thread and paused time.
 pub async fn run(seed: u64, whole_trace: bool) -> Outcome {
-    run_world(World::new(seed, false, whole_trace)).await
+    run_world(World::new(seed, Kind::Alone, whole_trace)).await
 }
 
 /// The same with several nodes and a network between them.
 pub async fn run_several(seed: u64, whole_trace: bool) -> Outcome {
-    run_world(World::new(seed, true, whole_trace)).await
+    run_world(World::new(seed, Kind::Several, whole_trace)).await
+}
+
+/// The same with jobs, and few clients.
+pub async fn run_jobs(seed: u64, whole_trace: bool) -> Outcome {
+    run_world(World::new(seed, Kind::Jobs, whole_trace)).await
 }
 
 async fn run_world(mut world: World) -> Outcome {

@@ -33,6 +33,10 @@ pub struct Counts {
     pub moves: u64,
     /// Parts of the rooms that were taken up.
     pub take_overs: u64,
+    /// Jobs of which it was heard that they are done.
+    pub jobs_done: u64,
+    /// Times that a worker has heard that its lease is over.
+    pub leases_lost: u64,
     /// Messages between nodes that were heard.
     pub heard: u64,
     /// Of these, twice.
@@ -66,6 +70,8 @@ impl Counts {
         self.partitions += other.partitions;
         self.moves += other.moves;
         self.take_overs += other.take_overs;
+        self.jobs_done += other.jobs_done;
+        self.leases_lost += other.leases_lost;
         self.heard += other.heard;
         self.twice += other.twice;
         self.lost += other.lost;

@@ -106,6 +106,12 @@ impl Scene {
         self.config.cluster.parts = chance.between(1, 5) as u32;
         self.config.cluster.rooms_heard_max = chance.between(0, 6) as u32;
     }
+
+    /// Makes a place of it where jobs are done, among few others.
+    pub(super) fn labour(&mut self, chance: &mut Chance) {
+        self.clients = 2;
+        self.faults_every = chance.pick(&[100, 40, 15]);
+    }
 }
 
 fn namespaces(chance: &mut Chance, forgets: bool) -> Vec<NamespaceConfig> {

@@ -11,6 +11,7 @@ use super::{
     chance::Chance,
     client::{Client, Greeting},
     cluster::Cluster,
+    labour::Labour,
     node::SimulatedNode,
     notes::{Counts, Notes, Sets},
     scene::Scene,
@@ -26,6 +27,17 @@ const SUCCESSES_MIN: u64 = 5;
 /// How long a node waits for the owners of parts before it serves, as a real one does.
 const OWNED_WITHIN: Duration = Duration::from_secs(10);
 
+/// What is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One node.
+    Alone,
+    /// Several.
+    Several,
+    /// Several, with jobs and fewer clients.
+    Jobs,
+}
+
 /// Everything of one run.
 pub(super) struct World {
     pub(super) scene: Scene,
@@ -34,22 +46,27 @@ pub(super) struct World {
     /// What the nodes have together, where there are several.
     pub(super) cluster: Option<Cluster>,
     pub(super) clients: Vec<Client>,
+    pub(super) labour: Option<Labour>,
     pub(super) complaints: Vec<String>,
 }
 
 impl World {
     /// What a seed makes. Needs a runtime of one thread whose time is paused.
-    pub(super) fn new(seed: u64, several: bool, whole_trace: bool) -> Self {
+    pub(super) fn new(seed: u64, kind: Kind, whole_trace: bool) -> Self {
+        let several = kind != Kind::Alone;
         let mut chance = Chance::new(seed);
         let mut scene = Scene::of(&mut chance);
         if several {
             scene.spread(&mut chance);
         }
+        if kind == Kind::Jobs {
+            scene.labour(&mut chance);
+        }
         clock::simulated::begin(chance.bits(), scene.disk_delay_max);
         scene.options.id = Some(chance.bits());
         let notes = Notes {
             trace: Trace::new(whole_trace),
-            recorder: Recorder::new(SUCCESSES_MIN),
+            recorder: Recorder::new(if kind == Kind::Jobs { 0 } else { SUCCESSES_MIN }),
             counts: Counts::default(),
             sets: Sets::default(),
             rooms: scene.rooms.clone(),
@@ -60,7 +77,8 @@ impl World {
         let clients = (0..scene.clients).map(|index| Client::new(index, several)).collect();
         let sites = (0..scene.nodes).map(|_| Site::new(seed ^ 0x5bd1_e995)).collect();
         let cluster = several.then(|| Cluster::new(&scene));
-        Self { scene, notes, sites, cluster, clients, complaints: Vec::new() }
+        let labour = (kind == Kind::Jobs).then(|| Labour::new(seed));
+        Self { scene, notes, sites, cluster, clients, labour, complaints: Vec::new() }
     }
 
     /// Lets the adversary have its way.
@@ -71,6 +89,10 @@ impl World {
         for step in 0..self.scene.steps {
             self.notes.trace.note(format_args!("step {step}"));
             self.turn();
+            let sites = &self.sites;
+            self.labour
+                .iter_mut()
+                .for_each(|labour| labour.turn(&self.notes.sites, |at| sites[at].router().cloned()));
             if self.notes.chance.one_in(self.scene.faults_every) {
                 self.fault().await;
             }
@@ -125,6 +147,7 @@ impl World {
                 .chain(client.half_open.iter_mut().map(|(stream, _)| stream))
                 .for_each(Stream::wait);
         }
+        self.labour.iter_mut().for_each(|labour| labour.wait(&mut self.notes.trace));
     }
 
     /// A client reads one message of its stream. False when there was none.
@@ -192,6 +215,7 @@ impl World {
                 (client.greeting, client.away_until, client.silent_until) = (None, None, None);
             }
         }
+        self.labour.iter_mut().for_each(|labour| labour.lost(at));
         self.cut_senders(at);
         let site = &mut self.sites[at];
         site.sessions.clear();
