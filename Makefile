@@ -19,7 +19,8 @@ cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prin
 	cargo build --locked --release --bin rialto
 	exec deploy/cluster
 
-test: tools lint rust-tests nodes-tests node-tests deploy-tests lan-tests ## installs what tests need and runs all of them
+# Last what builds the pages anew: after it Cargo would take them for changed.
+test: tools lint rust-tests nodes-tests deploy-tests lan-tests node-tests ## installs what tests need and runs all of them
 
 check: test deny ## everything: what `make test` runs, and the rules about dependencies
 

@@ -1,9 +1,13 @@
 //! Jobs: handed over durably, served in their order, leased with a fence, tried again, looked at, cancelled.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use rialto_proto::v1::{
-    self, Durability, JobState, LeaseOutcome, NewJob, QueueSettings, RefusalCode, RetryPolicy, new_job::Start,
+    self, Durability, JobState, Lease, LeaseOutcome, NewJob, QueueSettings, RefusalCode, RetryPolicy,
+    new_job::Start,
 };
 use rialto_tests::{
     histories::folder,
@@ -71,7 +75,7 @@ async fn while_a_job_with_a_unique_key_lives_another_one_is_not_taken() {
 }
 
 #[tokio::test]
-async fn jobs_are_served_by_priority_then_in_turns_between_tenants_then_as_they_came() {
+async fn jobs_are_served_by_priority_then_those_of_tenants_who_have_fewer_then_as_they_came() {
     let (node, producer) = start().await;
     let of = |id: &str, tenant: &str, priority| NewJob {
         fairness_key: tenant.to_owned(),
@@ -89,7 +93,30 @@ async fn jobs_are_served_by_priority_then_in_turns_between_tenants_then_as_they_
     producer.enqueue_all(jobs).await.unwrap();
     let mut worker = TestWorker::start(&node, "mail", 10).await;
     let order: Vec<String> = worker.take(6).await.into_iter().map(|lease| lease.job_id).collect();
-    assert_eq!(order, ["high", "a1", "b1", "a2", "a3", "low"]);
+    assert_eq!(order, ["high", "b1", "a1", "a2", "a3", "low"]);
+}
+
+#[tokio::test]
+async fn a_tenant_whose_jobs_take_long_leaves_the_workers_to_those_who_have_none() {
+    let (node, producer) = start().await;
+    let of = |tenant: &str, n: usize| NewJob {
+        fairness_key: tenant.to_owned(),
+        ..job(&format!("{tenant}{n}"), "")
+    };
+    producer.enqueue_all((0..10).map(|n| of("long", n)).collect()).await.unwrap();
+    let mut worker = TestWorker::start(&node, "mail", 4).await;
+    let mut held: VecDeque<Lease> = worker.take(4).await.into();
+    producer.enqueue_all((0..10).map(|n| of("short", n)).collect()).await.unwrap();
+    let mut order = Vec::new();
+    for _ in 0..6 {
+        // One of the long ones has ended at first, and later always the short one that has run longest.
+        let short = held.iter().position(|lease| order.len() > 1 && lease.job_id.starts_with("short"));
+        let ended = held.remove(short.unwrap_or(0)).unwrap();
+        worker.settle(&ended.token, completed("")).await;
+        held.push_back(worker.next().await);
+        order.push(held[3].job_id.clone());
+    }
+    assert_eq!(order, ["short0", "short1", "short2", "short3", "short4", "short5"]);
 }
 
 #[tokio::test]

@@ -59,13 +59,13 @@ impl NewJob {
         self
     }
 
-    /// On whose behalf, for example a tenant: keys are served in turns.
+    /// On whose behalf, for example a tenant: keys share the workers.
     pub fn fairness_key(mut self, key: impl Into<String>) -> Self {
         self.raw.fairness_key = key.into();
         self
     }
 
-    /// How many jobs of its key are served in a turn. 1 to 1,000, default 1.
+    /// How much of the workers its key gets beside others. 1 to 1,000, default 1.
     pub fn fairness_weight(mut self, weight: u32) -> Self {
         self.raw.fairness_weight = weight;
         self

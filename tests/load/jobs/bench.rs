@@ -3,7 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use hdrhistogram::Histogram;
-use rialto_proto::v1::{GetQueueRequest, job_service_client::JobServiceClient};
+use rialto_proto::v1::{
+    GetQueueRequest, QueueSettings, SetQueueRequest, job_service_client::JobServiceClient,
+};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tonic::transport::{Channel, Endpoint};
 
@@ -58,6 +60,14 @@ impl Bench {
     /// Memory of the node.
     pub(super) fn memory(&self) -> Result<Memory, Failure> {
         self.process.memory()
+    }
+
+    /// Sets up a queue.
+    pub(super) async fn set(&self, queue: &str, settings: QueueSettings) -> Result<(), Failure> {
+        let (namespace, queue) = (NAMESPACE.to_owned(), queue.to_owned());
+        let request = SetQueueRequest { namespace, queue, settings: Some(settings) };
+        JobServiceClient::new(self.channel().await?).set_queue(request).await?;
+        Ok(())
     }
 
     /// How many jobs wait, once it answers.

@@ -43,9 +43,9 @@ export interface NewJob {
   attributes?: Readonly<Record<string, string>>;
   /** Jobs of higher priority are served first. -16 to 15. */
   priority?: number;
-  /** On whose behalf, for example a tenant. Within one priority keys are served in turns. */
+  /** On whose behalf, for example a tenant. Within one priority keys share the workers. */
   fairnessKey?: string;
-  /** How many jobs of its key are served in a turn. 1 to 1,000, default 1. */
+  /** How much of the workers its key gets beside others. 1 to 1,000, default 1. */
   fairnessWeight?: number;
   /** Jobs with the same key are worked on one after the other, in the order in which they came. */
   orderingKey?: string;

@@ -94,7 +94,7 @@ impl Engine {
 
     fn check_queue(&self, index: super::QueueIndex, jobs: BTreeSet<Seq>) {
         let queue = self.queue(index).unwrap();
-        queue.ready.check();
+        queue.ready.check(|key| queue.keys.share(key));
         let (live, over): (BTreeSet<Seq>, BTreeSet<Seq>) =
             jobs.iter().partition(|seq| self.jobs[seq].is_live);
         assert_eq!((&queue.live, &queue.over), (&live, &over));

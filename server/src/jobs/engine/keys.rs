@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::KeyIndex;
+use super::{KeyIndex, ready::Share};
 use crate::base::{
     clock::Instant,
     hash::HashMap,
@@ -32,6 +32,12 @@ pub(super) struct Key {
     /// Jobs that have not ended.
     jobs: u32,
     bucket: Bucket,
+}
+
+impl Key {
+    fn share(&self) -> Share {
+        Share { running: self.running, weight: self.weight }
+    }
 }
 
 impl Keys {
@@ -94,18 +100,23 @@ impl Keys {
         }
     }
 
-    /// The weight of a key of which another job may begin; otherwise when that is to be asked again, unless a job has to end first.
+    /// What a key has of the workers.
+    pub(super) fn share(&self, index: KeyIndex) -> Share {
+        self.get(index).map_or(Share { running: 0, weight: 1 }, Key::share)
+    }
+
+    /// What a key has of which another job may begin; otherwise when that is to be asked again, unless a job has to end first.
     pub(super) fn admits(
         &mut self,
         index: KeyIndex,
         (concurrency_max, rate): (u32, Rate),
         now: Instant,
-    ) -> Result<u32, Option<Duration>> {
-        let Some(key) = self.get_mut(index) else { return Ok(1) };
+    ) -> Result<Share, Option<Duration>> {
+        let Some(key) = self.get_mut(index) else { return Ok(Share { running: 0, weight: 1 }) };
         if concurrency_max > 0 && key.running >= concurrency_max {
             return Err(None);
         }
-        key.bucket.ready(rate, 1, now).map(|()| key.weight).map_err(Some)
+        key.bucket.ready(rate, 1, now).map(|()| key.share()).map_err(Some)
     }
 
     /// A job of the key begins.

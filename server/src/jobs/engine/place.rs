@@ -192,7 +192,7 @@ impl Engine {
             }
             JobState::Running => {
                 queue.keys.runs(job.key, false);
-                queue.ready.let_go(job.key);
+                queue.let_go(job.key);
                 if let Some(run) = job.run() {
                     self.workers.has_not(run.worker, seq);
                 }
@@ -247,7 +247,7 @@ impl Engine {
                 let waits =
                     !job.is_staged && (!job.is_ordered || queue.lines.is_head(&job.spec().ordering_key, seq));
                 if waits {
-                    queue.ready.insert(job.priority, job.key, seq);
+                    queue.wait(seq, (job.priority, job.key));
                     let index = job.queue;
                     self.tell(index);
                 }
@@ -276,6 +276,9 @@ impl Engine {
             queue.over.remove(&seq);
             queue.live.insert(seq);
             job.key = queue.keys.enter(&spec.fairness_key, spec.fairness_weight, rate, at);
+            if spec.fairness_weight > 0 {
+                queue.weigh(job.key);
+            }
             if !spec.unique_key.is_empty() {
                 queue.unique.insert(spec.unique_key.into(), seq);
             }
@@ -323,7 +326,7 @@ impl Engine {
         let Some(job) = self.jobs.get(&seq).filter(|job| job.state == JobState::Waiting) else { return };
         let (priority, key) = (job.priority, job.key);
         if let Some(queue) = self.queue_mut(index) {
-            queue.ready.insert(priority, key, seq);
+            queue.wait(seq, (priority, key));
         }
         self.tell(index);
     }

@@ -12,7 +12,8 @@ use hashbrown::HashTable;
 use rialto_proto::v1;
 
 use super::{
-    Seq, job::is_live, keys::Keys, lines::Lines, ready::Ready, schedules::Schedule, settings::Settings,
+    KeyIndex, Seq, job::is_live, keys::Keys, lines::Lines, ready::Ready, schedules::Schedule,
+    settings::Settings,
 };
 use crate::{
     base::{
@@ -161,8 +162,26 @@ impl Queue {
         self.settings = settings;
         self.bucket = Bucket::full(self.settings.rate(), now);
         self.keys.refill(self.settings.key_rate(), now);
-        for key in self.keys.all() {
-            self.ready.let_go(key);
-        }
+        self.let_all_go();
+    }
+
+    /// A job waits for a worker.
+    pub(super) fn wait(&mut self, seq: Seq, (priority, key): (i8, KeyIndex)) {
+        self.ready.insert(priority, (key, self.keys.share(key)), seq);
+    }
+
+    /// A key has less of the workers now, or is not held back any more.
+    pub(super) fn let_go(&mut self, key: KeyIndex) {
+        self.ready.let_go(key, self.keys.share(key));
+    }
+
+    /// A key may weigh more or less now.
+    pub(super) fn weigh(&mut self, key: KeyIndex) {
+        self.ready.weigh(key, self.keys.share(key));
+    }
+
+    /// No key is held back any more.
+    pub(super) fn let_all_go(&mut self) {
+        self.keys.all().into_iter().for_each(|key| self.let_go(key));
     }
 }

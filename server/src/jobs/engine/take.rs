@@ -79,7 +79,7 @@ impl Engine {
             let Some((seq, key)) = next(queue, chosen.len(), at, &mut again) else { break };
             let Some(job) = self.jobs.get(&seq) else { continue };
             if job.spec_bytes() > bytes_left && !(order.has_none && chosen.is_empty()) {
-                queue.ready.insert(job.priority, key, seq);
+                queue.wait(seq, (job.priority, key));
                 break;
             }
             bytes_left = bytes_left.saturating_sub(job.spec_bytes());
@@ -136,7 +136,7 @@ fn next(
     let bounds = (queue.settings.key_concurrency_max, queue.settings.key_rate());
     let keys = &mut queue.keys;
     queue.ready.next(|key| match keys.admits(key, bounds, at) {
-        Ok(weight) => Some(weight),
+        Ok(share) => Some(share),
         Err(wait) => {
             wait.into_iter().for_each(&mut later);
             None

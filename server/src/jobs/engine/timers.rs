@@ -85,9 +85,7 @@ impl Engine {
         while let Some((due_ms, index)) = self.wakes.first().copied().filter(|(due_ms, _)| *due_ms <= ms) {
             self.wakes.remove(&(due_ms, index));
             let Some(queue) = self.queue_mut(index) else { continue };
-            for key in queue.keys.all() {
-                queue.ready.let_go(key);
-            }
+            queue.let_all_go();
             self.tell_if_open(index, ms);
         }
     }

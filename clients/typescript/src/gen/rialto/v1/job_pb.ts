@@ -140,14 +140,15 @@ export type NewJob = Message<"rialto.v1.NewJob"> & {
   priority: number;
 
   /**
-   * On whose behalf, for example a tenant. Within one priority keys are served in turns. At most 128 bytes.
+   * On whose behalf, for example a tenant. Within one priority keys share the workers: the next job is of the key of which the fewest
+   * run for its weight; of several such keys in turns. At most 128 bytes.
    *
    * @generated from field: string fairness_key = 6;
    */
   fairnessKey: string;
 
   /**
-   * How many jobs of its key are served in a turn: that of the last job with the key counts. 1 to 1,000, default 1.
+   * How much of the workers its key gets beside others: that of the last job with the key counts. 1 to 1,000, default 1.
    *
    * @generated from field: uint32 fairness_weight = 7;
    */
