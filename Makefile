@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs comparison clean tools rust-tests nodes-tests node-tests deploy-tests
+.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs soak comparison clean tools rust-tests nodes-tests node-tests deploy-tests
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -68,6 +68,11 @@ deploy-tests: tools
 lan-tests: tools ## three nodes and three servers of NATS on machines of their own, killed and cut off: needs root, five minutes
 	cargo build --locked --workspace --bin rialto
 	cargo test --locked --workspace --features rialto-tests/lan --test cluster_lan_kills --test cluster_lan_partitions -- --nocapture
+
+soak: tools ## a thousand kills of a node with jobs, and two thousand other seeds of each simulation: an hour or two
+	cargo build --locked --workspace --bin rialto
+	RIALTO_TEST_KILLS=1000 cargo test --locked --workspace --test jobs_kills -- --nocapture a_node_that_is_killed
+	RIALTO_SIMULATION_SEEDS=1000..3000 cargo test --locked --workspace --test simulation --test simulation_cluster -- --nocapture every
 
 deny: ## licences, sources and bans of dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2

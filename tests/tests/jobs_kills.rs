@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use rialto_client::{JobFilter, NewJob, v1::JobState};
+use rialto_client::{
+    JobFilter, Jobs, NewJob,
+    v1::{JobState, QueueSettings},
+};
 use rialto_tests::{
     eventually,
     histories::folder,
@@ -29,10 +32,20 @@ async fn start(folder: &Path, listen: &str) -> (Running, std::net::SocketAddr) {
     within("the node", Running::serve(&arguments)).await.expect("it starts")
 }
 
+/// How often the node is killed: 20 times, or as `RIALTO_TEST_KILLS` says.
+fn kills() -> usize {
+    std::env::var("RIALTO_TEST_KILLS").map_or(20, |kills| kills.parse().expect("a number"))
+}
+
+/// Jobs that have ended are kept until they were counted.
+async fn keep_all(jobs: &Jobs) {
+    let settings = QueueSettings { ended_max: u32::MAX, ..QueueSettings::default() };
+    jobs.set(settings).await.expect("it may");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_kills_of_a_node_lose_no_job() {
-    const KILLS: usize = 20;
-    let folder = folder();
+async fn a_node_that_is_killed_again_and_again_loses_no_job() {
+    let (folder, kills) = (folder(), kills());
     let (mut node, address) = start(folder.path(), "127.0.0.1:0").await;
     let (ledger, stop) = (Arc::new(Ledger::default()), Arc::new(AtomicBool::new(false)));
     let client = client(format!("http://{address}"));
@@ -44,7 +57,8 @@ async fn twenty_kills_of_a_node_lose_no_job() {
         others.spawn(produce(queue(&client), name, Arc::clone(&ledger), Arc::clone(&stop)));
     }
     others.spawn(look(queue(&client), 1, Arc::clone(&ledger), Arc::clone(&stop)));
-    for _ in 0..KILLS {
+    keep_all(&queue(&client)).await;
+    for _ in 0..kills {
         let before = ledger.acknowledged.lock().len();
         eventually("jobs go through", async || ledger.acknowledged.lock().len() > before + 60).await;
         node.kill().await;
@@ -56,7 +70,7 @@ async fn twenty_kills_of_a_node_lose_no_job() {
     }
     let jobs = queue(&client);
     let acknowledged = ledger.acknowledged.lock().clone();
-    assert!(acknowledged.len() > KILLS * 60);
+    assert!(acknowledged.len() > kills * 60);
     for id in &acknowledged {
         let ended = jobs.wait(id, DEADLINE).await.expect("it ends");
         assert_eq!(ended.state(), JobState::Completed, "{ended:?}");
@@ -77,9 +91,7 @@ async fn a_hundred_killed_workers_lose_none_of_a_hundred_thousand_jobs() {
     let ledger = Arc::new(Ledger::default());
     let client = client(node.url());
     let jobs = queue(&client);
-    // All of them are kept until they were counted.
-    let settings = rialto_client::v1::QueueSettings { ended_max: u32::MAX, ..Default::default() };
-    jobs.set(settings).await.expect("it may");
+    keep_all(&jobs).await;
     let (mut workers, mut alive) = (JoinSet::new(), VecDeque::new());
     for _ in 0..4 {
         alive.push_back(workers.spawn(work(client.clone(), Arc::clone(&ledger), 64)));
