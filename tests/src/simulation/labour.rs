@@ -102,7 +102,7 @@ impl Labour {
             1 => Outcome::Released(JobReleased::default()),
             _ => Outcome::Completed(JobCompleted::default()),
         };
-        Some(settle(router, held, outcome))
+        Some(settle(router, self.ledger.mark(held, outcome)))
     }
 
     fn extend(&mut self, router: Arc<Router>) -> Option<Asked> {
@@ -234,7 +234,8 @@ impl Labour {
         }
         for held in std::mem::take(&mut self.hands) {
             let completed = Outcome::Completed(JobCompleted::default());
-            self.asked.push((site, settle(Arc::clone(router), held, completed)));
+            let held = self.ledger.mark(held, completed);
+            self.asked.push((site, settle(Arc::clone(router), held)));
         }
         if self.asked.is_empty() {
             let leases: Vec<_> = QUEUES
@@ -284,10 +285,9 @@ fn lease(
     Box::pin(async move { router.call_queue(&Identity::open(None), request).await })
 }
 
-/// Says what became of a job: what was said of it before, if anything was.
-fn settle(router: Arc<Router>, mut held: Held, outcome: Outcome) -> Asked {
-    let outcome = held.outcome.get_or_insert(outcome).clone();
-    let items = vec![Settlement { token: held.token.clone(), outcome: Some(outcome) }];
+/// Says what became of a job.
+fn settle(router: Arc<Router>, held: Held) -> Asked {
+    let items = vec![Settlement { token: held.token.clone(), outcome: held.outcome.clone() }];
     let request = SettleRequest { request_id: 0, items };
     Asked::Settle(held, Box::pin(async move { router.settle(&Identity::open(None), request).await }))
 }

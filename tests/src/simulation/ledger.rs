@@ -24,6 +24,8 @@ pub(super) struct Held {
     pub(super) token: String,
     /// What became of it, once that was said.
     pub(super) outcome: Option<Outcome>,
+    /// That was said when the job was known to be done.
+    pub(super) is_late: bool,
     /// Something was left, and that was not answered: it may arrive behind what would be left next.
     pub(super) leaving: bool,
     /// What it came with, and what was known to be left before it was asked for.
@@ -65,22 +67,41 @@ impl Ledger {
         let left = std::str::from_utf8(&lease.checkpoint).unwrap_or_default();
         let came_with = left.parse().unwrap_or_default();
         let known = known.get(&job).copied().unwrap_or_default();
-        Some(Held { job, token: lease.token, outcome: None, leaving: false, came_with, known })
+        Some(Held {
+            job,
+            token: lease.token,
+            outcome: None,
+            is_late: false,
+            leaving: false,
+            came_with,
+            known,
+        })
     }
 
     /// What a worker has said of a job counts. Whoever keeps it now has written that its lease was given, so that it knew what was
     /// left before.
     pub(super) fn settled(&mut self, held: &Held) {
-        let Held { job, token, came_with, known, outcome, .. } = held;
+        let Held { job, token, came_with, known, outcome, is_late, .. } = held;
+        let completed = matches!(outcome, Some(Outcome::Completed(_)));
         if came_with < known {
             self.complain(format!("{job:?} came with {came_with} although {known} was left"));
         }
-        if let Some(before) = self.done.get(job).filter(|before| *before != token) {
+        // What was said before it was done, by who gave it back, may be answered later.
+        let counts = completed || *is_late;
+        if let Some(before) = self.done.get(job).filter(|before| counts && *before != token) {
             self.complain(format!("{job:?} was settled as {token} after it was done as {before}"));
         }
-        if let Some(Outcome::Completed(_)) = outcome {
+        if completed {
             self.done.insert(job.clone(), token.clone());
         }
+    }
+
+    /// A worker is about to say what became of a job: what it has said before, if it has.
+    pub(super) fn mark(&self, mut held: Held, outcome: Outcome) -> Held {
+        if held.outcome.is_none() {
+            (held.outcome, held.is_late) = (Some(outcome), self.done.contains_key(&held.job));
+        }
+        held
     }
 
     /// Something was left for the next attempt.
