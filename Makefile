@@ -87,7 +87,7 @@ bench-cluster: tools ## what several nodes cost beside one, and Socket.IO with R
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --bin rialto --bin rialto-load
 	target/dist/rialto-load cluster $(BENCH)
 
-bench-jobs: tools ## job queues beside RabbitMQ, BullMQ and JetStream, with syncs, about 5 minutes; BENCH="--jobs 50000" for fewer jobs
+bench-jobs: tools ## job queues beside RabbitMQ, BullMQ and JetStream, with syncs, about 6 minutes; BENCH="--jobs 50000" for fewer jobs
 	tests/tools/install comparison brokers
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --features rialto-tests/peers --bin rialto --bin rialto-load
 	target/dist/rialto-load jobs $(BENCH)

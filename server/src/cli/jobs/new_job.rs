@@ -30,7 +30,7 @@ pub(super) struct NewJobArgs {
     /// Higher ones are served first, -16 to 15
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     priority: i32,
-    /// On whose behalf: keys are served in turns
+    /// On whose behalf: keys share the workers
     #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
     fairness_key: String,
     /// Jobs with the same key are done one after the other
