@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use rialto_client::{Client, Error, Jobs, NewJob, NotDone, Payload, v1::JobState};
+use rialto_client::{Client, Error, JobWatch, Jobs, NewJob, NotDone, Payload, v1::JobState};
 
 /// The queue through which they go.
 pub const QUEUE: &str = "mail";
@@ -28,6 +28,8 @@ pub struct Ledger {
     pub acknowledged: Mutex<Vec<String>>,
     /// How often a job had been begun when it was seen to be done.
     pub seen_done: Mutex<BTreeMap<String, usize>>,
+    /// What somebody who watches all was told of each last.
+    pub watched: Mutex<BTreeMap<String, JobState>>,
 }
 
 impl Ledger {
@@ -50,6 +52,13 @@ impl Ledger {
         self.seen_done.lock().entry(id.to_owned()).or_insert(times);
     }
 
+    /// Acknowledged jobs of which who watches was not told that they are done, and what they are for it.
+    pub fn unwatched(&self) -> Vec<(String, Option<JobState>)> {
+        let (acknowledged, watched) = (self.acknowledged.lock(), self.watched.lock());
+        let told = acknowledged.iter().map(|id| (id.clone(), watched.get(id).copied()));
+        told.filter(|(_, state)| *state != Some(JobState::Completed)).collect()
+    }
+
     /// Nothing is lost, and what was seen to be done was not begun again.
     pub fn check(&self) {
         for id in self.acknowledged.lock().iter() {
@@ -60,6 +69,19 @@ impl Ledger {
         for (id, times) in seen.iter() {
             assert_eq!(self.times_begun(id), *times, "job {id} was begun again after it was done");
         }
+    }
+}
+
+/// Watches all jobs.
+pub async fn watch_all(jobs: &Jobs) -> JobWatch {
+    jobs.watch(std::iter::empty::<String>()).await.expect("it begins")
+}
+
+/// Notes what a watch tells, over every loss of its connection, until it is aborted.
+pub async fn follow(mut watch: JobWatch, ledger: Arc<Ledger>) {
+    while let Some(job) = watch.next().await.expect("it goes on") {
+        let state = job.state();
+        ledger.watched.lock().insert(job.job_id, state);
     }
 }
 

@@ -21,7 +21,7 @@ use rialto_tests::{
     eventually,
     inspect::metric,
     jobs,
-    ledger::{DEADLINE, Ledger, client, look, produce, queue, work},
+    ledger::{DEADLINE, Ledger, client, follow, look, produce, queue, watch_all, work},
     nats::NatsServer,
     program::Running,
     talker::duration,
@@ -56,6 +56,9 @@ async fn nodes_that_are_killed_one_after_the_other_lose_no_job() {
     let (nats, mut nodes) = nodes(3).await;
     let (ledger, stop) = (Arc::new(Ledger::default()), Arc::new(AtomicBool::new(false)));
     let (mut workers, mut others) = (JoinSet::new(), JoinSet::new());
+    // Whoever watches hears of all, however often the node that keeps the queue or its own is another one.
+    let watched = client(format!("http://{}", nodes[0].address));
+    workers.spawn(follow(watch_all(&queue(&watched)).await, Arc::clone(&ledger)));
     for (name, node) in nodes.iter().enumerate() {
         let client = client(format!("http://{}", node.address));
         workers.spawn(work(client.clone(), Arc::clone(&ledger), 8));
@@ -85,6 +88,7 @@ async fn nodes_that_are_killed_one_after_the_other_lose_no_job() {
         assert_eq!(ended.state(), JobState::Completed, "{ended:?}");
     }
     ledger.check();
+    eventually("whoever watches knows that all are done", async || ledger.unwatched().is_empty()).await;
     workers.abort_all();
 }
 

@@ -149,6 +149,7 @@ async fn whoever_watches_the_job_that_completes_a_batch_sees_how_far_the_batch_h
         namespace: NAMESPACE.to_owned(),
         queue: "mail".to_owned(),
         job_ids: vec!["letters".to_owned()],
+        resume: String::new(),
     };
     let mut watch = producer.stub.clone().watch_jobs(watch).await.expect("it may").into_inner();
     for (ended, live) in [("", 2), ("a", 1), ("b", 0)] {

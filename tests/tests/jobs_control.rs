@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{
     self, JobState, LeaseOutcome, LeaseRequest, NewJob, QueueSettings, RefusalCode, RetryPolicy,
-    SettleRequest, Settlement, new_job::Start, worker_service_client::WorkerServiceClient,
+    SettleRequest, Settlement, WatchJobsResponse, new_job::Start, worker_service_client::WorkerServiceClient,
 };
 use rialto_server::auth::Right;
 use rialto_tests::{
@@ -16,7 +16,7 @@ use rialto_tests::{
     talker::duration,
     within,
 };
-use tonic::Code;
+use tonic::{Code, Status, Streaming};
 
 /// A node, and somebody who hands work over in one queue.
 async fn start() -> (TestNode, Producer) {
@@ -66,23 +66,97 @@ async fn a_paused_queue_begins_nothing_until_it_is_resumed_and_purging_cancels_w
 #[tokio::test]
 async fn whoever_watches_sees_each_job_come_to_its_end() {
     let (node, producer) = start().await;
-    let watch = v1::WatchJobsRequest {
-        namespace: NAMESPACE.to_owned(),
-        queue: "mail".to_owned(),
-        job_ids: Vec::new(),
-    };
-    let mut watch = producer.stub.clone().watch_jobs(watch).await.unwrap().into_inner();
+    let mut watch = watch(&producer, "").await;
     let mut worker = TestWorker::start(&node, "mail", 1).await;
     producer.enqueue(job("one", "")).await;
     let lease = worker.next().await;
     worker.settle(&lease.token, completed("")).await;
     let mut states = Vec::new();
     while states.last() != Some(&JobState::Completed) {
-        let job = within("a change", watch.message()).await.unwrap().unwrap().job.unwrap();
+        let job = told(&mut watch).await.job.unwrap();
         assert_eq!(job.job_id, "one");
         states.push(job.state());
     }
     assert!(states.is_sorted_by_key(|state| *state as i32), "{states:?}");
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_where_another_one_has_ended_and_misses_nothing() {
+    let (_node, producer) = start().await;
+    let mut first = watch(&producer, "").await;
+    producer.enqueue(job("one", "")).await;
+    let told_one = told(&mut first).await;
+    assert_eq!(told_one.job.unwrap().job_id, "one");
+    drop(first);
+    producer.enqueue(job("two", "")).await;
+    producer.enqueue(job("three", "")).await;
+    producer.cancel("two").await;
+    let mut second = watch(&producer, &told_one.resume).await;
+    let mut missed = BTreeMap::new();
+    let mut resume = String::new();
+    while missed.len() < 2 || resume == told_one.resume {
+        let told = told(&mut second).await;
+        resume = told.resume;
+        let job = told.job.unwrap();
+        // One that was told may come again.
+        if job.job_id != "one" {
+            missed.insert(job.job_id.clone(), job.state());
+        }
+    }
+    let expected = [("three".to_owned(), JobState::Waiting), ("two".to_owned(), JobState::Cancelled)];
+    assert_eq!(missed, BTreeMap::from(expected));
+    producer.enqueue(job("four", "")).await;
+    assert_eq!(told(&mut second).await.job.unwrap().job_id, "four");
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_only_from_a_watch_of_all_jobs_of_the_queue() {
+    let (_node, producer) = start().await;
+    let resume = told(&mut try_watch(&producer, "", &[]).await.unwrap()).await.resume;
+    for (resume, ids) in [("nonsense", &[][..]), (&*resume, &["one"][..])] {
+        let refused = try_watch(&producer, resume, ids).await.unwrap_err();
+        assert_eq!((refused.code(), &*reason(&refused)), (Code::InvalidArgument, "INVALID"));
+    }
+}
+
+#[tokio::test]
+async fn a_watch_does_not_go_on_at_a_node_that_has_forgotten_what_was_before() {
+    let (before, producer) = start().await;
+    let resume = told(&mut try_watch(&producer, "", &[]).await.unwrap()).await.resume;
+    drop(before);
+    let (_after, producer) = start().await;
+    let refused = try_watch(&producer, &resume, &[]).await.unwrap_err();
+    assert_eq!((refused.code(), &*reason(&refused)), (Code::ResourceExhausted, "LIMIT_REACHED"));
+}
+
+/// Watches jobs: these, or all from there on.
+async fn try_watch(
+    producer: &Producer,
+    resume: &str,
+    ids: &[&str],
+) -> Result<Streaming<WatchJobsResponse>, Status> {
+    let watch = v1::WatchJobsRequest {
+        namespace: NAMESPACE.to_owned(),
+        queue: "mail".to_owned(),
+        job_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        resume: resume.to_owned(),
+    };
+    Ok(producer.stub.clone().watch_jobs(watch).await?.into_inner())
+}
+
+/// Watches all jobs, from where another watch has ended or from now on.
+async fn watch(producer: &Producer, resume: &str) -> Streaming<WatchJobsResponse> {
+    let mut watch = try_watch(producer, resume, &[]).await.unwrap();
+    if resume.is_empty() {
+        let begins = told(&mut watch).await;
+        assert_eq!(begins.job, None);
+        assert_ne!(begins.resume, "");
+    }
+    watch
+}
+
+async fn told(watch: &mut Streaming<WatchJobsResponse>) -> WatchJobsResponse {
+    within("a change", watch.message()).await.unwrap().unwrap()
 }
 
 #[tokio::test]

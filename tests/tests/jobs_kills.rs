@@ -17,7 +17,7 @@ use rialto_client::{
 use rialto_tests::{
     eventually,
     histories::folder,
-    ledger::{DEADLINE, Ledger, client, look, produce, queue, work},
+    ledger::{DEADLINE, Ledger, client, follow, look, produce, queue, watch_all, work},
     node::TestNode,
     program::Running,
     within,
@@ -50,6 +50,7 @@ async fn a_node_that_is_killed_again_and_again_loses_no_job() {
     let (ledger, stop) = (Arc::new(Ledger::default()), Arc::new(AtomicBool::new(false)));
     let client = client(format!("http://{address}"));
     let (mut workers, mut others) = (JoinSet::new(), JoinSet::new());
+    workers.spawn(follow(watch_all(&queue(&client)).await, Arc::clone(&ledger)));
     for _ in 0..2 {
         workers.spawn(work(client.clone(), Arc::clone(&ledger), 8));
     }
@@ -76,6 +77,7 @@ async fn a_node_that_is_killed_again_and_again_loses_no_job() {
         assert_eq!(ended.state(), JobState::Completed, "{ended:?}");
     }
     ledger.check();
+    eventually("whoever watches knows that all are done", async || ledger.unwatched().is_empty()).await;
     let waiting = JobFilter { states: vec![JobState::Waiting, JobState::Dead], ..JobFilter::default() };
     assert_eq!(jobs.list(&waiting, 10, "").await.expect("a list").jobs, []);
     workers.abort_all();

@@ -84,6 +84,18 @@ impl Error {
         }
     }
 
+    /// Whether trying again would end in the same way.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => {
+                let later = matches!(refusal.retry, Retry::After(_));
+                !later && refusal.code != RefusalCode::Internal
+            }
+            Self::Unavailable(_) | Self::UnknownOutcome | Self::TimedOut(_) | Self::Failed { .. } => false,
+            _ => true,
+        }
+    }
+
     /// An answer of a kind that does not fit the command.
     pub(crate) fn unexpected(what: &str) -> Self {
         Self::Failed {

@@ -10,7 +10,7 @@ use rialto_proto::v1::{
     self, Durability, JobState, enqueue_outcome::Outcome, job_service_client::JobServiceClient,
 };
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::{Streaming, transport::Channel};
+use tonic::transport::Channel;
 
 use crate::{
     backoff::Backoff,
@@ -79,22 +79,6 @@ pub struct JobPage {
     pub jobs: Vec<v1::Job>,
     /// What to hand to the next call; empty when there are no more.
     pub next: String,
-}
-
-/// Jobs as they change.
-#[derive(Debug)]
-pub struct JobWatch {
-    jobs: Streaming<v1::WatchJobsResponse>,
-}
-
-impl JobWatch {
-    /// The next job, at first or after a change; `None` when the server ends the watch.
-    ///
-    /// *Cancel safety*: nothing is lost.
-    pub async fn next(&mut self) -> Result<Option<v1::Job>, Error> {
-        let response = self.jobs.message().await.map_err(Error::of_stream)?;
-        Ok(response.and_then(|response| response.job))
-    }
 }
 
 /// Sends one request about the queue, with credentials and deadline.
@@ -248,18 +232,6 @@ impl Jobs {
                 return Err(late());
             }
         }
-    }
-
-    /// Watches these jobs as they are and then each change; without any, all that are put in or change from now on. Ends with the
-    /// connection.
-    pub async fn watch<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<JobWatch, Error> {
-        let request = tonic::Request::new(v1::WatchJobsRequest {
-            namespace: self.namespace.clone(),
-            queue: self.queue.clone(),
-            job_ids: ids.into_iter().map(Into::into).collect(),
-        });
-        let response = self.service().watch_jobs(self.client.sign(request)).await?;
-        Ok(JobWatch { jobs: response.into_inner() })
     }
 
     /// Some jobs, the last one put in first. `page_token` is empty for the first page.

@@ -61,6 +61,7 @@ mod error;
 mod event;
 mod history;
 mod intake;
+mod job_watch;
 mod jobs;
 mod kept;
 mod line;
@@ -97,7 +98,8 @@ pub use emission::{Accepted, Answers, Emission, Missing, Question, Replies, Summ
 pub use error::{CloseCode, Closing, Error, Refusal, RefusalCode, Retry, Unsent};
 pub use event::{Event, Events, Position};
 pub use history::{History, HistoryPage, HistoryPages};
-pub use jobs::{Enqueued, JobFilter, JobPage, JobWatch, Jobs};
+pub use job_watch::JobWatch;
+pub use jobs::{Enqueued, JobFilter, JobPage, Jobs};
 pub use namespace::{Callee, Namespace};
 pub use new_job::NewJob;
 pub use presence::{

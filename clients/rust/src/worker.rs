@@ -21,7 +21,7 @@ use crate::{
     backoff::Backoff,
     client::Client,
     content::Payload,
-    error::{Error, Retry, carried},
+    error::{Error, carried},
     working::Working,
 };
 
@@ -141,7 +141,7 @@ impl Worker {
                     }
                     backoff.ended_after(began.elapsed());
                 }
-                Err(error) if is_final(&error) => return Err(error),
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => tracing::debug!(%error, "the worker is not connected"),
             }
             running.disconnected(backoff.draw().min(AWAY_MAX), stop.as_mut()).await;
@@ -171,18 +171,6 @@ impl Worker {
         let connecting = tokio::time::timeout(self.client.deadline(), service.work(request));
         let stream = connecting.await.map_err(|_| Error::TimedOut("the server did not answer".to_owned()))?;
         Ok((frames, stream.map_err(Error::of_stream)?.into_inner()))
-    }
-}
-
-/// Whether trying again would end in the same way.
-fn is_final(error: &Error) -> bool {
-    match error {
-        Error::Refused(refusal) => {
-            let later = matches!(refusal.retry, Retry::After(_));
-            !later && refusal.code != v1::RefusalCode::Internal
-        }
-        Error::Unavailable(_) | Error::UnknownOutcome | Error::TimedOut(_) | Error::Failed { .. } => false,
-        _ => true,
     }
 }
 
@@ -240,7 +228,7 @@ impl Running {
                     Ok(None) => return Ok(Ended::Lost),
                     Err(status) => {
                         let error = Error::of_stream(status);
-                        return if is_final(&error) { Err(error) } else { Ok(Ended::Lost) };
+                        return if error.is_final() { Err(error) } else { Ok(Ended::Lost) };
                     }
                 },
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.done(done),

@@ -245,7 +245,7 @@ async fn next(
         job = watch.next() => job,
     };
     match job {
-        Ok(job) => Some((Ok(v1::WatchJobsResponse { job: Some(job) }), Some((watch, lapsed)))),
+        Ok(response) => Some((Ok(response), Some((watch, lapsed)))),
         Err(refusal) => Some((Err(status::refused(&router.count_refusal(refusal))), None)),
     }
 }

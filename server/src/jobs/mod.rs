@@ -5,6 +5,7 @@
 pub mod bells;
 pub mod engine;
 pub mod polls;
+mod resume_point;
 pub mod shard;
 pub mod streams;
 mod tally;
@@ -17,6 +18,7 @@ pub use self::{
         Engine, EngineLimits, Filter, FollowUp, Notice, Now, Order, Put, Seq, Token, is_live, job_name,
     },
     polls::Polled,
+    resume_point::ResumePoint,
     shard::{Shard, Shared},
     streams::{Stream, Wanted},
     watches::Watch,

@@ -10,10 +10,13 @@ use super::{
     engine::Seq,
     watches::{Behind, Watch},
 };
-use crate::base::{
-    clock::{self, Instant},
-    hash::HashMap,
-    ids::NodeId,
+use crate::{
+    base::{
+        clock::{self, Instant},
+        hash::HashMap,
+        ids::NodeId,
+    },
+    log::Position,
 };
 
 /// Jobs of one answer.
@@ -33,10 +36,17 @@ pub struct Polled {
 struct Said {
     number: u64,
     seqs: Vec<Seq>,
+    /// From where on it was not said what has changed, once those are.
+    from: Position,
     at: Instant,
 }
 
 impl Polled {
+    /// From where on it was not said what has changed, once those are that were said last.
+    pub fn from(&self) -> Position {
+        self.said.lock().from
+    }
+
     /// Jobs that are to be said: those of the poll before when that is polled again, and else those that have changed since, once
     /// there are some.
     ///
@@ -52,7 +62,10 @@ impl Polled {
         {
             seqs.push(seq?);
         }
-        self.said.lock().seqs.clone_from(&seqs);
+        let mut said = self.said.lock();
+        said.seqs.clone_from(&seqs);
+        said.from = self.watch.from();
+        drop(said);
         Ok(seqs)
     }
 }
@@ -88,7 +101,8 @@ impl Polls {
         let now = clock::now();
         self.polled
             .retain(|_, polled| now.saturating_duration_since(polled.said.lock().at) < FORGOTTEN_AFTER);
-        let polled = Arc::new(Polled { watch, said: Mutex::new(Said { number, seqs, at: now }) });
+        let from = watch.from();
+        let polled = Arc::new(Polled { watch, said: Mutex::new(Said { number, seqs, from, at: now }) });
         self.polled.insert(watcher, Arc::clone(&polled));
         polled
     }
@@ -114,7 +128,7 @@ mod tests {
         assert!(polls.next(watcher, 1).is_none());
         let polled = polls.begin(watcher, 1, watch, vec![Seq(1), Seq(2)]);
         assert_eq!(polled.changed().now_or_never(), Some(Ok(vec![Seq(1), Seq(2)])));
-        watches.changed(Seq(2), None);
+        watches.changed((Seq(2), Position(5)), None);
         let again = polls.next(watcher, 1).unwrap();
         assert_eq!(again.changed().now_or_never(), Some(Ok(vec![Seq(1), Seq(2)])));
         let next = polls.next(watcher, 2).unwrap();

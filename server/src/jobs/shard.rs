@@ -1,6 +1,8 @@
 //! One shard: an engine with its log. Each question is asked under one lock, with what is due done first; answers that must be
 //! durable wait for the log in its order; workers and watchers are woken when there is something for them.
 
+mod watching;
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -24,16 +26,15 @@ use rialto_proto::v1::{Durability, JobState};
 use super::{
     bells::{Bell, Bells, QueueName},
     engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq, Token},
-    polls::{Polled, Polls},
+    polls::Polls,
     streams::{Stream, Streams, Wanted},
     tally::Tally,
-    watches::{Watch, Watches},
+    watches::Watches,
 };
 use crate::{
     base::{
         clock::{self, Instant},
         hash::Hashing,
-        ids::NodeId,
         metrics::Metrics,
         refusal::Refusal,
         tasks,
@@ -82,6 +83,8 @@ pub struct Shard {
     bytes_of_all: Arc<AtomicU64>,
     /// The same moment twice. Time goes on from there whatever becomes of the clock.
     origin: (Instant, u64),
+    /// Stands for its log: a log in memory is another one after each start.
+    life: u64,
 }
 
 /// What waits for the log.
@@ -107,14 +110,18 @@ impl Shard {
         let mut engine = Engine::open(number, shared.limits.clone(), origin.0, &now)?;
         let tally = Tally::new(&shared.metrics);
         tally.count(&mut engine, &[]);
+        let life =
+            if log.durability() == Durability::Memory { clock::random_u64() } else { u64::from(number) };
         shared.bytes.fetch_add(engine.bytes(), Ordering::Relaxed);
+        let mut watches = Watches::default();
+        watches.told(log.progress().borrow().durable);
         Ok(Self {
             number,
             engine: Mutex::new(engine),
             log,
             waiting: Mutex::default(),
             bells: Bells::default(),
-            watches: Mutex::default(),
+            watches: Mutex::new(watches),
             noticed: Mutex::default(),
             to_notify: Notify::new(),
             to_follow: Notify::new(),
@@ -124,6 +131,7 @@ impl Shard {
             tally,
             bytes_of_all: Arc::clone(&shared.bytes),
             origin,
+            life,
         })
     }
 
@@ -268,17 +276,18 @@ impl Shard {
             answer.send(outcome).ok();
         }
         self.tally.count(&mut self.engine.lock(), &news);
-        self.tell(&news);
+        self.tell(&news, progress.durable);
     }
 
-    /// Tells watchers and workers.
-    fn tell(&self, news: &[News]) {
+    /// Tells watchers and workers all that has changed before a position.
+    fn tell(&self, news: &[News], until: Position) {
         if news.is_empty() {
             return;
         }
         let engine = self.engine.lock();
         let mut watches = self.watches.lock();
-        for News { seq, state, .. } in news {
+        watches.told(until);
+        for News { seq, state, position } in news {
             if engine.is_noticed(*seq) {
                 let mut noticed = self.noticed.lock();
                 // Of so many that wait only how they end is told.
@@ -287,7 +296,7 @@ impl Shard {
                 }
             }
             if !watches.is_empty() {
-                watches.changed(*seq, engine.queue_of(*seq));
+                watches.changed((*seq, *position), engine.queue_of(*seq));
             }
             let (cancelling, pausing) = (engine.is_cancelling(*seq), engine.is_pausing(*seq));
             if (cancelling || pausing)
@@ -391,45 +400,6 @@ impl Shard {
         if self.streams.lock().leave(worker, stream) {
             self.ask(|engine, now| engine.worker_away(now.ms, worker));
         }
-    }
-
-    /// Watches some jobs.
-    pub fn watch_jobs(&self, seqs: &[Seq]) -> Arc<Watch> {
-        self.watches.lock().jobs(seqs)
-    }
-
-    /// Watches all jobs of a queue.
-    pub fn watch_queue(&self, queue: QueueName) -> Arc<Watch> {
-        self.watches.lock().queue(queue)
-    }
-
-    /// Watches all jobs of the shard.
-    pub fn watch_all(&self) -> Arc<Watch> {
-        self.watches.lock().all()
-    }
-
-    /// A poll of what is watched. `begin` makes the watch if there is none.
-    pub fn poll(
-        &self,
-        watcher: (NodeId, u64),
-        number: u64,
-        begin: impl FnOnce() -> Result<(Arc<Watch>, Vec<Seq>), Refusal>,
-    ) -> Result<(Arc<Polled>, bool), Refusal> {
-        if let Some(polled) = self.polls.lock().next(watcher, number) {
-            return Ok((polled, false));
-        }
-        let (watch, first) = begin()?;
-        Ok((self.polls.lock().begin(watcher, number, watch, first), true))
-    }
-
-    /// Nobody polls any more under that number.
-    pub fn end_poll(&self, watcher: (NodeId, u64)) {
-        self.polls.lock().end(watcher);
-    }
-
-    /// A node is gone.
-    pub fn end_polls_of(&self, node: NodeId) {
-        self.polls.lock().end_of(node);
     }
 }
 

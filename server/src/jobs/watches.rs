@@ -1,16 +1,19 @@
 //! Who watches which jobs. A watch holds the numbers of jobs that have changed since it was looked at, each once: who reads slowly
-//! misses steps between, but never the last one.
+//! misses steps between, but never the last one. With each it knows when it has changed, so that whoever was away goes on there.
 
 use std::sync::{Arc, Weak};
 
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{bells::QueueName, engine::Seq};
-use crate::base::{
-    hash::{HashMap, Hashing},
-    limits::WATCHED_CHANGED_MAX,
+use crate::{
+    base::{
+        hash::{HashMap, Hashing},
+        limits::WATCHED_CHANGED_MAX,
+    },
+    log::Position,
 };
 
 /// Watches that are made at least before it is looked for those that nobody holds.
@@ -25,7 +28,10 @@ pub struct Watch {
 
 #[derive(Debug, Default)]
 struct Changed {
-    seqs: IndexSet<Seq, Hashing>,
+    /// Jobs that have changed, and when they did so first.
+    seqs: IndexMap<Seq, Position, Hashing>,
+    /// When the last change was.
+    last: Position,
     behind: bool,
 }
 
@@ -44,7 +50,7 @@ impl Watch {
                 if state.behind {
                     return Err(Behind);
                 }
-                if let Some(seq) = state.seqs.shift_remove_index(0) {
+                if let Some((seq, _)) = state.seqs.shift_remove_index(0) {
                     return Ok(seq);
                 }
             }
@@ -52,12 +58,20 @@ impl Watch {
         }
     }
 
-    fn changed(&self, seq: Seq) {
+    /// From where on it has not said what has changed: at that position some may have been said.
+    pub fn from(&self) -> Position {
+        let state = self.state.lock();
+        state.seqs.first().map_or(state.last, |(_, position)| *position)
+    }
+
+    /// A job has changed.
+    pub(super) fn changed(&self, seq: Seq, position: Position) {
         let mut state = self.state.lock();
+        state.last = position;
         if state.seqs.len() >= WATCHED_CHANGED_MAX {
-            (state.behind, state.seqs) = (true, IndexSet::default());
+            (state.behind, state.seqs) = (true, IndexMap::default());
         } else {
-            state.seqs.insert(seq);
+            state.seqs.entry(seq).or_insert(position);
         }
         self.notify.notify_one();
     }
@@ -70,6 +84,8 @@ pub(super) struct Watches {
     queues: HashMap<QueueName, Vec<Weak<Watch>>>,
     /// Those of all jobs.
     all: Vec<Weak<Watch>>,
+    /// When the last change was that was told, or may have been.
+    told: Position,
     /// Watches that were made since it was looked for those that nobody holds.
     made: usize,
 }
@@ -90,10 +106,21 @@ impl Watches {
         watch
     }
 
-    /// Watches all jobs of a queue.
+    /// All changes before this position were told. What becomes due is a change at the position of the last record, and may follow.
+    pub(super) fn told(&mut self, until: Position) {
+        self.told = Position(until.0.saturating_sub(1));
+    }
+
+    /// Watches all jobs of a queue, from now on.
     pub(super) fn queue(&mut self, queue: QueueName) -> Arc<Watch> {
+        self.queue_from(queue, self.told)
+    }
+
+    /// The same, when all that has changed before a position was told elsewhere.
+    pub(super) fn queue_from(&mut self, queue: QueueName, from: Position) -> Arc<Watch> {
         self.sweep_at_times();
         let watch = Arc::new(Watch::default());
+        watch.state.lock().last = from;
         self.queues.entry(queue).or_default().push(Arc::downgrade(&watch));
         watch
     }
@@ -106,10 +133,10 @@ impl Watches {
     }
 
     /// A job has changed.
-    pub(super) fn changed(&mut self, seq: Seq, queue: Option<(&str, &str)>) {
-        tell(&mut self.all, seq);
+    pub(super) fn changed(&mut self, (seq, position): (Seq, Position), queue: Option<(&str, &str)>) {
+        tell(&mut self.all, seq, position);
         if let Some(watches) = self.jobs.get_mut(&seq) {
-            tell(watches, seq);
+            tell(watches, seq, position);
             if watches.is_empty() {
                 self.jobs.remove(&seq);
             }
@@ -120,7 +147,7 @@ impl Watches {
         if let Some(named) = named
             && let Some(watches) = self.queues.get_mut(&named)
         {
-            tell(watches, seq);
+            tell(watches, seq, position);
             if watches.is_empty() {
                 self.queues.remove(&named);
             }
@@ -147,10 +174,10 @@ impl Watches {
     }
 }
 
-fn tell(watches: &mut Vec<Weak<Watch>>, seq: Seq) {
+fn tell(watches: &mut Vec<Weak<Watch>>, seq: Seq, position: Position) {
     watches.retain(|watch| match watch.upgrade() {
         Some(watch) => {
-            watch.changed(seq);
+            watch.changed(seq, position);
             true
         }
         None => false,
@@ -167,15 +194,18 @@ mod tests {
     fn a_slow_watcher_sees_each_job_once_and_a_very_slow_one_is_told() {
         let mut watches = Watches::default();
         let watch = watches.queue(("default".into(), "mail".into()));
-        for seq in [1, 2, 1] {
-            watches.changed(Seq(seq), Some(("default", "mail")));
-            watches.changed(Seq(seq), Some(("default", "import")));
+        for (position, seq) in [(10, 1), (11, 2), (12, 1)] {
+            watches.changed((Seq(seq), Position(position)), Some(("default", "mail")));
+            watches.changed((Seq(seq), Position(position)), Some(("default", "import")));
         }
+        assert_eq!(watch.from(), Position(10));
         assert_eq!(watch.next().now_or_never(), Some(Ok(Seq(1))));
+        assert_eq!(watch.from(), Position(11), "the second one was not said");
         assert_eq!(watch.next().now_or_never(), Some(Ok(Seq(2))));
         assert_eq!(watch.next().now_or_never(), None);
+        assert_eq!(watch.from(), Position(12));
         for seq in 0..=WATCHED_CHANGED_MAX as u64 {
-            watches.changed(Seq(seq), Some(("default", "mail")));
+            watches.changed((Seq(seq), Position(20 + seq)), Some(("default", "mail")));
         }
         assert_eq!(watch.next().now_or_never(), Some(Err(Behind)));
     }
@@ -185,9 +215,9 @@ mod tests {
         let mut watches = Watches::default();
         drop(watches.jobs(&[Seq(1), Seq(2)]));
         let watch = watches.jobs(&[Seq(2)]);
-        watches.changed(Seq(1), None);
+        watches.changed((Seq(1), Position(1)), None);
         watches.sweep();
-        watches.changed(Seq(2), None);
+        watches.changed((Seq(2), Position(2)), None);
         assert_eq!(watch.next().now_or_never(), Some(Ok(Seq(2))));
         drop(watch);
         watches.sweep();

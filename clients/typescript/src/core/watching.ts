@@ -1,5 +1,5 @@
-// Watching jobs over all the streams that this takes: what was told before is not told again, and a watch of named jobs
-// ends when all of them have ended. `jobs.ts` hands it out.
+// Watching jobs over all the streams that this takes: what was told before is not told again, what has changed meanwhile is, and a
+// watch of named jobs ends when all of them have ended. `jobs.ts` hands it out.
 
 import { equals } from "@bufbuild/protobuf";
 import { JobSchema, type Job as WireJob } from "../gen/rialto/v1/job_pb.js";
@@ -23,9 +23,9 @@ export interface Watched {
 export async function* watching(client: Client, watched: Watched, signal: AbortSignal | undefined): AsyncGenerator<Job> {
   const seen = new Seen(watched.ids);
   const patience = performance.now() + client.timeoutMs;
-  let begun = false;
+  let [begun, resume] = [false, ""];
   for (let attempt = 0; !seen.allEnded && !signal?.aborted; attempt++) {
-    const watch = new Watch(client, { ...watched, ids: seen.left }, signal);
+    const watch = new Watch(client, { ...watched, ids: seen.left, resume }, signal);
     for await (const job of watch) {
       if (!seen.isNews(job)) continue;
       attempt = 0;
@@ -33,6 +33,7 @@ export async function* watching(client: Client, watched: Watched, signal: AbortS
       if (seen.allEnded) return;
     }
     const { error, opened } = watch;
+    resume = watch.resume;
     if (signal?.aborted) return;
     // A watch that was never there fails like any other call; one that is lost comes back.
     begun ||= opened;
@@ -74,15 +75,24 @@ class Seen {
   }
 }
 
+/** What one stream watches. */
+interface Asked extends Watched {
+  /** Where it goes on, when all jobs were watched before. */
+  readonly resume: string;
+}
+
 /** One stream. The iteration ends without an error, which says afterwards why. */
 class Watch implements AsyncIterable<WireJob> {
   error = new RialtoError("CONNECTION_LOST", "the server ended the watch", { retry: { advice: "later" } });
   opened = false;
+  /** Where the next one goes on. */
+  resume: string;
   readonly #client: Client;
-  readonly #watched: Watched;
+  readonly #watched: Asked;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(client: Client, watched: Watched, signal: AbortSignal | undefined) {
+  constructor(client: Client, watched: Asked, signal: AbortSignal | undefined) {
+    this.resume = watched.resume;
     this.#client = client;
     this.#watched = watched;
     this.#signal = signal;
@@ -94,10 +104,13 @@ class Watch implements AsyncIterable<WireJob> {
     const stop = () => control.abort(this.#signal?.reason);
     this.#signal?.addEventListener("abort", stop, { once: true });
     try {
-      const request = single({ namespace, queue, jobIds: [...ids] });
+      const request = single({ namespace, queue, jobIds: [...ids], resume: this.resume });
       const jobs = await this.#client.open(JobService.method.watchJobs, request, control);
       this.opened = true;
-      for await (const { job } of jobs) if (job) yield job;
+      for await (const { job, resume } of jobs) {
+        this.resume = resume;
+        if (job) yield job;
+      }
     } catch (cause) {
       this.error = ending(cause, control.signal);
     } finally {

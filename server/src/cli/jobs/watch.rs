@@ -43,7 +43,7 @@ pub(super) async fn run(args: WatchArgs, output: &Output) -> Result<(), Failure>
             () = interrupt.came() => return Ok(()),
             job = watch.next() => job?,
         };
-        let Some(job) = job else { return Err(Failure::Local("the server has ended the watch".to_owned())) };
+        let Some(job) = job else { break };
         let ended = job.end_time.is_some();
         if ended {
             left.remove(job.job_id.as_str());

@@ -27,6 +27,7 @@ mod place;
 mod put;
 mod queue;
 mod ready;
+mod recent;
 mod record;
 mod replay;
 mod schedules;
@@ -52,6 +53,7 @@ use self::{
     batches::Batches,
     job::Job,
     queue::{Counts, Queue},
+    recent::Recent,
     record::Kind,
     schedules::Due,
     workers::Workers,
@@ -201,6 +203,7 @@ pub struct Engine {
     /// Jobs that were put in, since it was asked last.
     put_count: u64,
     news: Vec<News>,
+    recent: Recent,
     /// Queues that somebody might get a job of, who could not before.
     told: Vec<QueueIndex>,
     /// Some moment, twice: rates are kept in the time of the process.
@@ -236,6 +239,7 @@ impl Engine {
             counts: Counts::default(),
             put_count: 0,
             news: Vec::new(),
+            recent: Recent::default(),
             told: Vec::new(),
             origin: (at, ms),
             ms,

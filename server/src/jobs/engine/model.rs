@@ -42,6 +42,8 @@ struct Bench {
     chained: BTreeMap<u64, Option<(String, String)>>,
     /// Where every job was, by how many records there were.
     before: BTreeMap<usize, BTreeMap<u64, (JobState, u32, u32)>>,
+    /// What whoever looked has seen, by how many records there were.
+    seen: BTreeMap<usize, BTreeMap<u64, Seen>>,
 }
 
 fn limits() -> EngineLimits {
@@ -67,9 +69,10 @@ macro_rules! now {
     }};
 }
 
+mod away;
 mod bonds;
 
-use self::bonds::bound;
+use self::{away::Seen, bonds::bound};
 
 impl Bench {
     fn new() -> Self {
@@ -78,13 +81,16 @@ impl Bench {
         let before = [(0, engine.summary())].into();
         let chance = std::cell::Cell::new(1);
         let (leases, put, ended) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let (batched, chained) = (BTreeMap::new(), BTreeMap::new());
-        Self { engine, log, ms: 1_000_000, chance, leases, put, ended, batched, chained, before }
+        let (batched, chained, seen) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { engine, log, ms: 1_000_000, chance, leases, put, ended, batched, chained, before, seen }
     }
 
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         let ticked = now!(self, |engine, now| engine.tick(&now));
         self.engine.advance(self.log.durable());
+        if ticked.is_ok() {
+            self.come_back()?;
+        }
         // What is due and cannot be written is seen to later; nobody is given anything meanwhile.
         if ticked.is_ok() || matches!(step, Step::Full { .. } | Step::Crash { .. }) {
             self.ask(step)?;
@@ -318,6 +324,7 @@ impl Bench {
         self.ended.retain(|_, position| !gone(position));
         let expected = self.before[&end].clone();
         self.before.retain(|before, _| *before <= end);
+        self.seen.retain(|before, _| *before <= end);
         prop_assert_eq!(self.engine.summary(), expected, "after a crash at record {}", end);
         Ok(())
     }

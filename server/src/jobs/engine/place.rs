@@ -95,6 +95,9 @@ impl Engine {
             queue.over.insert(seq);
         }
         self.attach(seq);
+        if !again {
+            self.note(position, seq);
+        }
     }
 
     fn apply_leased(&mut self, position: Position, record: &LeasedRecord) {
@@ -148,11 +151,15 @@ impl Engine {
 
     pub(super) fn note(&mut self, position: Position, seq: Seq) {
         let Some(job) = self.jobs.get(&seq) else { return };
-        self.news.push(News { position, seq, state: job.state });
+        let state = job.state;
         // Who watches a batch sees how far it has come.
-        let completing = job.batch_of().filter(|_| !is_live(job.state));
-        if let Some(seq) = completing.filter(|seq| self.is_blocked(*seq)) {
-            self.news.push(News { position, seq, state: JobState::Blocked });
+        let completing = job.batch_of().filter(|_| !is_live(state)).filter(|seq| self.is_blocked(*seq));
+        let completing = completing.map(|seq| (seq, JobState::Blocked));
+        for (seq, state) in std::iter::once((seq, state)).chain(completing) {
+            if !self.is_replaying {
+                self.news.push(News { position, seq, state });
+            }
+            self.recent.note(position, seq);
         }
     }
 

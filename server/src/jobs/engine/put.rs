@@ -5,7 +5,7 @@ use prost::Message;
 use rialto_proto::v1::{JobState, NewJob, RefusalCode, new_job::Start};
 
 use super::{
-    Engine, Now, QueueIndex, Seq,
+    Engine, Now, QueueIndex,
     job::digest,
     record::{JobRecord, Kind, MovedRecord},
     settings::ms,
@@ -71,9 +71,7 @@ impl Engine {
     }
 
     pub(super) fn write_job(&mut self, now: &Now<'_>, record: JobRecord) -> Result<Position, LogError> {
-        let seq = Seq(record.seq);
         let position = self.write(now, Kind::Job(Box::new(record)))?;
-        self.note(position, seq);
         self.put_count += 1;
         Ok(position)
     }

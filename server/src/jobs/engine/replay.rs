@@ -15,7 +15,10 @@ impl Engine {
         let mut result = Ok(());
         now.log.replay(first, &mut |position, bytes| {
             match Kind::parse(position, bytes) {
-                Ok(kind) => engine.apply(now.ms, position, kind),
+                Ok(kind) => {
+                    engine.last = position;
+                    engine.apply(now.ms, position, kind);
+                }
                 Err(error) => result = Err(error),
             }
             result.is_ok()
@@ -26,7 +29,6 @@ impl Engine {
         engine.release_batches();
         engine.schedule_all();
         engine.all_away(now.ms);
-        engine.news.clear();
         Ok(engine)
     }
 }

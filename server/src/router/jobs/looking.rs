@@ -1,5 +1,7 @@
 //! Waiting for jobs, and saying what has changed of those that are watched.
 
+use std::time::Duration;
+
 use rialto_proto::{
     node,
     v1::{self, JobState},
@@ -15,7 +17,7 @@ use crate::{
         limits::{JOB_WAIT_DEFAULT, JOB_WAIT_MAX, JOBS_PER_WATCH_MAX, WATCHED_CHANGED_MAX},
         refusal::Refusal,
     },
-    jobs::{Seq, is_live},
+    jobs::{ResumePoint, Seq, is_live},
     wire::job,
 };
 
@@ -51,7 +53,7 @@ impl Here<'_> {
     ///
     /// *Falling behind*: ends with `LIMIT_REACHED`.
     pub(super) async fn poll_watch(self, request: node::PollWatch) -> Result<node::WatchPolled, Refusal> {
-        let node::PollWatch { watch, number, namespace, queue, job_ids } = request;
+        let node::PollWatch { watch, number, namespace, queue, job_ids, resume } = request;
         let (namespace, queue) = self.queue(&LOOK, (namespace, queue))?;
         if job_ids.len() > JOBS_PER_WATCH_MAX {
             let what = format_args!("has more than {JOBS_PER_WATCH_MAX} entries");
@@ -60,10 +62,12 @@ impl Here<'_> {
         let (shard, watcher) = (self.shard, (self.from, watch));
         let begin = || {
             if job_ids.is_empty() {
-                return Ok((
-                    shard.watch_queue((namespace.as_str().into(), queue.as_str().into())),
-                    Vec::new(),
-                ));
+                let queue = (namespace.as_str().into(), queue.as_str().into());
+                let watch = match point(&resume)? {
+                    Some(point) => shard.watch_queue_again(queue, point).ok_or_else(too_much)?,
+                    None => shard.watch_queue(queue),
+                };
+                return Ok((watch, Vec::new()));
             }
             let mut seqs: Vec<Seq> = Vec::new();
             for id in &job_ids {
@@ -74,23 +78,39 @@ impl Here<'_> {
             Ok((shard.watch_jobs(&seqs), seqs))
         };
         let (polled, begins) = shard.poll(watcher, number, begin)?;
-        if begins && job_ids.is_empty() {
-            return Ok(node::WatchPolled { jobs: Vec::new(), begins });
-        }
-        let Ok(seqs) = timeout(POLLED_FOR, polled.changed()).await else {
-            return Ok(node::WatchPolled { jobs: Vec::new(), begins });
+        let resume = || shard.resume_point(polled.from()).to_string();
+        // One that begins is not let wait.
+        let patience = if begins { Duration::ZERO } else { POLLED_FOR };
+        let Ok(seqs) = timeout(patience, polled.changed()).await else {
+            return Ok(node::WatchPolled { jobs: Vec::new(), resume: resume() });
         };
         let seqs = seqs.map_err(|_| {
             shard.end_poll(watcher);
-            Refusal::limit("watched_jobs_changed_max", WATCHED_CHANGED_MAX)
+            too_much()
         })?;
+        let resume = resume();
         let (jobs, last) = shard.ask(|engine, _| {
             let jobs: Vec<v1::Job> = seqs.iter().filter_map(|seq| engine.job_by_seq(*seq)).collect();
             (jobs, engine.last())
         });
         shard.durable(last).await?;
-        Ok(node::WatchPolled { jobs, begins })
+        Ok(node::WatchPolled { jobs, resume })
     }
+}
+
+/// Where a watch goes on, if it has begun before.
+fn point(resume: &str) -> Result<Option<ResumePoint>, Refusal> {
+    if resume.is_empty() {
+        return Ok(None);
+    }
+    let point =
+        resume.parse().map_err(|_| Refusal::invalid("resume", "is not from a watch of this queue"))?;
+    Ok(Some(point))
+}
+
+/// So much has changed that it is not known any more what.
+fn too_much() -> Refusal {
+    Refusal::limit("watched_jobs_changed_max", WATCHED_CHANGED_MAX)
 }
 
 /// Whether a job stays where it is, unless somebody redrives it.

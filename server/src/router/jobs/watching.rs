@@ -4,49 +4,51 @@ use std::sync::{Arc, atomic::Ordering};
 
 use rialto_proto::{
     node::{PollWatch, WatchPolled},
-    v1::{self, RefusalCode},
+    v1,
 };
 
-use crate::{
-    auth::Identity,
-    base::refusal::{Refusal, Retry},
-    router::Router,
-};
+use crate::{auth::Identity, base::refusal::Refusal, router::Router};
 
 /// Somebody watches jobs.
 #[derive(Debug)]
 pub struct JobWatch {
     router: Arc<Router>,
     identity: Identity,
+    /// What was asked last. When another node keeps the queue by now, the watch goes on there.
     poll: PollWatch,
     /// Jobs that have come and were not looked at.
     jobs: std::vec::IntoIter<v1::Job>,
+    /// Where another watch goes on, once those are said.
+    resume: String,
+    /// Whoever watches all is told where that begins.
+    begins: bool,
 }
 
 impl JobWatch {
     /// The next job, at first or after a change. One that is not kept any more is passed over.
     ///
     /// *Falling behind*: ends with `LIMIT_REACHED`. *Cancel safety*: nothing is lost.
-    pub async fn next(&mut self) -> Result<v1::Job, Refusal> {
+    pub async fn next(&mut self) -> Result<v1::WatchJobsResponse, Refusal> {
         loop {
-            if let Some(job) = self.jobs.next() {
-                return Ok(job);
+            let (job, begins) = (self.jobs.next(), std::mem::take(&mut self.begins));
+            if job.is_some() || begins {
+                if self.jobs.len() == 0 {
+                    self.poll.resume.clone_from(&self.resume);
+                }
+                return Ok(v1::WatchJobsResponse { job, resume: self.poll.resume.clone() });
             }
             let poll = PollWatch { number: self.poll.number + 1, ..self.poll.clone() };
-            self.take(self.router.call_queue(&self.identity, poll).await?)?;
+            let polled = self.router.call_queue(&self.identity, poll).await?;
+            self.take(polled);
         }
     }
 
-    fn take(&mut self, polled: WatchPolled) -> Result<(), Refusal> {
-        if polled.begins && self.poll.number > 0 && self.poll.job_ids.is_empty() {
-            // What has changed before is not known there.
-            let reason = "another node keeps the queue now: watch it again, and look at what it has";
-            let refusal = Refusal::new(RefusalCode::NodesUnreachable, reason);
-            return Err(Refusal { retry: Retry::After(std::time::Duration::ZERO), ..refusal });
-        }
+    fn take(&mut self, WatchPolled { jobs, resume }: WatchPolled) {
         self.poll.number += 1;
-        self.jobs = polled.jobs.into_iter();
-        Ok(())
+        self.jobs = jobs.into_iter();
+        if self.poll.job_ids.is_empty() {
+            self.resume = resume;
+        }
     }
 }
 
@@ -57,20 +59,24 @@ impl Drop for JobWatch {
 }
 
 impl Router {
-    /// Watches some jobs, or all that change in a queue from now on.
+    /// Watches some jobs, or all that change in a queue from now on, or since an earlier watch.
     pub async fn watch_jobs(
         self: &Arc<Self>,
         identity: Identity,
         request: v1::WatchJobsRequest,
     ) -> Result<JobWatch, Refusal> {
-        let v1::WatchJobsRequest { namespace, queue, job_ids } = request;
+        let v1::WatchJobsRequest { namespace, queue, job_ids, resume } = request;
+        if !(resume.is_empty() || job_ids.is_empty()) {
+            return Err(Refusal::invalid("resume", "is for who watches all jobs of a queue"));
+        }
         let watch = self.next_ask.fetch_add(1, Ordering::Relaxed);
-        let poll = PollWatch { watch, number: 0, namespace, queue, job_ids };
+        let begins = job_ids.is_empty();
+        let poll = PollWatch { watch, number: 0, namespace, queue, job_ids, resume };
         let first = PollWatch { number: 1, ..poll.clone() };
         let polled = self.call_queue(&identity, first).await?;
-        let mut watching =
-            JobWatch { router: Arc::clone(self), identity, poll, jobs: Vec::new().into_iter() };
-        watching.take(polled)?;
+        let (router, jobs, resume) = (Arc::clone(self), Vec::new().into_iter(), String::new());
+        let mut watching = JobWatch { router, identity, poll, jobs, resume, begins };
+        watching.take(polled);
         Ok(watching)
     }
 
