@@ -1,6 +1,6 @@
 //! Logs that several nodes of a simulation hold together, as JetStream would: each is written by whoever has claimed it last, and
 //! survives every node. What a node asks of them takes a while, and is lost, before or after it was done, when that node loses
-//! its way to them. For simulations only.
+//! its way to them. What it writes may arrive long after that, when another one writes the log. For simulations only.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rialto_proto::v1::Durability;
 use tokio::{
     sync::{Notify, watch},
@@ -21,16 +21,22 @@ use tokio::{
 };
 
 use super::{ClaimError, Claimed, Log, LogError, Logs, Position, Progress};
-use crate::base::clock;
+use crate::base::clock::{self, Instant};
 
 /// How long each way takes at most, in milliseconds.
 const WAY_MAX_MS: u64 = 6;
+/// One way in so many is slow.
+const SLOW_EVERY: u64 = 16;
+/// How long that one takes at most, in milliseconds.
+const SLOW_WAY_MAX_MS: u64 = 400;
 /// Time for one answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// How long what is not known to be written is written again before the log fails.
 const AGAIN_FOR: Duration = Duration::from_secs(15);
 /// The wait between two attempts.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How late something arrives at most whose writer was cut off, in milliseconds: long after somebody else writes the log.
+const LATE_MAX_MS: u64 = 20_000;
 
 /// A node's way to what all nodes have together, open at first; clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -71,9 +77,11 @@ impl Way {
         }
     }
 
-    /// Takes a little time.
+    /// Takes a little time, and now and then longer.
     pub async fn go(&self) {
-        sleep(Duration::from_millis(clock::random_u64() % WAY_MAX_MS)).await;
+        let slow = clock::random_u64().is_multiple_of(SLOW_EVERY);
+        let way_max_ms = if slow { SLOW_WAY_MAX_MS } else { WAY_MAX_MS };
+        sleep(Duration::from_millis(clock::random_u64() % way_max_ms)).await;
     }
 
     /// Has something done at the other end. When that fails it may have been done.
@@ -95,8 +103,54 @@ impl Way {
 /// All logs; clones are the same ones.
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedLogs {
-    all: Arc<Mutex<BTreeMap<String, Arc<Mutex<Stored>>>>>,
+    all: Arc<Mutex<BTreeMap<String, Arc<Shelf>>>>,
     claims: Arc<Mutex<u64>>,
+}
+
+/// One log, with what is on its way to it.
+#[derive(Debug, Default)]
+struct Shelf {
+    stored: Mutex<Stored>,
+}
+
+impl Shelf {
+    /// What is there by now.
+    fn look(&self) -> MutexGuard<'_, Stored> {
+        let mut stored = self.stored.lock();
+        stored.arrive();
+        stored
+    }
+}
+
+/// Records of one who writes a log, behind the first `before`.
+#[derive(Debug, Clone)]
+struct Sent {
+    owner: u64,
+    before: u64,
+    records: Vec<Bytes>,
+}
+
+/// The same on their way. When they do not arrive they may do so later.
+struct OnItsWay {
+    shelf: Arc<Shelf>,
+    sent: Option<Sent>,
+}
+
+impl OnItsWay {
+    /// They arrive. Whether they are written.
+    fn arrive(mut self) -> bool {
+        self.sent.take().is_some_and(|sent| self.shelf.look().write(&sent))
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let late = clock::random_u64().is_multiple_of(2);
+        if let Some(sent) = self.sent.take().filter(|_| late) {
+            let at = clock::now() + Duration::from_millis(clock::random_u64() % LATE_MAX_MS);
+            self.shelf.stored.lock().late.push((at, sent));
+        }
+    }
 }
 
 /// What is stored of one log. A position is the number of a record; who claims it writes one that is empty.
@@ -108,9 +162,23 @@ struct Stored {
     /// By whom it was claimed last.
     owner: u64,
     snapshot: Option<(Position, Vec<Bytes>)>,
+    /// What arrives later.
+    late: Vec<(Instant, Sent)>,
+    /// How often that was not taken.
+    fenced: u64,
 }
 
 impl Stored {
+    /// What was late is there by now.
+    fn arrive(&mut self) {
+        let now = clock::now();
+        let mut arrived: Vec<_> = self.late.extract_if(.., |(at, _)| *at <= now).collect();
+        arrived.sort_by_key(|(at, _)| *at);
+        for (_, sent) in arrived {
+            self.fenced += u64::from(!self.write(&sent));
+        }
+    }
+
     fn end(&self) -> u64 {
         self.first + self.records.len() as u64
     }
@@ -119,14 +187,14 @@ impl Stored {
         self.records.get(usize::try_from(at.checked_sub(self.first)?).ok()?)
     }
 
-    /// Writes records behind the first `before`, if nobody else has; or finds them there.
-    fn write(&mut self, owner: u64, before: u64, records: &[Bytes]) -> bool {
-        if self.get(before).is_some_and(|(by, _)| *by == owner) {
+    /// Writes records, if nobody else has written there or has claimed the log; or finds them there.
+    fn write(&mut self, Sent { owner, before, records }: &Sent) -> bool {
+        if self.get(*before).is_some_and(|(by, _)| by == owner) {
             return true;
         }
-        let next = self.end() == before && self.owner == owner;
+        let next = self.end() == *before && self.owner == *owner;
         if next {
-            self.records.extend(records.iter().map(|record| (owner, Some(record.clone()))));
+            self.records.extend(records.iter().map(|record| (*owner, Some(record.clone()))));
         }
         next
     }
@@ -142,6 +210,11 @@ impl SimulatedLogs {
     pub fn claims(&self) -> u64 {
         *self.claims.lock()
     }
+
+    /// How often something has arrived of one who did not write the log any more, and was not taken.
+    pub fn fenced(&self) -> u64 {
+        self.all.lock().values().map(|shelf| shelf.look().fenced).sum()
+    }
 }
 
 #[derive(Debug)]
@@ -152,10 +225,10 @@ struct LogsOf {
 
 impl LogsOf {
     async fn take(&self, name: &str) -> Result<Claimed, ClaimError> {
-        let stored = Arc::clone(self.logs.all.lock().entry(name.to_owned()).or_default());
+        let shelf = Arc::clone(self.logs.all.lock().entry(name.to_owned()).or_default());
         let owner = clock::random_u64();
         let claimed = self.way.ask(|| {
-            let mut stored = stored.lock();
+            let mut stored = shelf.look();
             let before = stored.end();
             stored.records.push_back((owner, None));
             stored.owner = owner;
@@ -166,7 +239,7 @@ impl LogsOf {
         let next = before + 1;
         let progress = watch::Sender::new(Progress { durable: Position(next), failed: None });
         let log = Arc::new(SimulatedLog {
-            stored,
+            shelf,
             way: self.way.clone(),
             owner,
             intake: Mutex::new(Intake { next, waiting: Vec::new() }),
@@ -188,7 +261,7 @@ impl Logs for LogsOf {
 /// A log as one node has it that has claimed it.
 #[derive(Debug)]
 struct SimulatedLog {
-    stored: Arc<Mutex<Stored>>,
+    shelf: Arc<Shelf>,
     way: Way,
     owner: u64,
     intake: Mutex<Intake>,
@@ -237,7 +310,9 @@ impl SimulatedLog {
             }
             let until = clock::now() + AGAIN_FOR;
             loop {
-                match self.way.ask(|| self.stored.lock().write(self.owner, before, &records)).await {
+                let sent = Sent { owner: self.owner, before, records: records.clone() };
+                let on_its_way = OnItsWay { shelf: Arc::clone(&self.shelf), sent: Some(sent) };
+                match self.way.ask(|| on_its_way.arrive()).await {
                     Ok(true) => break,
                     Ok(false) => return self.fail("another node has taken it over"),
                     Err(what) if clock::now() > until => return self.fail(&what),
@@ -275,11 +350,11 @@ impl Log for SimulatedLog {
     }
 
     fn bounds(&self) -> (Position, Position) {
-        (Position(self.stored.lock().first), Position(self.intake.lock().next))
+        (Position(self.shelf.look().first), Position(self.intake.lock().next))
     }
 
     fn bytes(&self) -> u64 {
-        let stored = self.stored.lock();
+        let stored = self.shelf.look();
         stored
             .records
             .iter()
@@ -290,7 +365,7 @@ impl Log for SimulatedLog {
 
     fn read(&self, at: Position) -> Result<Bytes, LogError> {
         self.reached()?;
-        match self.stored.lock().get(at.0) {
+        match self.shelf.look().get(at.0) {
             Some((_, Some(record))) => Ok(record.clone()),
             _ => Err(LogError::Gone(at)),
         }
@@ -298,9 +373,9 @@ impl Log for SimulatedLog {
 
     fn replay(&self, from: Position, visit: &mut dyn FnMut(Position, Bytes) -> bool) -> Result<(), LogError> {
         self.reached()?;
-        let (first, until) = (self.stored.lock().first, self.progress.borrow().durable);
+        let (first, until) = (self.shelf.look().first, self.progress.borrow().durable);
         for at in from.0.max(first)..until.0 {
-            let record = self.stored.lock().get(at).cloned();
+            let record = self.shelf.look().get(at).cloned();
             let Some((_, record)) = record else { return Err(LogError::Gone(Position(at))) };
             if record.is_some_and(|record| !visit(Position(at), record)) {
                 return Ok(());
@@ -313,7 +388,7 @@ impl Log for SimulatedLog {
         self.check()?;
         self.reached()?;
         let chunks = chunks.collect();
-        let mut stored = self.stored.lock();
+        let mut stored = self.shelf.look();
         if stored.owner != self.owner {
             return Err(LogError::Failed("another node has taken it over".to_owned()));
         }
@@ -323,14 +398,14 @@ impl Log for SimulatedLog {
 
     fn last_snapshot(&self, visit: &mut dyn FnMut(Bytes)) -> Result<Option<Position>, LogError> {
         self.reached()?;
-        let Some((at, chunks)) = self.stored.lock().snapshot.clone() else { return Ok(None) };
+        let Some((at, chunks)) = self.shelf.look().snapshot.clone() else { return Ok(None) };
         chunks.into_iter().for_each(visit);
         Ok(Some(at))
     }
 
     fn truncate(&self, before: Position) -> Result<(), LogError> {
         self.reached()?;
-        let mut stored = self.stored.lock();
+        let mut stored = self.shelf.look();
         while stored.first < before.0 && stored.records.pop_front().is_some() {
             stored.first += 1;
         }

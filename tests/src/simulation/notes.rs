@@ -37,6 +37,8 @@ pub struct Counts {
     pub jobs_done: u64,
     /// Times that a worker has heard that its lease is over.
     pub leases_lost: u64,
+    /// Times that something was written too late by one who did not keep it any more, and was not taken.
+    pub fenced: u64,
     /// Messages between nodes that were heard.
     pub heard: u64,
     /// Of these, twice.
@@ -56,6 +58,7 @@ impl Counts {
         let NetworkCounts { heard, lost, twice } = cluster.network.counts();
         (self.heard, self.lost, self.twice) = (heard, lost, twice);
         self.take_overs = cluster.logs.claims();
+        self.fenced = cluster.logs.fenced();
     }
 
     /// Counts another run.
@@ -70,6 +73,7 @@ impl Counts {
         self.partitions += other.partitions;
         self.moves += other.moves;
         self.take_overs += other.take_overs;
+        self.fenced += other.fenced;
         self.jobs_done += other.jobs_done;
         self.leases_lost += other.leases_lost;
         self.heard += other.heard;
