@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
+use rustix::fs::statvfs;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -11,6 +12,11 @@ use tokio::{
 };
 
 use crate::{PATIENCE, tools::tool, within};
+
+/// A folder in memory is quicker, and outlives a server that is killed as one on a disk does.
+const SHARED_MEMORY: &str = "/dev/shm";
+/// With less room there a server would take fewer streams than tests make.
+const ROOM_MIN: u64 = 4 << 30;
 
 /// A nats-server. Killed when it is dropped.
 #[derive(Debug)]
@@ -24,7 +30,7 @@ pub struct NatsServer {
 impl NatsServer {
     /// A server that keeps streams, and syncs before it acknowledges.
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = scratch();
         Self::keeping(folder.path().join("store").as_path(), folder).await
     }
 
@@ -33,7 +39,7 @@ impl NatsServer {
         if data.as_os_str().is_empty() {
             return Self::start().await;
         }
-        Self::keeping(&data.join("nats"), tempfile::tempdir().expect("a folder")).await
+        Self::keeping(&data.join("nats"), scratch()).await
     }
 
     async fn keeping(store: &Path, folder: TempDir) -> Self {
@@ -43,7 +49,7 @@ impl NatsServer {
 
     /// A server that keeps streams and has this configuration beside. Files stand beside it by their names.
     pub async fn guarded(configuration: &str, files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = scratch();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("a file");
         }
@@ -53,7 +59,7 @@ impl NatsServer {
 
     /// A server with this configuration beside its ports and its folder.
     pub async fn configured(configuration: &str) -> Self {
-        Self::within(configuration, tempfile::tempdir().expect("a folder")).await
+        Self::within(configuration, scratch()).await
     }
 
     async fn within(configuration: &str, folder: TempDir) -> Self {
@@ -148,6 +154,13 @@ impl NatsServer {
         })
         .await
     }
+}
+
+/// A folder that goes with the server.
+fn scratch() -> TempDir {
+    let room = statvfs(SHARED_MEMORY).map_or(0, |shared| shared.f_bavail * shared.f_frsize);
+    let folder = if room < ROOM_MIN { tempfile::tempdir() } else { tempfile::tempdir_in(SHARED_MEMORY) };
+    folder.expect("a folder")
 }
 
 fn spawn(folder: &Path, port: i32, monitor: i32) -> Child {

@@ -119,10 +119,8 @@ impl TestNode {
             config.cluster.nats = nats.url();
             config.cluster.monitors = nats.monitor();
         }
-        let mut nodes = Vec::new();
-        for _ in 0..count {
-            nodes.push(Node::start(config.clone()).await.expect("the node starts"));
-        }
+        let starting = join_all((0..count).map(|_| Node::start(config.clone()))).await;
+        let nodes: Vec<Node> = starting.into_iter().map(|node| node.expect("the node starts")).collect();
         let together = nats.as_ref().map(|_| Together::of(&nodes));
         Self { nodes, next: AtomicUsize::new(0), _together: together, _nats: nats }
     }
