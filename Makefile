@@ -38,7 +38,6 @@ lint: tools ## formatting, clippy, protos
 rust-tests: tools
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
-	cargo test --locked --workspace --features rialto-server/loom --lib outbox_loom
 
 # The same tests of features, where each connection goes to another one of three nodes; of two, in which the other one is the only
 # other, what order and completeness rest on. Files come here when what they test holds over nodes; what is skipped is about the

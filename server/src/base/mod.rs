@@ -13,7 +13,6 @@ pub mod pattern;
 pub mod rate;
 pub mod refusal;
 pub mod right;
-pub mod sync;
 pub mod tasks;
 pub mod telemetry;
 pub mod text;

@@ -15,7 +15,9 @@ mod queue_owed;
 pub mod replay;
 pub mod replies;
 
-#[cfg(all(test, not(feature = "loom")))]
+#[cfg(test)]
+mod outbox_loom;
+#[cfg(test)]
 mod outbox_model;
 
 use std::{

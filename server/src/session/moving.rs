@@ -406,6 +406,6 @@ impl Replay {
     }
 }
 
-#[cfg(all(test, not(feature = "loom")))]
+#[cfg(test)]
 #[path = "moving_tests.rs"]
 mod tests;

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use rialto_proto::v1::{CloseCode, Ping, server_frame::Frame as Body};
 
 use super::{
+    Mutex,
     owed::{Owed, Rest, StateAfter},
     queue::{Front, Queue},
     replay::{Replay, ReplayBounds},
@@ -37,7 +38,7 @@ pub use super::{
     replay::Lost,
 };
 use crate::{
-    base::{clock::Instant, config::BehindPolicy, limits::SessionLimits, sync::Mutex},
+    base::{clock::Instant, config::BehindPolicy, limits::SessionLimits},
     wire::{Burst, Frame},
 };
 
@@ -416,7 +417,3 @@ impl State {
         if readable { self.waker.take() } else { None }
     }
 }
-
-#[cfg(all(test, feature = "loom"))]
-#[path = "outbox_loom.rs"]
-mod outbox_loom;
