@@ -39,20 +39,17 @@ rust-tests: tools
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
 
-# The same tests of features, where each connection goes to another one of three nodes; of two, in which the other one is the only
-# other, what order and completeness rest on. Files come here when what they test holds over nodes; what is skipped is about the
-# folder, the memory and the address of one node, how many answers it waits for, and the order of two senders where nothing is kept.
-NODES_TESTS := admission away behind behind_kept bounds calls client client_jobs client_offline client_resume cli cli_jobs cli_rooms compression delta \
-	directory edge_connections edge_http1 edge_http2 edge_requests edge_web expiry grpcurl halves history input malformed membership namespaces \
-	jobs jobs_bonds jobs_control jobs_notify jobs_pausing jobs_uploads order presence pressure recovery replies resume resume_refused resumes revocation rights rooms state watch window wire
+# The same tests of what a node does, where each connection goes to another one of three nodes; of two, in which the other one is the
+# only other, what order and completeness rest on. What is skipped is about the folder, the memory and the address of one node, how
+# many answers it waits for, and the order of two senders where nothing is kept.
 TWO_NODES_TESTS := delta directory membership order presence recovery resumes watch window
 NODES_SKIPPED := a_second_node_on_the_same_folder_does_not_start a_history_in_memory_that_is_gone_with_its_node \
 	a_session_comes_back_to_a_restarted_node what_is_said_while_the_node_is_away_arrives_when_it_is_back \
 	each_of_two_senders_in_one_window_hears_only_the_other a_session_waits_for_so_many_answers_in_all_and_no_more \
 	a_watch_does_not_go_on_at_a_node_that_has_forgotten_what_was_before
 nodes-tests: tools
-	RIALTO_TEST_NODES=3 cargo test --locked --workspace $(addprefix --test ,$(NODES_TESTS)) -- $(addprefix --skip ,$(NODES_SKIPPED))
-	RIALTO_TEST_NODES=2 cargo test --locked --workspace $(addprefix --test ,$(TWO_NODES_TESTS)) -- $(addprefix --skip ,$(NODES_SKIPPED))
+	RIALTO_TEST_NODES=3 cargo test --locked --workspace --test node --test pressure -- $(addprefix --skip ,$(NODES_SKIPPED))
+	RIALTO_TEST_NODES=2 cargo test --locked --workspace --test node -- $(addsuffix ::,$(TWO_NODES_TESTS)) $(addprefix --skip ,$(NODES_SKIPPED))
 
 # The TypeScript client, the pages, and real Chromium pages against the binary that `rust-tests` has built.
 node-tests: tools
@@ -67,11 +64,11 @@ deploy-tests: tools
 # The whole workspace is named because Cargo would build every dependency again for the features of one package alone.
 lan-tests: tools ## three nodes and three servers of NATS on machines of their own, killed and cut off: needs root, five minutes
 	cargo build --locked --workspace --bin rialto
-	cargo test --locked --workspace --features rialto-tests/lan --test cluster_lan_kills --test cluster_lan_partitions -- --nocapture
+	cargo test --locked --workspace --features rialto-tests/lan --test lan -- --nocapture
 
 soak: tools ## a thousand kills of a node with jobs, and two thousand other seeds of each simulation: an hour or two
 	cargo build --locked --workspace --bin rialto
-	RIALTO_TEST_KILLS=1000 cargo test --locked --workspace --test jobs_kills -- --nocapture a_node_that_is_killed
+	RIALTO_TEST_KILLS=1000 cargo test --locked --workspace --test alone -- --nocapture a_node_that_is_killed
 	RIALTO_SIMULATION_SEEDS=1000..3000 cargo test --locked --workspace --test simulation --test simulation_cluster -- --nocapture every
 
 deny: ## licences, sources and bans of dependencies

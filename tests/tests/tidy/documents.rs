@@ -10,7 +10,7 @@ const INDEX: &str = "docs/adr/README.md";
 const INDEX_RULE: &str = "every decision is in the index of docs/adr/README.md";
 const TITLE_RULE: &str = "a document has one title";
 const TEST_RULE: &str = "a test that a document names exists in the file that it names";
-/// Where a file is that is named without its folder.
+/// Where a file is that is not named from the root.
 const TESTS: &str = "tests/tests/";
 const LINK_RULE: &str = "a relative link leads to a file, a folder or a heading that exists";
 
@@ -61,9 +61,9 @@ pub(crate) fn every_test_that_is_named_exists(files: &[File]) -> Vec<Breach> {
     for file in files.iter().filter(|file| file.is_document()) {
         for (line, text) in prose(&file.text) {
             for (at, name) in tests_named(text) {
-                let path = if at.contains('/') { at.to_owned() } else { format!("{TESTS}{at}") };
+                let below = format!("{TESTS}{at}");
                 let titles = [format!("fn {name}("), format!("test(\"{name}\"")];
-                let found = files.iter().find(|file| file.path == path);
+                let found = files.iter().find(|file| file.path == at || file.path == below);
                 if !found.is_some_and(|file| titles.iter().any(|title| file.text.contains(title))) {
                     breaches.push(Breach::new(file, line, format!("{at}: {name}"), TEST_RULE));
                 }
@@ -181,9 +181,10 @@ fn a_test_that_is_not_there_is_found() {
     let files = [
         (
             "docs/a.md",
-            "* `a.rs: it_works`\n* `a.rs: it_fails`\n* `web/b.mjs: it shows`, `web/b.mjs: it hides`\n* `c.rs: x`\n`d: e`",
+            "* `a.rs: it_works`\n* `a.rs: it_fails`\n* `web/b.mjs: it shows`, `web/b.mjs: it hides`\n* `n/c.rs: x`, `n/c.rs: y`\n`d: e`",
         ),
         ("tests/tests/a.rs", "fn it_works() {}"),
+        ("tests/tests/n/c.rs", "fn x() {}"),
         ("web/b.mjs", "test(\"it shows\", () => {})"),
     ];
     assert_eq!(lines(every_test_that_is_named_exists, &files), [2, 3, 4]);

@@ -102,7 +102,7 @@ async fn a_receiver_that_does_not_read_is_cut_and_resumes_and_others_do_not_noti
     let mut fell = None;
     for number in 0..MANY {
         let accepted = ann.try_emit(large("general", "move", number)).await.unwrap();
-        assert_eq!(crate::number(&bob.expect_event("move").await), number);
+        assert_eq!(self::number(&bob.expect_event("move").await), number);
         within_bounds(&node, &id).await;
         if fell.is_none() && node.dropped_behind().await > 0 {
             fell = Some(number);
@@ -119,7 +119,7 @@ async fn a_receiver_that_does_not_read_is_cut_and_resumes_and_others_do_not_noti
     let close = loop {
         match stalled.next().await.unwrap().frame.unwrap() {
             Frame::Event(event) => {
-                assert_eq!(crate::number(&event), received);
+                assert_eq!(self::number(&event), received);
                 received += 1;
             }
             Frame::Close(close) => break close,
@@ -134,7 +134,7 @@ async fn a_receiver_that_does_not_read_is_cut_and_resumes_and_others_do_not_noti
     // The rest follows where the stream ended, up to where something is missing, which is told.
     let mut back = stalled.lose_and_resume(&node, Shape::Attach).await;
     for expected in received..fell {
-        assert_eq!(crate::number(&back.expect_event("move").await), expected);
+        assert_eq!(self::number(&back.expect_event("move").await), expected);
     }
     let Frame::Missed(missed) = back.expect_notice().await else { panic!("it is told what is missing") };
     assert_eq!(
@@ -162,7 +162,7 @@ async fn a_receiver_that_does_not_read_is_closed_and_others_do_not_notice() {
     let mut fell = None;
     for number in 0..MANY {
         let accepted = ann.try_emit(large("general", "move", number)).await.unwrap();
-        assert_eq!(crate::number(&bob.expect_event("move").await), number);
+        assert_eq!(self::number(&bob.expect_event("move").await), number);
         within_bounds(&node, &id).await;
         settled().await;
         if fell.is_none() && node.metric("rialto_sessions_closed_total{code=\"FELL_BEHIND\"}").await > 0 {
@@ -179,7 +179,7 @@ async fn a_receiver_that_does_not_read_is_closed_and_others_do_not_notice() {
 
     // What waited is read in order and without a gap, then why it ended.
     for expected in 0..fell {
-        assert_eq!(crate::number(&stalled.expect_event("move").await), expected);
+        assert_eq!(self::number(&stalled.expect_event("move").await), expected);
     }
     let close = stalled.expect_close().await;
     assert_eq!((close.code(), close.then()), (CloseCode::FellBehind, Then::Resume));
@@ -221,7 +221,7 @@ async fn dropped_events_are_counted_and_told_by_room() {
     for number in 0..MANY {
         let room = if number % 3 == 0 { "red" } else { "blue" };
         let accepted = ann.try_emit(large(room, "move", number)).await.unwrap();
-        assert_eq!(crate::number(&bob.expect_event("move").await), number);
+        assert_eq!(self::number(&bob.expect_event("move").await), number);
         within_bounds(&node, &stalled.id()).await;
         let now = node.dropped_behind().await;
         let is_dropped = std::mem::replace(&mut total, now) < now;
@@ -243,7 +243,7 @@ async fn dropped_events_are_counted_and_told_by_room() {
     while received + missed.values().sum::<u32>() < MANY {
         match stalled.next().await.unwrap().frame.unwrap() {
             Frame::Event(event) => {
-                assert_eq!(crate::number(&event), received, "nothing is missing before it is said");
+                assert_eq!(self::number(&event), received, "nothing is missing before it is said");
                 received += 1;
             }
             Frame::Missed(told) => {
@@ -299,7 +299,7 @@ async fn volatile_events_do_not_wait_for_a_receiver_that_is_behind() {
 
     for number in 0..MANY {
         ann.try_emit(volatile(number)).await.unwrap();
-        assert_eq!(crate::number(&bob.expect_event("cursor").await), number);
+        assert_eq!(self::number(&bob.expect_event("cursor").await), number);
         let waiting = node.session(&stalled.id()).await.expect("nobody is closed for volatile events");
         assert!(waiting.outbox_bytes <= BYTES / 4, "{} bytes wait", waiting.outbox_bytes);
     }

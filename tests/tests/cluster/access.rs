@@ -23,7 +23,7 @@ use rialto_tests::{nats::NatsServer, node::TestNode, within};
 use serde_json::json;
 use tempfile::TempDir;
 
-const PERMISSIONS: &str = include_str!("../../deploy/nats/permissions.conf");
+const PERMISSIONS: &str = include_str!("../../../deploy/nats/permissions.conf");
 
 /// A node by this configuration, whose namespace `chat` keeps its events.
 async fn node(cluster: &ClusterConfig) -> TestNode {

@@ -150,7 +150,7 @@ async fn a_stream_that_goes_bad_gets_the_right_status() {
 }
 
 /// 100 KiB of zeros, packed by gzip.
-const BOMB: &[u8] = include_bytes!("data/zeros.gz");
+const BOMB: &[u8] = include_bytes!("../data/zeros.gz");
 
 #[tokio::test]
 async fn the_largest_message_passes() {

@@ -208,7 +208,7 @@ fn descriptor_exhaustion_does_not_spin_and_heals() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let output = Command::new("sh")
-        .args(["-c", "ulimit -n 64; exec \"$0\" --exact child_without_descriptors"])
+        .args(["-c", "ulimit -n 64; exec \"$0\" --exact edge_connections::child_without_descriptors"])
         .arg(std::env::current_exe().unwrap())
         .env("RIALTO_TEST_REPORT", &report)
         .output()
