@@ -4,8 +4,10 @@
 //!
 //! `RIALTO_SIMULATION_SEEDS=1000..3000` runs others; of a single seed the whole trace is printed when it fails.
 
+use std::time::Duration;
+
 use rialto_tests::simulation::{
-    Outcome,
+    Loss, Outcome, fail_over,
     many::{run_all, run_twice, seeds},
     run_jobs, run_several,
 };
@@ -46,6 +48,19 @@ fn every_job_is_done_and_none_after_it_was_done_whatever_a_seed_does_to_several_
         let fenced = counts.fenced * 2;
         let each = [counts.jobs_done / 50, counts.leases_lost, counts.partitions, counts.crashes, fenced];
         assert!(each.iter().all(|count| *count >= seeds.len() as u64), "too little has happened: {counts:?}");
+    }
+}
+
+#[test]
+fn a_queue_takes_jobs_again_within_five_seconds_when_a_node_dies_or_is_cut_off() {
+    for loss in [Loss::Dies, Loss::CutOff] {
+        let waits = (0..40).flat_map(|seed| runtime().block_on(fail_over(seed, loss)));
+        let waits: Vec<Duration> = waits.collect();
+        // Of some queues it was the owner that was lost.
+        let taken_over = waits.iter().filter(|wait| **wait > Duration::from_secs(1)).count();
+        println!("{loss:?}: {taken_over} queues were taken over, within at most {:?}", waits.iter().max());
+        assert!(taken_over >= 20, "{loss:?}: {taken_over} of {} queues were taken over", waits.len());
+        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(5)), "{loss:?}: {waits:?}");
     }
 }
 

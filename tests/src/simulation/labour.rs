@@ -254,18 +254,23 @@ impl Labour {
 
 /// Puts jobs in.
 fn enqueue(router: Arc<Router>, queue: &str, jobs: Vec<JobName>) -> Asked {
+    let request = enqueue_request(queue, &jobs);
+    Asked::Enqueue(jobs, Box::pin(async move { router.call_queue(&Identity::open(None), request).await }))
+}
+
+/// Jobs that are tried again and again.
+pub(super) fn enqueue_request(queue: &str, jobs: &[JobName]) -> EnqueueRequest {
     let retry = RetryPolicy {
         attempts_max: 1_000,
         base: Some(carried(Duration::from_millis(50))),
         max: Some(carried(Duration::from_millis(400))),
     };
     let new = |job: &JobName| NewJob { job_id: job.id.clone(), retry: Some(retry), ..NewJob::default() };
-    let request = EnqueueRequest {
+    EnqueueRequest {
         namespace: NAMESPACE.to_owned(),
         queue: queue.to_owned(),
         jobs: jobs.iter().map(new).collect(),
-    };
-    Asked::Enqueue(jobs, Box::pin(async move { router.call_queue(&Identity::open(None), request).await }))
+    }
 }
 
 /// Takes so many jobs for so long, and waits for them so long.

@@ -7,6 +7,7 @@ mod chance;
 mod client;
 mod cluster;
 mod ending;
+mod fail_over;
 mod fault;
 mod hearing;
 mod labour;
@@ -22,8 +23,7 @@ mod trace;
 mod work_off;
 mod world;
 
-use rialto_server::base::clock;
-
+pub use fail_over::{Loss, fail_over};
 pub use notes::Counts;
 use world::{Kind, World};
 
@@ -58,15 +58,7 @@ pub async fn run_jobs(seed: u64, whole_trace: bool) -> Outcome {
 async fn run_world(mut world: World) -> Outcome {
     world.trouble().await;
     let (verdict, complaints) = world.end().await;
-    for node in world.sites.iter_mut().filter_map(|site| site.node.take()) {
-        world.notes.counts.add_node(&node.metrics);
-        node.die().await;
-    }
-    if let Some(cluster) = world.cluster.take() {
-        world.notes.counts.add_cluster(&cluster);
-        cluster.end().await;
-    }
-    clock::simulated::end();
+    world.close().await;
     let mut wrong: Vec<String> = complaints;
     if !verdict.holds() {
         wrong.push(verdict.to_string());

@@ -255,6 +255,19 @@ impl World {
         }
     }
 
+    /// All nodes end.
+    pub(super) async fn close(&mut self) {
+        for node in self.sites.iter_mut().filter_map(|site| site.node.take()) {
+            self.notes.counts.add_node(&node.metrics);
+            node.die().await;
+        }
+        if let Some(cluster) = self.cluster.take() {
+            self.notes.counts.add_cluster(&cluster);
+            cluster.end().await;
+        }
+        clock::simulated::end();
+    }
+
     /// Clients may come to a node that serves.
     pub(super) fn begin_to_serve(&mut self, at: usize) {
         if self.sites[at].begins_to_serve() {
