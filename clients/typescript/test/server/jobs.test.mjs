@@ -8,6 +8,17 @@ import { until } from "../../../../tests/browser/lib/until.mjs";
 import { allEnd, Desk, gate, names } from "./desk.mjs";
 import { code, fresh, SHAPES } from "./shapes.mjs";
 
+/** The first job that a watch of a queue tells of. Nobody says when it has begun: what is put in before that is not told of. */
+async function begun(watch, jobs) {
+  let [sent, told] = [0, undefined];
+  void watch.next().then(({ value }) => (told = value));
+  await until("something that is told", async () => {
+    await jobs.enqueue({ id: String(++sent) });
+    return told;
+  });
+  return told;
+}
+
 for (const [shape, module] of SHAPES) {
   test(`${shape}: a job is handed over, done, and its result is there for who waits`, async (t) => {
     const { jobs, place, work } = bound(new Desk(t, module));
@@ -100,20 +111,32 @@ for (const [shape, module] of SHAPES) {
     const { jobs } = new Desk(t, module);
     const control = new AbortController();
     const watch = jobs.watch(undefined, { signal: control.signal });
-    let [sent, told] = [0, undefined];
-    void watch.next().then(({ value }) => (told = value));
-    // Nobody says when the watch has begun: what is put in before that is not told of.
-    await until("something that is told", async () => {
-      await jobs.enqueue({ id: String(++sent) });
-      return told;
-    });
-    assert.equal(told.state, "waiting");
+    assert.equal((await begun(watch, jobs)).state, "waiting");
     const next = watch.next();
     control.abort();
     await next;
     assert.equal((await watch.next()).done, true);
     assert.equal((await jobs.watch([]).next()).done, true, "of no jobs there is nothing to tell");
     await assert.rejects(jobs.watch("nobody").next(), code("NOT_FOUND"));
+  });
+
+  test(`${shape}: a watch of a queue misses nothing that changes while its connection is lost`, async (t) => {
+    const desk = new Desk(t, module);
+    const { wire, client } = await desk.wire();
+    const control = new AbortController();
+    const watch = new module.Jobs(client, desk.place).watch(undefined, { signal: control.signal });
+    await begun(watch, desk.jobs);
+    wire.part();
+    await desk.jobs.enqueue([{ id: "one" }, { id: "two" }]);
+    await desk.jobs.cancel("one");
+    wire.join();
+    const states = new Map();
+    while (states.get("one") !== "cancelled" || states.get("two") !== "waiting") {
+      const { value } = await watch.next();
+      states.set(value.id, value.state);
+    }
+    control.abort();
+    while (!(await watch.next()).done);
   });
 
   test(`${shape}: a watch goes on when its connection is lost, and tells nothing twice`, async (t) => {
