@@ -288,13 +288,16 @@ test("what others say of jobs is no word about them, nor is a job of another que
 
 test("an import that ends in a room that nobody looks at is unread there", async () => {
   const ann = await enter("Ann Elsewhere", "", { rooms: { chat: ["here", "there"] } });
+  // What comes before somebody is there is not unread.
+  const bob = await enter("Bob There", "there");
+  await bob.sees(2);
   const jobs = new Jobs(client, PLACE);
   await jobs.enqueue({ id: "there", type: "csv", attributes: { file: "there.csv" }, notify: [{ room: "there", states: ["waiting", "cancelled"] }] });
   await jobs.cancel("there");
   await ann.room("there , 1 unread message").click();
   await says(ann, "there.csv", "Cancelled.");
   await ann.log.getByText("New", { exact: true }).waitFor();
-  await ann.leave();
+  await Promise.all([ann.leave(), bob.leave()]);
 });
 
 test("imports of before come with the earlier messages, each once and as it ended", async (t) => {
