@@ -25,7 +25,7 @@ use rialto_proto::v1::{Durability, JobState};
 
 use super::{
     bells::{Bell, Bells, QueueName},
-    engine::{Engine, EngineLimits, FollowUp, News, Notice, Now, OpenError, Seq, Token},
+    engine::{Engine, EngineLimits, FollowUp, Hearers, News, Notice, Now, OpenError, Seq, Token},
     polls::Polls,
     streams::{Stream, Streams, Wanted},
     tally::Tally,
@@ -288,7 +288,8 @@ impl Shard {
         let mut watches = self.watches.lock();
         watches.told(until);
         for News { seq, state, position } in news {
-            if engine.is_noticed(*seq) {
+            let Hearers { is_noticed, cancelling, pausing } = engine.hearers(*seq);
+            if is_noticed {
                 let mut noticed = self.noticed.lock();
                 // Of so many that wait only how they end is told.
                 if noticed.len() < NOTICED_MAX {
@@ -298,7 +299,6 @@ impl Shard {
             if !watches.is_empty() {
                 watches.changed((*seq, *position), engine.queue_of(*seq));
             }
-            let (cancelling, pausing) = (engine.is_cancelling(*seq), engine.is_pausing(*seq));
             if (cancelling || pausing)
                 && let Some((worker, token)) = engine.running(*seq)
             {

@@ -1,7 +1,7 @@
 //! What metrics say of the jobs of one shard.
 
 use parking_lot::Mutex;
-use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use rialto_proto::v1::JobState;
 
 use super::{
@@ -27,19 +27,21 @@ const STATES: [JobState; 10] = [
 /// The metrics of a shard. Those of several are counted together.
 #[derive(Debug)]
 pub(super) struct Tally {
-    jobs: Family<StateLabel, Gauge>,
+    jobs: [Gauge; STATES.len()],
     enqueued: Counter,
-    ended: Family<StateLabel, Counter>,
+    ended: Vec<(JobState, Counter)>,
     /// What of the gauges is this shard's.
     counted: Mutex<[i64; STATES.len()]>,
 }
 
 impl Tally {
     pub(super) fn new(metrics: &Metrics) -> Self {
+        let ended = STATES.into_iter().filter(|state| !is_live(*state));
+        let counted = |state| metrics.jobs_ended.get_or_create_owned(&label(state));
         Self {
-            jobs: metrics.jobs.clone(),
+            jobs: STATES.map(|state| metrics.jobs.get_or_create_owned(&label(state))),
             enqueued: metrics.jobs_enqueued.clone(),
-            ended: metrics.jobs_ended.clone(),
+            ended: ended.map(|state| (state, counted(state))).collect(),
             counted: Mutex::default(),
         }
     }
@@ -47,16 +49,17 @@ impl Tally {
     /// What has changed in an engine is durable.
     pub(super) fn count(&self, engine: &mut Engine, news: &[News]) {
         self.enqueued.inc_by(engine.take_put_count());
-        for News { state, .. } in news.iter().filter(|news| !is_live(news.state)) {
-            self.ended.get_or_create(&label(*state)).inc();
+        for (state, counter) in &self.ended {
+            let ended = news.iter().filter(|news| news.state == *state).count();
+            counter.inc_by(ended as u64);
         }
         self.set(STATES.map(|state| engine.count(state).into()));
     }
 
     fn set(&self, counts: [i64; STATES.len()]) {
         let mut counted = self.counted.lock();
-        for ((state, before), now) in STATES.into_iter().zip(*counted).zip(counts) {
-            self.jobs.get_or_create(&label(state)).inc_by(now - before);
+        for ((gauge, before), now) in self.jobs.iter().zip(*counted).zip(counts) {
+            gauge.inc_by(now - before);
         }
         *counted = counts;
     }

@@ -95,7 +95,7 @@ impl Engine {
         let Some(job) = self.jobs.get(&seq).filter(|job| job.state == JobState::Dead) else {
             return Ok(None);
         };
-        let unique = job.spec().unique_key;
+        let unique = job.marks().unique_key;
         if !unique.is_empty()
             && self.queue(job.queue).is_some_and(|queue| queue.unique.contains_key(unique.as_str()))
         {

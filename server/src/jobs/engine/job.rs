@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     KeyIndex, QueueIndex, Seq,
     record::{JobRecord, MovedRecord, RunRecord},
+    spec::{Marks, without_bodies},
 };
 use crate::log::Position;
 
@@ -187,24 +188,23 @@ impl Job {
 
     /// Forgets what the worker needed to know, but not what it was.
     fn strip(&mut self) {
-        let spec = self.spec();
-        if spec.body.is_some() || spec.previous_result.is_some() {
+        if let Some(spec) = without_bodies(&self.spec) {
             self.has_upload = false;
-            self.respec(NewJob { body: None, previous_result: None, ..spec });
+            self.respec(spec);
         }
     }
 
     /// The next job of the chain was put in: its own chain is not needed any more.
     pub(super) fn unchain(&mut self) {
         self.is_chained = false;
-        self.respec(NewJob { chain: Vec::new(), ..self.spec() });
+        self.respec(NewJob { chain: Vec::new(), ..self.spec() }.encode_to_vec());
     }
 
     /// Keeps less of what was put in, and a digest of the whole.
-    fn respec(&mut self, spec: NewJob) {
+    fn respec(&mut self, spec: Vec<u8>) {
         let digest = self.digest();
         self.rest_mut().digest = digest;
-        self.spec = spec.encode_to_vec().into_boxed_slice();
+        self.spec = spec.into_boxed_slice();
     }
 
     /// It whole, as it is written.
@@ -272,6 +272,11 @@ impl Job {
     pub(super) fn spec(&self) -> NewJob {
         // It was encoded here.
         NewJob::decode(&*self.spec).unwrap_or_default()
+    }
+
+    /// What of that its queue knows it by.
+    pub(super) fn marks(&self) -> Marks {
+        Marks::decode(&*self.spec).unwrap_or_default()
     }
 
     /// A digest of that.

@@ -33,6 +33,7 @@ mod replay;
 mod schedules;
 mod settings;
 mod settle;
+mod spec;
 mod take;
 mod timers;
 mod token;
@@ -61,7 +62,7 @@ use self::{
 pub use self::{
     chains::FollowUp,
     job::is_live,
-    notices::Notice,
+    notices::{Hearers, Notice},
     put::{Put, job_name},
     settle::{Extended, Settled},
     take::Order,
@@ -285,9 +286,7 @@ impl Engine {
                 return;
             }
             self.staged.pop_front();
-            if self.jobs.get(&seq).is_some_and(|job| job.is_staged) {
-                self.change(seq, |job| job.is_staged = false);
-            }
+            self.unstage(seq);
         }
     }
 

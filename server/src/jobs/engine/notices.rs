@@ -22,6 +22,17 @@ pub struct Notice {
     pub notify: Vec<JobNotify>,
 }
 
+/// Who is to hear of a job beside those who watch it.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Hearers {
+    /// Rooms, which are told while it is on its way.
+    pub is_noticed: bool,
+    /// Its worker: somebody wants it cancelled.
+    pub cancelling: bool,
+    /// Its worker: somebody wants it paused.
+    pub pausing: bool,
+}
+
 impl Engine {
     /// Ended jobs of which rooms were not told, the first of them behind one.
     pub fn notices(&self, after: Seq, count_max: usize) -> Vec<Notice> {
@@ -37,9 +48,12 @@ impl Engine {
         Some(Notice { seq, job, notify })
     }
 
-    /// Whether somebody is to be told of a job that is on its way.
-    pub fn is_noticed(&self, seq: Seq) -> bool {
-        self.jobs.get(&seq).is_some_and(|job| job.has_notify && is_live(job.state))
+    /// Who is to hear of a job now.
+    pub fn hearers(&self, seq: Seq) -> Hearers {
+        let Some(job) = self.jobs.get(&seq) else { return Hearers::default() };
+        let is_noticed = job.has_notify && is_live(job.state);
+        let (cancelling, pausing) = (job.cancelling, self.is_pausing(seq));
+        Hearers { is_noticed, cancelling, pausing }
     }
 
     /// Rooms were told how a job has ended, or it is known that they cannot be.

@@ -6,6 +6,7 @@ use rialto_proto::v1::{JobError, JobState, NewJob};
 use super::{
     Engine, News, QueueIndex, Seq,
     job::{Job, Run, is_live},
+    lines::Lines,
     record::{ExtendedRecord, JobRecord, Kind, LeasedRecord, QueueRecord},
     settings::Settings,
 };
@@ -250,20 +251,31 @@ impl Engine {
                     self.workers.has(run.worker, seq);
                 }
             }
-            JobState::Waiting => {
-                let waits =
-                    !job.is_staged && (!job.is_ordered || queue.lines.is_head(&job.spec().ordering_key, seq));
-                if waits {
-                    queue.wait(seq, (job.priority, job.key));
-                    let index = job.queue;
-                    self.tell(index);
-                }
-            }
+            JobState::Waiting => self.attach_ready(seq),
             JobState::Delayed | JobState::Blocked | JobState::Paused | JobState::Dead => {}
             _ if is_pinned => {}
             _ => {
                 queue.ended.insert((job.at_ms, seq));
             }
+        }
+    }
+
+    /// A job is durable, and may be given out. Nothing else follows from that.
+    pub(super) fn unstage(&mut self, seq: Seq) {
+        if let Some(job) = self.jobs.get_mut(&seq).filter(|job| job.is_staged) {
+            job.is_staged = false;
+            self.attach_line(seq);
+            self.attach_ready(seq);
+        }
+    }
+
+    /// A job that waits may begin, unless it is behind another one in its line.
+    fn attach_ready(&mut self, seq: Seq) {
+        let Some(job) = self.jobs.get(&seq).filter(|job| !job.is_staged) else { return };
+        let index = job.queue;
+        let is_head = |lines: &Lines| !job.is_ordered || lines.is_head(&job.marks().ordering_key, seq);
+        if self.queue(index).is_some_and(|queue| is_head(&queue.lines)) {
+            self.line_up(index, seq);
         }
     }
 
@@ -276,25 +288,25 @@ impl Engine {
             return;
         }
         job.is_live = live;
-        let spec = job.spec();
+        let marks = job.marks();
         let Some(queue) = self.queues.get_mut(job.queue.0 as usize).and_then(Option::as_mut) else { return };
         let rate = queue.settings.key_rate();
         if live {
             queue.over.remove(&seq);
             queue.live.insert(seq);
-            job.key = queue.keys.enter(&spec.fairness_key, spec.fairness_weight, rate, at);
-            if spec.fairness_weight > 0 {
+            job.key = queue.keys.enter(&marks.fairness_key, marks.fairness_weight, rate, at);
+            if marks.fairness_weight > 0 {
                 queue.weigh(job.key);
             }
-            if !spec.unique_key.is_empty() {
-                queue.unique.insert(spec.unique_key.into(), seq);
+            if !marks.unique_key.is_empty() {
+                queue.unique.insert(marks.unique_key.into(), seq);
             }
         } else {
             queue.live.remove(&seq);
             queue.over.insert(seq);
             queue.keys.leave(job.key, rate, at);
-            if queue.unique.get(spec.unique_key.as_str()) == Some(&seq) {
-                queue.unique.remove(spec.unique_key.as_str());
+            if queue.unique.get(marks.unique_key.as_str()) == Some(&seq) {
+                queue.unique.remove(marks.unique_key.as_str());
             }
         }
     }
@@ -310,7 +322,7 @@ impl Engine {
             return;
         }
         job.is_lined = lined;
-        let (index, key) = (job.queue, job.spec().ordering_key);
+        let (index, key) = (job.queue, job.marks().ordering_key);
         let Some(queue) = self.queue_mut(index) else { return };
         if leads {
             // When the log is read again it may be another one that has come to the head meanwhile.
