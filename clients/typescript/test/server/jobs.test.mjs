@@ -124,7 +124,8 @@ for (const [shape, module] of SHAPES) {
     const desk = new Desk(t, module);
     const { wire, client } = await desk.wire();
     const control = new AbortController();
-    const watch = new module.Jobs(client, desk.place).watch(undefined, { signal: control.signal });
+    const signal = AbortSignal.any([control.signal, AbortSignal.timeout(15_000)]);
+    const watch = new module.Jobs(client, desk.place).watch(undefined, { signal });
     await begun(watch, desk.jobs);
     wire.part();
     await desk.jobs.enqueue([{ id: "one" }, { id: "two" }]);
@@ -132,7 +133,8 @@ for (const [shape, module] of SHAPES) {
     wire.join();
     const states = new Map();
     while (states.get("one") !== "cancelled" || states.get("two") !== "waiting") {
-      const { value } = await watch.next();
+      const { value, done } = await watch.next();
+      assert.ok(!done, `told so far: ${JSON.stringify([...states])}`);
       states.set(value.id, value.state);
     }
     control.abort();
