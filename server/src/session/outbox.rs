@@ -185,7 +185,7 @@ impl Outbox {
     pub fn settle(&self, owed: &Owed, frames: Vec<Frame>, rest: Rest) {
         let waker = {
             let mut state = self.state.lock();
-            if state.closed.is_none() {
+            if state.reads() {
                 state.queue.settle(owed, frames, rest);
             }
             state.waker.take()
@@ -361,6 +361,12 @@ pub(super) fn wake(waker: Option<Waker>) {
 }
 
 impl State {
+    /// Whether what is owed is still read. Not for a session that was closed, but for one that said goodbye itself: it has asked for
+    /// what comes before that.
+    fn reads(&self) -> bool {
+        self.closed.is_none_or(|code| code == CloseCode::Bye)
+    }
+
     fn next(&mut self, now: Instant, held: ReplayBounds) -> Option<Next> {
         if let Some(last) = self.cut.take() {
             return Some(Next::Cut(Some(last)));
@@ -376,8 +382,7 @@ impl State {
         match front {
             Front::Frame(frame) => Some(Next::Burst(self.sent_one(frame, now, held))),
             Front::Frames(frames) => Some(Next::Burst(self.sent(frames, now, held))),
-            // Nothing is read any more for a session that is closed.
-            Front::Owed(owed) if self.closed.is_none() => Some(Next::Read(owed)),
+            Front::Owed(owed) if self.reads() => Some(Next::Read(owed)),
             Front::Owed(_) | Front::Nothing => match self.last.take() {
                 Some(last) => Some(Next::Burst(Burst::one(0, last.into_record()))),
                 None => self.closed.map(|_| Next::End),

@@ -18,7 +18,7 @@ use std::{
 use proptest::prelude::*;
 use prost::Message;
 use rialto_proto::v1::{
-    AttachResponse, Content, Event, Missed, Ping, ServerFrame, content::Body as Payload,
+    AttachResponse, CloseCode, Content, Event, Missed, Ping, ServerFrame, content::Body as Payload,
     server_frame::Frame as Body,
 };
 
@@ -313,4 +313,31 @@ fn a_change_that_comes_while_the_state_is_read_is_read_as_well() {
     outbox.settle(&Owed::State(after(2)), vec![change()], Rest::Since(after(4)));
     assert!(matches!(next(), Poll::Ready(Next::Burst(_))));
     assert!(matches!(next(), Poll::Pending));
+}
+
+#[test]
+fn who_says_goodbye_is_told_what_it_is_owed_first_and_who_is_sent_away_is_not() {
+    for (code, told) in [(CloseCode::Bye, true), (CloseCode::Disconnected, false)] {
+        let outbox = Outbox::new(Bounds { frames: 4, bytes: 1_000 }, HELD);
+        let after = StateAfter {
+            namespace: "".into(),
+            room: "red".into(),
+            epoch: "e".to_owned(),
+            revision: 0,
+            known: 0,
+        };
+        let frame = || Frame::answer(0, Body::StateChanges(Default::default()));
+        outbox.owe(Owed::State(after.clone()));
+        outbox.answer(frame());
+        outbox.close(code, frame());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut next = || outbox.poll_next(0, clock::now(), &mut context);
+        if told {
+            assert!(matches!(next(), Poll::Ready(Next::Read(Owed::State(_)))));
+            outbox.settle(&Owed::State(after), vec![frame()], Rest::Nothing);
+            assert!(matches!(next(), Poll::Ready(Next::Burst(_))), "what was owed, and the answer behind it");
+        }
+        assert!(matches!(next(), Poll::Ready(Next::Burst(_))), "the last frame");
+        assert!(matches!(next(), Poll::Ready(Next::End)));
+    }
 }

@@ -4,6 +4,7 @@ mod cli_import;
 mod data;
 mod delta_hub;
 mod disks;
+mod grpcurl_page;
 mod jetstream;
 mod jobs_kills;
 mod kills;

@@ -201,7 +201,7 @@ impl Pair {
             }
             Step::Close => {
                 self.model.close();
-                self.outbox.close(CloseCode::Bye, closing());
+                self.outbox.close(CloseCode::Disconnected, closing());
             }
             Step::Abandon => {
                 self.model.abandon();
