@@ -54,7 +54,7 @@ impl Engine {
                 lease_ms: order.lease_ms,
             };
             if let Err(error) = self.write(now, Kind::Leased(record)) {
-                seqs.iter().for_each(|seq| self.change(*seq, |_| ()));
+                seqs.iter().for_each(|seq| self.wait_again(*seq));
                 return Err(refused(error));
             }
         }
@@ -62,6 +62,15 @@ impl Engine {
         self.tell_if_open(index, now.ms);
         let leases = seqs.into_iter().filter_map(|seq| self.lease(seq));
         Ok(leases.collect())
+    }
+
+    /// A job that was chosen waits as before. Its key has less than was counted with for others of it, which is what their turn is by.
+    fn wait_again(&mut self, seq: Seq) {
+        self.change(seq, |_| ());
+        let Some((queue, key)) = self.jobs.get(&seq).map(|job| (job.queue, job.key)) else { return };
+        if let Some(queue) = self.queue_mut(queue) {
+            queue.let_go(key);
+        }
     }
 
     /// The leases that a worker has, said again.

@@ -242,3 +242,26 @@ fn a_schedule_outlives_the_cleaning_of_the_log_and_ends_when_it_is_deleted() {
     assert_eq!(bench.names().len(), 1);
     assert!(open(&bench.log, 60_000).schedules(QUEUE.0, QUEUE.1).is_empty());
 }
+
+#[test]
+fn a_tenant_that_was_given_nothing_because_the_log_is_full_is_served_in_its_turn() {
+    let mut place = Prompt::new(1_000);
+    let of = |id: &str, tenant: &str, priority| NewJob {
+        fairness_key: tenant.to_owned(),
+        priority,
+        ..job(id)
+    };
+    for (id, tenant, priority) in [("a1", "a", 1), ("a2", "a", 0), ("b1", "b", 0), ("b2", "b", 0)] {
+        place.put(2_000, of(id, tenant, priority));
+    }
+    let take = |place: &mut Prompt, jobs_max| {
+        let order = Order { jobs_max, ..order(1) };
+        let leases = place.at(3_000, |engine, now| engine.take(now, &order));
+        leases.map(|leases| leases.into_iter().map(|lease| lease.job_id).collect::<Vec<_>>())
+    };
+    // Two are chosen, and nobody gets them: `at` checks that everything hangs together afterwards.
+    place.log.set_full(true);
+    take(&mut place, 2).unwrap_err();
+    place.log.set_full(false);
+    assert_eq!(take(&mut place, 4).unwrap(), ["a1", "b1", "a2", "b2"]);
+}
