@@ -74,7 +74,7 @@ impl Ledger {
 
 /// Watches all jobs.
 pub async fn watch_all(jobs: &Jobs) -> JobWatch {
-    jobs.watch(std::iter::empty::<String>()).await.expect("it begins")
+    jobs.watch_all().await.expect("it begins")
 }
 
 /// Notes what a watch tells, over every loss of its connection, until it is aborted.

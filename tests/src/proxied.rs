@@ -1,7 +1,10 @@
 //! A node with a folder behind a proxy, as clients see one whose network fails and that is restarted: the address stays,
 //! and what is behind it changes. Used by the tests of client libraries.
 
-use std::future::{Future, IntoFuture};
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+};
 
 use rialto_client::{Client, Incident, Incidents, Publication, Session, Status, Target};
 use rialto_server::base::config::Config;
@@ -10,14 +13,25 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{histories::folder, node::TestNode, proxy::Proxy, within};
 
+/// What a test changes in the configuration of each node that it starts.
+type Change = Box<dyn Fn(&mut Config)>;
+
 /// A node behind a proxy.
-#[derive(Debug)]
 pub struct ProxiedNode {
     /// What is between the clients and the node.
     pub proxy: Proxy,
     node: Option<TestNode>,
     folder: TempDir,
-    change: fn(&mut Config),
+    change: Change,
+}
+
+impl fmt::Debug for ProxiedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxiedNode")
+            .field("proxy", &self.proxy)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ProxiedNode {
@@ -27,11 +41,11 @@ impl ProxiedNode {
     }
 
     /// The same with a changed configuration.
-    pub async fn with(change: fn(&mut Config)) -> Self {
+    pub async fn with(change: impl Fn(&mut Config) + 'static) -> Self {
         let folder = folder();
-        let node = TestNode::keeping_with(folder.path(), change).await;
+        let node = TestNode::keeping_with(folder.path(), &change).await;
         let proxy = Proxy::start(node.address()).await.expect("a free port");
-        Self { proxy, node: Some(node), folder, change }
+        Self { proxy, node: Some(node), folder, change: Box::new(change) }
     }
 
     /// The node itself.
@@ -51,9 +65,14 @@ impl ProxiedNode {
         if let Some(node) = self.node.take() {
             node.stop().await;
         }
-        let node = TestNode::keeping_with(self.folder.path(), self.change).await;
+        let node = TestNode::keeping_with(self.folder.path(), &self.change).await;
         self.proxy.forward_to(node.address());
         self.node = Some(node);
+    }
+
+    /// Ends the node. The proxy, which leads nowhere then, keeps its address.
+    pub fn into_proxy(self) -> Proxy {
+        self.proxy
     }
 
     /// A session of `user` through the proxy.

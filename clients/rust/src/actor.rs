@@ -22,8 +22,8 @@ use crate::{
     line::{Line, bearer},
     link::FarEnd,
     settings::{MESSAGE_BYTES_MAX, Settings},
-    status::{Incident, Status},
-    step::{Credentials, Ending, Step, next_step},
+    status::{Arrival, Incident, Status},
+    step::{Ending, Known, Step, next_step, stopped_by},
     token::{Renewal, Token},
 };
 
@@ -66,13 +66,18 @@ impl Actor {
     pub(crate) async fn run(mut self) {
         loop {
             self.far.status.send_replace(Status::Connecting);
+            self.far.backlog.detached(&self.lost_by);
+            let resuming = self.kept.resumes();
             let ending = self.attempt().await;
-            self.kept.ended(&ending);
+            let unsent = self.kept.ended(&ending);
+            if unsent > 0 {
+                self.far.audience.tell(Incident::PostsUnsent(unsent));
+            }
             let ending = if self.far.stop.is_wanted() { stopped_by(ending) } else { ending };
             let cause = cause_of(&ending);
-            let credentials =
-                Credentials { renewable: self.settings.token.renewable(), turned_down: self.turned_down };
-            let (not_before, turned_down) = match next_step(ending, credentials) {
+            let renewable = self.settings.token.renewable();
+            let known = Known { renewable, turned_down: self.turned_down, resuming };
+            let (not_before, turned_down) = match next_step(ending, known) {
                 Step::Stop(error) => return self.finish(error),
                 Step::Again { not_before, turned_down } => (not_before, turned_down),
             };
@@ -104,6 +109,9 @@ impl Actor {
             }
         };
         let attached_at = Instant::now();
+        if opening.welcome.resumed && self.kept.session() != Some(&opening.welcome.session_id) {
+            return Ending::Mistaken;
+        }
         self.attached(&opening);
         let ending = converse(opening, &mut self.far, &mut self.kept).await;
         self.lost_by = cause_of(&ending).to_string();
@@ -117,10 +125,19 @@ impl Actor {
     fn attached(&mut self, opening: &Opening<Inbound>) {
         let welcome = &opening.welcome;
         tracing::debug!(session = welcome.session_id, node = welcome.node, "session attached");
+        if !welcome.resumed {
+            self.far.backlog.drop_replies();
+        }
         self.far.status.send_replace(Status::Attached {
             session: welcome.session_id.clone(),
             user: welcome.user.clone(),
             node: welcome.node.clone(),
+            limits: welcome.limits.unwrap_or_default(),
+            arrival: match (welcome.resumed, self.kept.session()) {
+                (true, _) => Arrival::Resumed,
+                (false, None) => Arrival::First,
+                (false, Some(_)) => Arrival::Afresh,
+            },
         });
         if let Some(before) = self.kept.session().map(ToOwned::to_owned) {
             let now = welcome.session_id.clone();
@@ -134,23 +151,23 @@ impl Actor {
     }
 
     async fn wait(&mut self, delay: Duration, cause: &Error) {
-        self.far
-            .status
-            .send_replace(Status::Waiting { until: Instant::now() + delay, cause: cause.to_string() });
+        let hurry = std::sync::Arc::clone(&self.far.hurry);
+        let hurried = hurry.notified();
+        let cause = cause.to_string();
+        self.far.status.send_replace(Status::Waiting { until: Instant::now() + delay, cause: cause.clone() });
+        self.far.backlog.detached(&cause);
         tokio::select! {
             () = sleep(delay) => {}
+            () = hurried => {}
             () = self.far.stop.wanted() => {}
         }
     }
 
     fn finish(mut self, error: Error) {
-        let closing = match &error {
-            Error::Closed(closing) => closing.clone(),
-            other => Closing::unannounced(other.to_string()),
-        };
+        let closing = error.closing();
         tracing::debug!(%closing, "session is over");
-        self.far.status.send_replace(Status::Closed(closing));
-        self.far.backlog.close();
+        self.far.status.send_replace(Status::Closed(closing.clone()));
+        self.far.backlog.close(&closing);
         self.far.audience.dismiss();
         if let Some(first) = self.first.take() {
             first.send(Err(error)).ok();
@@ -158,23 +175,14 @@ impl Actor {
     }
 }
 
-/// An ending by the server's own word is worth telling even if the application wanted to end as well.
-fn stopped_by(ending: Ending) -> Ending {
-    match ending {
-        Ending::Closed(closing) if closing.then == rialto_proto::v1::Then::StayAway => {
-            Ending::Closed(closing)
-        }
-        _ => Ending::Stopped,
-    }
-}
-
 fn cause_of(ending: &Ending) -> Error {
     match ending {
         Ending::Closed(closing) => Error::Closed(closing.clone()),
-        Ending::Failed(error) => error.clone(),
+        Ending::Failed(error) | Ending::Lost(error) => error.clone(),
         Ending::Moved => Error::Unavailable("the server asked to connect again".to_owned()),
         Ending::UsedUp => Error::Unavailable("the session has used up its numbers".to_owned()),
-        Ending::Stopped => Error::Closed(Closing::unannounced("closed by the application")),
+        Ending::Mistaken => Error::Unavailable("the server went on with another session".to_owned()),
+        Ending::Stopped => Error::Closed(Closing::by_application()),
     }
 }
 
@@ -228,5 +236,34 @@ fn welcome(first: ServerFrame) -> Result<rialto_proto::v1::Welcome, Error> {
         Some(Frame::Close(close)) => Err(Error::Closed(close.into())),
         Some(Frame::Refused(refused)) => Err(Error::Refused(refused.into())),
         _ => Err(Error::unexpected("the greeting")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::link;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_attempt_begins_at_once_when_the_application_wants_it() {
+        let settings = Settings { patient: true, ..Settings::new("http://127.0.0.1:1".to_owned()) };
+        let endpoint = settings.endpoint().unwrap();
+        let (link, far) = link(&settings);
+        let (first, _attached) = oneshot::channel();
+        let mut status = link.status();
+        let life = Actor::new(settings, endpoint, far, first).run();
+        let second = Duration::from_secs(1);
+        let asking = async {
+            let long = |status: &Status| matches!(status, Status::Waiting { until, .. } if *until > Instant::now() + second);
+            status.wait_for(long).await.unwrap();
+            let asked = Instant::now();
+            link.hurry();
+            status.wait_for(|status| matches!(status, Status::Connecting)).await.unwrap();
+            assert!(asked.elapsed() < second);
+        };
+        tokio::select! {
+            () = life => panic!("the session is over"),
+            () = asking => {}
+        }
     }
 }

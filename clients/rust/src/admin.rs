@@ -45,6 +45,14 @@ impl Client {
     }
 }
 
+/// Makes one call.
+macro_rules! ask {
+    ($admin:expr, $call:ident, $message:expr) => {{
+        let call = async |channel, request| AdminServiceClient::new(channel).$call(request).await;
+        $admin.client.unary($message, $admin.client.deadline(), call).await
+    }};
+}
+
 impl Admin {
     /// Takes back what a user, a token or a session may. In force everywhere when it returns, but at the nodes that are named.
     /// Kept for `keep`, or 30 days.
@@ -58,26 +66,19 @@ impl Admin {
         let longest = prost_types::Duration { seconds: i64::MAX, nanos: 0 };
         let keep = keep.map(|keep| prost_types::Duration::try_from(keep).unwrap_or(longest));
         let request = v1::RevokeRequest { revoked: Some(revoked.into()), keep, reason: reason.into() };
-        let request = self.client.request(request, self.client.deadline());
-        Ok(self.service().revoke(request).await?.into_inner())
+        ask!(self, revoke, request)
     }
 
     /// What is revoked, the newest first.
     pub async fn revocations(&self, page: PageOf) -> Result<Page<v1::Revocation>, Error> {
         let request = v1::ListRevocationsRequest { page_size: page.size, page_token: page.token };
-        let request = self.client.request(request, self.client.deadline());
-        let response = self.service().list_revocations(request).await?.into_inner();
+        let response = ask!(self, list_revocations, request)?;
         Ok(Page { items: response.revocations, next: response.next_page_token, total: response.total_count })
     }
 
     /// Ends a revocation before its time. Tells whether there was one, and which nodes did not answer.
     pub async fn reinstate(&self, revoked: Revoked) -> Result<v1::ReinstateResponse, Error> {
         let request = v1::ReinstateRequest { revoked: Some(revoked.into()) };
-        let request = self.client.request(request, self.client.deadline());
-        Ok(self.service().reinstate(request).await?.into_inner())
-    }
-
-    fn service(&self) -> AdminServiceClient<tonic::transport::Channel> {
-        AdminServiceClient::new(self.client.channel.clone())
+        ask!(self, reinstate, request)
     }
 }

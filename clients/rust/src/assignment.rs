@@ -1,20 +1,20 @@
 //! A job that a worker has, as the program sees it: what is to be done, and what it can say while it does it.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rialto_proto::v1::{
-    self, JobCompleted, JobDiscarded, JobFailed, JobReleased, Lease, settlement::Outcome,
-};
+use rialto_proto::v1::{self, Lease, RefusalCode};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    client::Client, content::Payload, error::carried, jobs::time, upload::PayloadReader, uploaded::Uploaded,
+    client::Client,
+    content::Payload,
+    error::{Error, Refusal},
+    jobs::time,
+    outcome::{PROGRESS_BYTES_MAX, RESULT_BYTES_MAX, cut},
+    upload::PayloadReader,
+    uploaded::Uploaded,
 };
 
 /// A job that is being worked on. Cheap to clone.
@@ -38,6 +38,33 @@ pub(crate) enum Wanted {
     Paused,
     /// That it is ended.
     Cancelled,
+    /// Nothing: somebody else may have it.
+    LeaseLost,
+    /// Nothing: the worker waits no longer.
+    Closed,
+}
+
+/// Why what is done for a job from now on is for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cancelled {
+    /// Somebody wants the job to end. Its outcome is said as usual, and holds.
+    Requested,
+    /// The lease of the job is over, and somebody else may have it. Nothing more is said of it.
+    LeaseLost,
+    /// The worker was to stop, and its time is over.
+    Closed,
+}
+
+impl Wanted {
+    fn cancelled(self) -> Option<Cancelled> {
+        match self {
+            Self::Done | Self::Paused => None,
+            Self::Cancelled => Some(Cancelled::Requested),
+            Self::LeaseLost => Some(Cancelled::LeaseLost),
+            Self::Closed => Some(Cancelled::Closed),
+        }
+    }
 }
 
 /// A job as it came.
@@ -56,10 +83,11 @@ pub(crate) struct Said {
     pub(crate) changed: Arc<Notify>,
 }
 
-#[derive(Debug, Default)]
-struct News {
-    progress: Option<v1::JobProgress>,
-    checkpoint: Option<Bytes>,
+/// How far the work has come, and what it has left.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct News {
+    pub(crate) progress: Option<v1::JobProgress>,
+    pub(crate) checkpoint: Option<Bytes>,
 }
 
 impl Said {
@@ -68,79 +96,33 @@ impl Said {
     }
 
     /// Takes out what is to be sent.
-    pub(crate) fn take(&self) -> (Option<v1::JobProgress>, Option<Bytes>) {
-        let mut news = self.news.lock();
-        (news.progress.take(), news.checkpoint.take())
+    pub(crate) fn take(&self) -> News {
+        std::mem::take(&mut self.news.lock())
     }
 
-    /// Something for the next attempt.
-    pub(crate) fn leave(&self, checkpoint: impl Into<Bytes>) {
-        self.news.lock().checkpoint = Some(checkpoint.into());
+    /// How far the work has come.
+    pub(crate) fn progress(&self, progress: v1::JobProgress) {
+        self.news.lock().progress = Some(progress);
         self.changed.notify_one();
     }
 
-    /// A checkpoint may not have arrived. A newer one counts.
-    pub(crate) fn put_back(&self, checkpoint: Bytes) {
-        self.news.lock().checkpoint.get_or_insert(checkpoint);
+    /// Something for the next attempt.
+    pub(crate) fn checkpoint(&self, checkpoint: Bytes) {
+        self.news.lock().checkpoint = Some(checkpoint);
+        self.changed.notify_one();
+    }
+
+    /// What may not have arrived. Something newer counts more.
+    pub(crate) fn put_back(&self, before: News) {
+        let mut news = self.news.lock();
+        news.progress = news.progress.take().or(before.progress);
+        news.checkpoint = news.checkpoint.take().or(before.checkpoint);
     }
 
     pub(crate) fn is_new(&self) -> bool {
-        let news = self.news.lock();
-        news.progress.is_some() || news.checkpoint.is_some()
+        *self.news.lock() != News::default()
     }
 }
-
-/// Why a job was not done.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum NotDone {
-    /// The attempt has failed.
-    #[error("{message}")]
-    Failed {
-        /// For programs, at most 64 bytes.
-        code: String,
-        /// For people, at most 4 KiB.
-        message: String,
-        /// It would fail again: the job is dead at once.
-        permanent: bool,
-        /// When to try again; `None`: as the retry policy says.
-        retry_after: Option<Duration>,
-    },
-    /// Given back: no attempt is counted, and it may begin after this long.
-    #[error("given back")]
-    Released(Duration),
-    /// It is not to be done.
-    #[error("{0}")]
-    Discarded(String),
-}
-
-impl NotDone {
-    /// The attempt has failed; another one may not.
-    pub fn failed(message: impl Into<String>) -> Self {
-        Self::Failed { code: String::new(), message: message.into(), permanent: false, retry_after: None }
-    }
-
-    /// It would fail again.
-    pub fn permanent(message: impl Into<String>) -> Self {
-        Self::Failed { code: String::new(), message: message.into(), permanent: true, retry_after: None }
-    }
-}
-
-impl From<Result<Payload, NotDone>> for Settled {
-    fn from(outcome: Result<Payload, NotDone>) -> Self {
-        Self(match outcome {
-            Ok(result) => Outcome::Completed(JobCompleted { result: Some(result.into_job()) }),
-            Err(NotDone::Failed { code, message, permanent, retry_after }) => {
-                let retry_after = retry_after.map(carried);
-                Outcome::Failed(JobFailed { code, message, permanent, retry_after })
-            }
-            Err(NotDone::Released(delay)) => Outcome::Released(JobReleased { delay: Some(carried(delay)) }),
-            Err(NotDone::Discarded(reason)) => Outcome::Discarded(JobDiscarded { reason }),
-        })
-    }
-}
-
-/// What became of a job, as it is sent.
-pub(crate) struct Settled(pub(crate) Outcome);
 
 impl Assignment {
     pub(crate) fn new(leased: Leased, client: Client) -> Self {
@@ -180,14 +162,21 @@ impl Assignment {
         &self.lease.r#type
     }
 
-    /// What there is to know; empty when that was uploaded.
-    pub fn payload(&self) -> &Payload {
-        &self.payload
+    /// What there is to know.
+    ///
+    /// *Errors*: [`Error::Invalid`] when it was uploaded by itself: [`read`](Self::read) it.
+    pub fn payload(&self) -> Result<&Payload, Error> {
+        match self.uploaded {
+            None => Ok(&self.payload),
+            Some(_) => Err(Error::Invalid("the payload was uploaded by itself: read it".to_owned())),
+        }
     }
 
-    /// That as text; `None` when it is not UTF-8.
-    pub fn text(&self) -> Option<&str> {
-        self.payload.text()
+    /// That as text.
+    ///
+    /// *Errors*: as for [`payload`](Self::payload), and when it is not UTF-8.
+    pub fn text(&self) -> Result<&str, Error> {
+        self.payload()?.text().ok_or_else(|| Error::Invalid("the payload is not UTF-8".to_owned()))
     }
 
     /// The payload, if it was uploaded by itself.
@@ -229,24 +218,38 @@ impl Assignment {
     }
 
     /// What the attempt before has left for this one; empty for nothing.
-    pub fn checkpoint(&self) -> &Bytes {
+    pub fn last_checkpoint(&self) -> &Bytes {
         &self.lease.checkpoint
     }
 
-    /// Says how far the work has come: `done` of `total`, 0 when that is not known. Sent a moment later; of several the newest.
+    /// Says how far the work has come: `done` of `total`, 0 when that is not known. The text is cut to 1 KiB. Sent a moment later; of
+    /// several the newest.
     pub fn progress(&self, done: u64, total: u64, message: impl Into<String>) {
-        self.said.news.lock().progress = Some(v1::JobProgress { done, total, message: message.into() });
-        self.said.changed.notify_one();
+        let message = cut(message.into(), PROGRESS_BYTES_MAX);
+        self.said.progress(v1::JobProgress { done, total, message });
     }
 
-    /// Leaves something for the next attempt, if this one fails. Sent a moment later; of several the newest. At most 64 KiB.
-    pub fn leave(&self, checkpoint: impl Into<Bytes>) {
-        self.said.leave(checkpoint);
+    /// Leaves something for the next attempt, if this one fails. Sent a moment later; of several the newest.
+    ///
+    /// *Errors*: `PAYLOAD_TOO_LARGE` for more than 64 KiB; what was left before stays.
+    pub fn checkpoint(&self, checkpoint: impl Into<Bytes>) -> Result<(), Error> {
+        let checkpoint = checkpoint.into();
+        if checkpoint.len() > RESULT_BYTES_MAX {
+            let reason = format!("a checkpoint has {RESULT_BYTES_MAX} bytes at most");
+            return Err(Error::Refused(Refusal::new(RefusalCode::PayloadTooLarge, reason)));
+        }
+        self.said.checkpoint(checkpoint);
+        Ok(())
     }
 
-    /// Whether somebody wants the job cancelled, or its lease is lost: what is done from now on is for nothing.
+    /// Whether what is done from now on is for nothing: somebody wants the job cancelled, or its lease is lost.
     pub fn is_cancelled(&self) -> bool {
-        *self.wanted.borrow() == Wanted::Cancelled
+        self.cancellation().is_some()
+    }
+
+    /// Why that is so, if it is.
+    pub fn cancellation(&self) -> Option<Cancelled> {
+        self.wanted.borrow().cancelled()
     }
 
     /// Whether somebody wants the job paused: leave a checkpoint, and give it back with [`NotDone::Released`] as soon as that is sensible.
@@ -261,18 +264,28 @@ impl Assignment {
         self.until(|wanted| *wanted >= Wanted::Paused).await;
     }
 
-    /// Waits until that is so.
+    /// Waits until what is done from now on is for nothing, and says why.
     ///
     /// *Cancel safety*: nothing is lost.
-    pub async fn cancelled(&self) {
-        self.until(|wanted| *wanted == Wanted::Cancelled).await;
+    pub async fn cancelled(&self) -> Cancelled {
+        let why = self.until(|wanted| wanted.cancelled().is_some()).await;
+        why.cancelled().unwrap_or(Cancelled::Requested)
     }
 
-    async fn until(&self, holds: impl FnMut(&Wanted) -> bool) {
+    /// Waits until the lease of the job is lost, also after it was to be cancelled.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub async fn lost(&self) {
+        self.until(|wanted| *wanted == Wanted::LeaseLost).await;
+    }
+
+    async fn until(&self, holds: impl FnMut(&Wanted) -> bool) -> Wanted {
         let mut wanted = self.wanted.clone();
-        // When nobody can say so any more, it never is.
-        if wanted.wait_for(holds).await.is_err() {
-            std::future::pending::<()>().await;
+        let came = wanted.wait_for(holds).await.map(|wanted| *wanted).ok();
+        match came {
+            Some(wanted) => wanted,
+            // When nobody can say so any more, it never is.
+            None => std::future::pending().await,
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    error::{Error, Unsent},
+    error::{Closing, Error, Unsent},
     link::{Awaiting, Command},
     status::Status,
 };
@@ -85,12 +85,25 @@ impl Waiting {
 
     /// Gives an item up and tells who waits for it.
     fn give_up(&mut self, index: usize, why: Unsent) {
+        self.fail(index, Error::Unsent(why));
+    }
+
+    fn fail(&mut self, index: usize, error: Error) {
         match self.remove(index).map(|item| item.command.awaiting) {
             Some(Awaiting::Nobody) => self.given_up = self.given_up.saturating_add(1),
             Some(Awaiting::One(answer) | Awaiting::Many(Some(answer), _)) => {
-                answer.send(Err(Error::Unsent(why))).ok();
+                answer.send(Err(error)).ok();
             }
             _ => {}
+        }
+    }
+
+    /// Fails all that are of this kind.
+    fn fail_all(&mut self, which: impl Fn(&Wire) -> bool, error: &Error) {
+        for index in (0..self.items.len()).rev() {
+            if self.items.get(index).is_some_and(|item| which(&item.command.wire)) {
+                self.fail(index, error.clone());
+            }
         }
     }
 
@@ -147,8 +160,12 @@ impl Backlog {
             let attached = match &*status.borrow_and_update() {
                 Status::Closed(closing) => return Err(Error::Closed(closing.clone())),
                 Status::Attached { .. } => true,
-                Status::Waiting { cause, .. } if volatile(&command.wire) => {
+                // It is for this moment alone.
+                Status::Waiting { cause, .. } if is_volatile(&command.wire) => {
                     return Err(Error::Unavailable(cause.clone()));
+                }
+                _ if is_volatile(&command.wire) => {
+                    return Err(Error::Unavailable("not connected yet".to_owned()));
                 }
                 _ => false,
             };
@@ -236,14 +253,7 @@ impl Backlog {
     pub(crate) fn clear(&self) -> usize {
         let mut waiting = self.waiting.lock();
         let before = waiting.items.len();
-        for index in (0..before).rev() {
-            if matches!(
-                waiting.items.get(index),
-                Some(Item { command: Command { wire: Wire::Emit(_), .. }, .. })
-            ) {
-                waiting.give_up(index, Unsent::Cleared);
-            }
-        }
+        waiting.fail_all(|wire| matches!(wire, Wire::Emit(_)), &Error::Unsent(Unsent::Cleared));
         let cleared = before - waiting.items.len();
         drop(waiting);
         self.emptied.notify_waiters();
@@ -255,16 +265,29 @@ impl Backlog {
         std::mem::take(&mut self.waiting.lock().given_up)
     }
 
-    /// Forgets everything: nobody will take it.
-    pub(crate) fn close(&self) {
+    /// The stream is lost: what is for this moment alone does not wait for the next one.
+    pub(crate) fn detached(&self, cause: &str) {
+        self.waiting.lock().fail_all(is_volatile, &Error::Unavailable(cause.to_owned()));
+        self.emptied.notify_waiters();
+    }
+
+    /// The session is lost, and with it whoever waits for a reply.
+    pub(crate) fn drop_replies(&self) {
+        self.waiting.lock().fail_all(|wire| matches!(wire, Wire::Reply(_)), &Error::UnknownOutcome);
+        self.emptied.notify_waiters();
+    }
+
+    /// Gives up everything: nobody will take it.
+    pub(crate) fn close(&self, closing: &Closing) {
         let closed = Waiting { closed: true, ..Waiting::default() };
-        // Callers are told by their answers being dropped.
-        drop(std::mem::replace(&mut *self.waiting.lock(), closed));
+        let mut waiting = std::mem::replace(&mut *self.waiting.lock(), closed);
+        waiting.fail_all(|_| true, &Error::Closed(closing.clone()));
         self.emptied.notify_waiters();
     }
 }
 
-fn volatile(wire: &Wire) -> bool {
+/// Holds for what is for this moment alone.
+pub(crate) fn is_volatile(wire: &Wire) -> bool {
     matches!(wire, Wire::Emit(emit) if emit.delivery() == v1::Delivery::Volatile)
 }
 

@@ -13,15 +13,27 @@ pub(crate) const CEILING: Duration = Duration::from_secs(30);
 pub(crate) const STABLE: Duration = Duration::from_secs(10);
 
 /// Counts attempts and draws the waits between them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Backoff {
     attempts: u32,
+    ceiling: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(CEILING)
+    }
 }
 
 impl Backoff {
+    /// With another bound of the longest wait. Waits are drawn below it, not cut, so that they stay spread.
+    pub(crate) fn up_to(ceiling: Duration) -> Self {
+        Self { attempts: 0, ceiling }
+    }
+
     /// The wait before the next attempt, for a `chance` in `0.0..1.0`.
     pub(crate) fn next(&mut self, chance: f64) -> Duration {
-        let bound = FLOOR.saturating_mul(2_u32.saturating_pow(self.attempts)).min(CEILING);
+        let bound = FLOOR.saturating_mul(2_u32.saturating_pow(self.attempts)).min(self.ceiling);
         self.attempts = self.attempts.saturating_add(1);
         bound.mul_f64(chance.clamp(0.0, 1.0))
     }
@@ -59,7 +71,7 @@ mod tests {
 
     #[test]
     fn only_a_stable_session_resets_it() {
-        let mut backoff = Backoff { attempts: 5 };
+        let mut backoff = Backoff { attempts: 5, ..Backoff::default() };
         backoff.ended_after(STABLE - Duration::from_millis(1));
         assert_eq!(backoff.next(1.0), Duration::from_secs(8));
         backoff.ended_after(STABLE);
@@ -67,8 +79,14 @@ mod tests {
     }
 
     #[test]
+    fn a_lower_ceiling_spreads_waits_below_it() {
+        let mut backoff = Backoff { attempts: 9, ..Backoff::up_to(Duration::from_secs(5)) };
+        assert_eq!(backoff.next(0.5), Duration::from_millis(2500));
+    }
+
+    #[test]
     fn it_can_be_asked_for_ever() {
-        let mut backoff = Backoff { attempts: u32::MAX };
+        let mut backoff = Backoff { attempts: u32::MAX, ..Backoff::default() };
         assert_eq!(backoff.next(1.0), CEILING);
     }
 }

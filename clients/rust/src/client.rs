@@ -10,14 +10,15 @@ use std::{
 use rialto_proto::v1::{
     self, call_request, messaging_service_client::MessagingServiceClient, publish_outcome::Outcome,
 };
+use tokio::time::{Instant, timeout_at};
 use tonic::{
-    Request,
+    Request, Response, Status,
     transport::{Certificate, Channel},
 };
 
 use crate::{
     content::{Payload, Reply},
-    emission::Accepted,
+    emission::{Accepted, conflict, set_delivery},
     error::{Error, Refusal, carried},
     history::History,
     line::{Bearer, bearer, signed},
@@ -27,7 +28,7 @@ use crate::{
     settings::Settings,
     state::State,
     target::Target,
-    token::{Token, TokenSource},
+    token::{Token, TokenError, TokenSource},
 };
 
 /// How long a callee may take unless the caller says otherwise.
@@ -38,8 +39,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// *Errors*: every call fails at its deadline (default 10 s) at the latest; none is repeated by itself.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(crate) channel: Channel,
-    bearer: Bearer,
+    channel: Channel,
+    token: TokenSource,
     deadline: Duration,
 }
 
@@ -57,6 +58,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Where to get a token: asked for each call and each stream, within their deadlines.
+    pub fn token_from<F, T>(mut self, ask: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<Token, TokenError>> + Send + 'static,
+    {
+        self.settings.token = TokenSource::callback(ask);
+        self
+    }
+
     /// PEM of the authority that signs the server's certificate. Default: those that the public web trusts.
     pub fn certificate_authority(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.settings.authority = Some(Certificate::from_pem(pem));
@@ -71,12 +82,11 @@ impl ClientBuilder {
 
     /// Makes the client. Connects when it is first used; must be called inside a tokio runtime.
     pub fn build(self) -> Result<Client, Error> {
-        let bearer = match self.settings.token {
-            TokenSource::Fixed(ref token) => Some(bearer(token.text())?),
-            _ => None,
-        };
+        if let TokenSource::Fixed(token) = &self.settings.token {
+            bearer(token.text())?;
+        }
         let channel = self.settings.endpoint()?.connect_lazy();
-        Ok(Client { channel, bearer, deadline: self.settings.deadline })
+        Ok(Client { channel, token: self.settings.token, deadline: self.settings.deadline })
     }
 }
 
@@ -85,6 +95,7 @@ impl ClientBuilder {
 #[must_use]
 pub struct Publication {
     raw: Box<v1::PublishRequest>,
+    conflicts: bool,
 }
 
 impl Publication {
@@ -102,6 +113,7 @@ impl Publication {
                 content: Some(payload.into().into_content(event.into())),
                 ..v1::PublishRequest::default()
             }),
+            conflicts: false,
         }
     }
 
@@ -126,14 +138,18 @@ impl Publication {
 
     /// Dropped, and not waiting, for a receiver that is behind.
     pub fn volatile(mut self) -> Self {
-        self.raw.set_delivery(v1::Delivery::Volatile);
+        self.conflicts |= set_delivery(&mut self.raw.delivery, v1::Delivery::Volatile);
         self
     }
 
     /// Takes the place of the one before it, of the same rooms and name, for a receiver that is behind.
     pub fn latest(mut self) -> Self {
-        self.raw.set_delivery(v1::Delivery::Latest);
+        self.conflicts |= set_delivery(&mut self.raw.delivery, v1::Delivery::Latest);
         self
+    }
+
+    fn request(self) -> Result<v1::PublishRequest, Error> {
+        if self.conflicts { Err(conflict()) } else { Ok(*self.raw) }
     }
 }
 
@@ -148,21 +164,58 @@ impl Client {
         Self::builder(server).build()
     }
 
-    /// A request with credentials, and with its deadline for the server.
-    pub(crate) fn request<T>(&self, message: T, within: Duration) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(within);
-        self.sign(request)
+    /// Makes one call. It ends by its deadline, the token and connecting included, and tells it to the server.
+    pub(crate) async fn unary<T, R, F>(
+        &self,
+        message: T,
+        within: Duration,
+        call: impl FnOnce(Channel, Request<T>) -> F,
+    ) -> Result<R, Error>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let deadline = Instant::now() + within;
+        let late = || Error::TimedOut(format!("no answer within {within:?}"));
+        let (channel, bearer) = match timeout_at(deadline, self.way()).await {
+            Ok(way) => way?,
+            Err(_) => return Err(Error::Unavailable(format!("no token within {within:?}"))),
+        };
+        let mut request = signed(Request::new(message), &bearer);
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        match timeout_at(deadline, call(channel, request)).await {
+            Ok(response) => Ok(response?.into_inner()),
+            Err(_) => Err(late()),
+        }
     }
 
-    /// A request with credentials that may stay open for ever.
-    pub(crate) fn sign<T>(&self, request: Request<T>) -> Request<T> {
-        signed(request, &self.bearer)
+    /// Opens a stream, which is there within the deadline and may stay open for ever.
+    pub(crate) async fn open<T, R, F>(
+        &self,
+        message: T,
+        call: impl FnOnce(Channel, Request<T>) -> F,
+    ) -> Result<R, Error>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let opening = async {
+            let (channel, bearer) = self.way().await?;
+            let opened = call(channel, signed(Request::new(message), &bearer)).await;
+            Ok(opened.map_err(Error::of_stream)?.into_inner())
+        };
+        let late = || Error::TimedOut(format!("no answer within {:?}", self.deadline));
+        timeout_at(Instant::now() + self.deadline, opening).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// The channel and its credentials.
-    pub(crate) fn way(&self) -> (Channel, Bearer) {
-        (self.channel.clone(), self.bearer.clone())
+    /// The channel, with a token for one call.
+    pub(crate) async fn way(&self) -> Result<(Channel, Bearer), Error> {
+        let token = self.token.fetch().await?;
+        let bearer = token.map(|token| bearer(token.text())).transpose()?;
+        Ok((self.channel.clone(), bearer))
+    }
+
+    /// Whether a stream that had been open, and is not any more by this, may be there again later.
+    pub(crate) fn passes_after(&self, error: &Error) -> bool {
+        error.passes() || (self.token.renewable() && error.is_unauthenticated())
     }
 
     /// What the history of a room keeps.
@@ -188,14 +241,13 @@ impl Client {
         self.deadline
     }
 
-    fn messaging(&self) -> MessagingServiceClient<Channel> {
-        MessagingServiceClient::new(self.channel.clone())
-    }
-
     /// Publishes one event.
     pub async fn publish(&self, publication: Publication) -> Result<Accepted, Error> {
-        let request = self.request(*publication.raw, self.deadline);
-        let response = self.messaging().publish(request).await?.into_inner();
+        let publication = publication.request()?;
+        let response = self.unary(publication, self.deadline, async |channel, request| {
+            MessagingServiceClient::new(channel).publish(request).await
+        });
+        let response = response.await?;
         response.accepted.map(Accepted::from).ok_or_else(|| Error::unexpected("a publish"))
     }
 
@@ -204,9 +256,12 @@ impl Client {
         &self,
         publications: impl IntoIterator<Item = Publication>,
     ) -> Result<Vec<Result<Accepted, Refusal>>, Error> {
-        let entries = publications.into_iter().map(|publication| *publication.raw).collect();
-        let request = self.request(v1::PublishBatchRequest { entries }, self.deadline);
-        let response = self.messaging().publish_batch(request).await?.into_inner();
+        let entries: Result<_, Error> = publications.into_iter().map(Publication::request).collect();
+        let batch = v1::PublishBatchRequest { entries: entries? };
+        let response = self.unary(batch, self.deadline, async |channel, request| {
+            MessagingServiceClient::new(channel).publish_batch(request).await
+        });
+        let response = response.await?;
         response
             .outcomes
             .into_iter()
@@ -267,8 +322,11 @@ impl Call {
     async fn send(mut self) -> Result<Reply, Error> {
         self.raw.timeout = Some(carried(self.timeout));
         // The server says who did not answer; the longer deadline is for a server that says nothing.
-        let request = self.client.request(*self.raw, self.timeout.saturating_add(self.client.deadline));
-        let response = self.client.messaging().call(request).await?.into_inner();
+        let within = self.timeout.saturating_add(self.client.deadline);
+        let response = self.client.unary(*self.raw, within, async |channel, request| {
+            MessagingServiceClient::new(channel).call(request).await
+        });
+        let response = response.await?;
         response.reply.map(Reply::from).ok_or_else(|| Error::unexpected("a call"))
     }
 }

@@ -35,6 +35,31 @@ impl Body {
     }
 }
 
+#[cfg(feature = "json")]
+impl Payload {
+    /// A value as JSON text, of type `application/json` unless another one is said afterwards.
+    ///
+    /// *Errors*: [`Error::Invalid`](crate::Error::Invalid) for what JSON cannot say.
+    pub fn json(value: &impl serde::Serialize) -> Result<Self, crate::Error> {
+        let text = serde_json::to_string(value).map_err(|error| crate::Error::Invalid(error.to_string()))?;
+        Ok(Self::from(text).of_type("application/json"))
+    }
+
+    /// The value that it says as JSON text.
+    ///
+    /// *Errors*: [`Error::Invalid`](crate::Error::Invalid) when it says none, or another kind of value.
+    pub fn to_value<T: serde::de::DeserializeOwned>(&self) -> Result<T, crate::Error> {
+        from_json(self.bytes())
+    }
+}
+
+/// The value that JSON text says.
+#[cfg(feature = "json")]
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, crate::Error> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| crate::Error::Invalid(format!("it is no such JSON: {error}")))
+}
+
 impl Payload {
     /// Says what kind of payload it is, for example `application/json`.
     #[must_use]
@@ -157,5 +182,21 @@ impl From<v1::ReplyItem> for Reply {
             },
             content_type: item.content_type,
         }
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_value_travels_as_json_text() {
+        let value = BTreeMap::from([("one".to_owned(), 1)]);
+        let payload = Payload::json(&value).unwrap();
+        assert_eq!((payload.text(), payload.content_type()), (Some(r#"{"one":1}"#), "application/json"));
+        assert_eq!(payload.to_value(), Ok(value));
+        assert!(matches!(payload.to_value::<u8>(), Err(crate::Error::Invalid(_))));
     }
 }

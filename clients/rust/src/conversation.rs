@@ -127,6 +127,7 @@ impl Conversation<'_> {
             }
             self.say_goodbye();
             let alarm = self.next_alarm();
+            let speaks = self.speaks();
             let listens = self.kept.parked.is_empty() && self.inbox.is_empty();
             tokio::select! {
                 () = self.kept.parked.hand_over(), if !self.kept.parked.is_empty() => {}
@@ -135,7 +136,7 @@ impl Conversation<'_> {
                         return ending;
                     }
                 }
-                place = outbound.reserve(), if self.speaks() => match place {
+                place = outbound.reserve(), if speaks => match place {
                     Ok(place) => {
                         let frames = self.next_message();
                         if !frames.is_empty() {
@@ -154,10 +155,15 @@ impl Conversation<'_> {
 
     /// Holds when there is something to say. What the greeting asked for is answered first: its answers have no number,
     /// and what is said may depend on them.
-    fn speaks(&self) -> bool {
-        let told = self.seen.as_ref().is_some_and(|seen| seen.due.is_some_and(|due| due <= Instant::now()));
-        let says = !self.kept.outgoing.is_empty() && (self.kept.greeted.is_empty() || self.parting.is_some());
+    fn speaks(&mut self) -> bool {
+        let now = Instant::now();
+        let told = self.seen.as_ref().is_some_and(|seen| seen.due.is_some_and(|due| due <= now));
+        let says = self.may_speak() && self.kept.held_until(now).is_none();
         !self.deaf && (says || told)
+    }
+
+    fn may_speak(&self) -> bool {
+        !self.kept.outgoing.is_empty() && (self.kept.greeted.is_empty() || self.parting.is_some())
     }
 
     fn next_message(&mut self) -> Vec<ClientFrame> {
@@ -198,13 +204,14 @@ impl Conversation<'_> {
         }
     }
 
-    /// Takes a message into the inbox. A hole in the numbers would be a silent gap: the stream is not trusted any more.
+    /// Takes a message into the inbox, but for frames that came before. A hole in the numbers would be a silent gap: the
+    /// stream is not trusted any more.
     fn receive(&mut self, message: Option<Result<AttachResponse, Status>>) -> Result<(), Ending> {
         let message = match message {
             Some(Ok(message)) => message,
-            Some(Err(status)) => return Err(Ending::Failed(Error::of_stream(status))),
+            Some(Err(status)) => return Err(Ending::Lost(Error::of_stream(status))),
             None => {
-                return Err(Ending::Failed(Error::Unavailable("the server ended the stream".to_owned())));
+                return Err(Ending::Lost(Error::Unavailable("the server ended the stream".to_owned())));
             }
         };
         self.heard_at = Instant::now();
@@ -212,14 +219,21 @@ impl Conversation<'_> {
             return Ok(());
         }
         let numbered = message.first_seq != 0;
-        if numbered && message.first_seq != self.received.wrapping_add(1) {
-            let message = format!("frame {} came after frame {}", message.first_seq, self.received);
-            return Err(Ending::Failed(Error::Failed { code: Code::DataLoss, message }));
-        }
+        let known = match self.received.wrapping_add(1).wrapping_sub(message.first_seq) {
+            _ if !numbered => 0,
+            known if known <= u32::MAX / 2 => known,
+            _ => {
+                let message = format!("frame {} came after frame {}", message.first_seq, self.received);
+                return Err(Ending::Lost(Error::Failed { code: Code::DataLoss, message }));
+            }
+        };
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let new = message.frames.into_iter().skip(known).map(|frame| (numbered, frame));
+        let before = self.inbox.len();
+        self.inbox.extend(new);
         if numbered {
-            self.received = self.received.wrapping_add(count(message.frames.len()));
+            self.received = self.received.wrapping_add(count(self.inbox.len() - before));
         }
-        self.inbox.extend(message.frames.into_iter().map(|frame| (numbered, frame)));
         Ok(())
     }
 
@@ -267,21 +281,26 @@ impl Conversation<'_> {
         }
     }
 
-    fn next_alarm(&self) -> Instant {
+    fn next_alarm(&mut self) -> Instant {
         let now = Instant::now();
         let moving = self.move_between.map(|(from, by)| if from <= now { by } else { from });
         let told = self.seen.as_ref().and_then(|seen| seen.due).filter(|due| *due > now);
-        moving.into_iter().chain(self.parting).chain(told).fold(self.next_sweep, Instant::min)
+        let held = self.kept.held_until(now).filter(|_| self.may_speak());
+        moving.into_iter().chain(self.parting).chain(told).chain(held).fold(self.next_sweep, Instant::min)
     }
 
     /// What is due by now: moving, the end of a goodbye, silence, the end of numbers, and the sweep.
     fn look_at_clock(&mut self) -> Option<Ending> {
         let now = Instant::now();
         if let Some((from, by)) = self.move_between {
-            let quiet = self.kept.outstanding.is_empty() && self.kept.outgoing.is_empty();
+            let quiet = self.kept.outstanding.is_quiet() && self.kept.outgoing.is_empty();
             if now >= by || (now >= from && quiet) {
                 return Some(Ending::Moved);
             }
+        }
+        // The goodbye has not left as long as something before it has to wait.
+        if let (Some(by), Some(held)) = (&mut self.parting, self.kept.held_until(now)) {
+            *by = held + BYE_TIMEOUT;
         }
         if self.parting.is_some_and(|by| now >= by) {
             return Some(Ending::Stopped);
@@ -294,7 +313,7 @@ impl Conversation<'_> {
             self.heard_at = now;
         }
         if !self.silence_max.is_zero() && now.duration_since(self.heard_at) >= self.silence_max {
-            return Some(Ending::Failed(Error::Unavailable("the server fell silent".to_owned())));
+            return Some(Ending::Lost(Error::Unavailable("the server fell silent".to_owned())));
         }
         if now >= self.next_sweep {
             self.sweep(now);

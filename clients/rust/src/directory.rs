@@ -2,7 +2,7 @@
 //! `DirectoryService`, which gives the messages of the contract as they are.
 
 use rialto_proto::v1::{self, directory_service_client::DirectoryServiceClient};
-use tonic::{Request, Streaming, transport::Channel};
+use tonic::Streaming;
 
 use crate::{client::Client, error::Error, target::Target};
 
@@ -35,8 +35,8 @@ pub struct PageOf {
 /// Sends one request to the directory, with credentials and deadline.
 macro_rules! ask {
     ($directory:expr, $call:ident, $message:expr) => {{
-        let request = $directory.client.request($message, $directory.client.deadline());
-        $directory.service().$call(request).await?.into_inner()
+        let call = async |channel, request| DirectoryServiceClient::new(channel).$call(request).await;
+        $directory.client.unary($message, $directory.client.deadline(), call).await?
     }};
 }
 
@@ -48,10 +48,6 @@ impl Client {
 }
 
 impl Directory {
-    fn service(&self) -> DirectoryServiceClient<Channel> {
-        DirectoryServiceClient::new(self.client.channel.clone())
-    }
-
     /// Namespaces that exist now, by name.
     pub async fn namespaces(&self, page: PageOf) -> Result<Page<v1::Namespace>, Error> {
         let request = v1::ListNamespacesRequest { page_size: page.size, page_token: page.token };
@@ -212,13 +208,8 @@ impl Directory {
         room: impl Into<String>,
     ) -> Result<RoomWatch, Error> {
         let request = v1::WatchRoomsRequest { namespace: namespace.into(), room: room.into() };
-        let request = self.client.sign(Request::new(request));
-        let mut service = self.service();
-        let opening = tokio::time::timeout(self.client.deadline(), service.watch_rooms(request));
-        match opening.await {
-            Ok(response) => Ok(RoomWatch { stream: response?.into_inner() }),
-            Err(_) => Err(Error::TimedOut("the watch did not begin".to_owned())),
-        }
+        let call = async |channel, request| DirectoryServiceClient::new(channel).watch_rooms(request).await;
+        Ok(RoomWatch { stream: self.client.open(request, call).await? })
     }
 }
 

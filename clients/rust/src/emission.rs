@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     audience::Delivery,
     content::{Payload, Reply},
-    error::{Error, Refusal, Retry, carried},
+    error::{Error, Refusal, carried},
     event::Position,
     link::Link,
     target::Target,
@@ -61,7 +61,8 @@ impl From<v1::Accepted> for Accepted {
 /// *Order*: emits of one session take effect in the order in which they were begun, also over reconnects.
 /// *Errors*: [`Error::Unavailable`] when the session was not attached before the deadline, [`Error::Unsent`] when the
 /// offline buffer had no place: nothing was sent. [`Error::TimedOut`] when it was sent and no answer came in time. While
-/// the session is not attached a volatile emit fails at once. *Cancel safety*: dropping it while it is
+/// the session is not attached a volatile emit fails at once; one that is volatile and latest is [`Error::Invalid`].
+/// *Cancel safety*: dropping it while it is
 /// awaited does not take back what was sent.
 #[derive(Debug, Clone)]
 #[must_use = "an emit is sent when it is awaited"]
@@ -69,6 +70,20 @@ pub struct Emission {
     link: Link,
     emit: Box<v1::Emit>,
     within: Duration,
+    /// It is sent without a key.
+    unnamed: bool,
+    conflicts: bool,
+}
+
+/// Sets how an event is delivered; true when that was said otherwise before, which makes no sense.
+pub(crate) fn set_delivery(now: &mut i32, wanted: v1::Delivery) -> bool {
+    let before = std::mem::replace(now, wanted.into());
+    before != i32::from(v1::Delivery::Unspecified) && before != *now
+}
+
+/// An event cannot be both.
+pub(crate) fn conflict() -> Error {
+    Error::Invalid("an event is volatile or latest, not both".to_owned())
 }
 
 impl Emission {
@@ -79,7 +94,7 @@ impl Emission {
             content: Some(payload.into_content(event)),
             ..v1::Emit::default()
         };
-        Self { within: link.deadline(), link, emit: Box::new(emit) }
+        Self { within: link.deadline(), link, emit: Box::new(emit), unnamed: false, conflicts: false }
     }
 
     fn retarget(mut self, change: impl FnOnce(&mut v1::Target)) -> Self {
@@ -103,21 +118,28 @@ impl Emission {
     }
 
     /// Names the emit for ever: another one of the same user in the namespace with the same key has no effect and gets
-    /// the first one's answer. At most 64 bytes. Default: one that nobody else has, unless the emit is posted.
+    /// the first one's answer. At most 64 bytes. Default: one that nobody else has, unless the emit is posted or volatile.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.emit.idempotency_key = key.into();
         self
     }
 
-    /// Dropped, and not waiting, for a receiver that is behind, or when the session is not attached.
+    /// Sends it without a key: when the session is lost before the answer came it is not sent again, and fails with
+    /// [`Error::UnknownOutcome`].
+    pub fn without_idempotency_key(mut self) -> Self {
+        self.unnamed = true;
+        self
+    }
+
+    /// Dropped, and not waiting, for a receiver that is behind, or when the session is not attached. Never sent again.
     pub fn volatile(mut self) -> Self {
-        self.emit.set_delivery(v1::Delivery::Volatile);
+        self.conflicts |= set_delivery(&mut self.emit.delivery, v1::Delivery::Volatile);
         self
     }
 
     /// Takes the place of the one before it, of the same rooms, name and key, for a receiver that is behind.
     pub fn latest(mut self) -> Self {
-        self.emit.set_delivery(v1::Delivery::Latest);
+        self.conflicts |= set_delivery(&mut self.emit.delivery, v1::Delivery::Latest);
         self
     }
 
@@ -157,19 +179,27 @@ impl Emission {
     /// [`Incident::Refused`](crate::Incident::Refused). What waits for the connection and is given up is told by
     /// [`Incident::PostsUnsent`](crate::Incident::PostsUnsent); when the connection breaks under it nobody is told.
     pub async fn post(self) -> Result<(), Error> {
+        if self.conflicts {
+            return Err(conflict());
+        }
         self.link.post(Wire::Emit(*self.emit)).await
     }
 
-    /// Makes sure that the emit takes effect once, even if it has to be sent again.
-    fn named(mut self) -> Self {
-        if self.emit.idempotency_key.is_empty() {
+    /// Makes sure that the emit takes effect once, even if it has to be sent again. What is volatile never is.
+    fn named(mut self) -> Result<Self, Error> {
+        if self.conflicts {
+            return Err(conflict());
+        }
+        let once = self.unnamed || self.emit.delivery() == v1::Delivery::Volatile;
+        if self.emit.idempotency_key.is_empty() && !once {
             self.emit.idempotency_key = format!("{:032x}", rand::random::<u128>());
         }
-        self
+        Ok(self)
     }
 
     async fn send(self) -> Result<Accepted, Error> {
-        match self.link.ask(Wire::Emit(*self.emit), self.within).await? {
+        let Self { link, emit, within, .. } = self.named()?;
+        match link.ask(Wire::Emit(*emit), within).await? {
             Frame::Accepted(accepted) => Ok(accepted.into()),
             _ => Err(Error::unexpected("an emit")),
         }
@@ -181,7 +211,7 @@ impl IntoFuture for Emission {
     type IntoFuture = Pending<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.named().send())
+        Box::pin(self.send())
     }
 }
 
@@ -195,7 +225,7 @@ pub struct Question {
 
 impl Question {
     async fn send(self) -> Result<Replies, Error> {
-        let Emission { link, emit, within } = self.emission.named();
+        let Emission { link, emit, within, .. } = self.emission.named()?;
         let (replies, receiver) = mpsc::channel(link.events_waiting());
         match link.ask_many(Wire::Emit(*emit), replies, within).await? {
             Frame::Accepted(accepted) => Ok(Replies {
@@ -312,10 +342,7 @@ impl Replies {
 
     /// Waits for the one answer of a call; everything else is an error.
     pub(crate) async fn one(mut self) -> Result<Reply, Error> {
-        let refused = |code, reason: &str| {
-            let reason = reason.to_owned();
-            Err(Error::Refused(Refusal { code, reason, retry: Retry::AfterChange, ..Refusal::default() }))
-        };
+        let refused = |code, reason: &str| Err(Error::Refused(Refusal::new(code, reason)));
         if let Some(reply) = self.next().await {
             let reply = reply?;
             return match &reply.outcome {

@@ -1,12 +1,17 @@
 //! Every way in which something can fail, as types that a program can match on. Refusals answer one command, closings
 //! end a session; both come from the server. This file alone knows `tonic::Status`: all other files see [`Error`].
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use rialto_proto::v1::{self, RetryAdvice, Then};
+use rialto_proto::v1::{self, Then};
 pub use rialto_proto::v1::{CloseCode, RefusalCode};
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{ErrorDetails, StatusExt};
+
+pub use crate::{
+    closing::Closing,
+    refusal::{Refusal, Retry, Violation},
+};
 
 /// The `domain` of `google.rpc.ErrorInfo` in statuses of a Rialto server.
 const DOMAIN: &str = "rialto";
@@ -84,15 +89,58 @@ impl Error {
         }
     }
 
-    /// Whether trying again would end in the same way.
-    pub(crate) fn is_final(&self) -> bool {
+    /// Why a stream broke that had been there. What is no word of a Rialto server, and what cannot be read, is a loss like
+    /// any other.
+    pub(crate) fn of_broken_stream(status: Status) -> Self {
+        match Self::of_stream(status) {
+            Self::Failed { message, .. } => Self::Unavailable(message),
+            other => other,
+        }
+    }
+
+    /// Holds when what has failed may have been carried out all the same. A new attempt is harmless only when it does not
+    /// hold, or when the command has a name of its own.
+    pub fn may_have_happened(&self) -> bool {
         match self {
-            Self::Refused(refusal) => {
-                let later = matches!(refusal.retry, Retry::After(_));
-                !later && refusal.code != RefusalCode::Internal
+            Self::Refused(refusal) => refusal.may_have_happened(),
+            Self::Closed(closing) => closing.sent,
+            Self::Unavailable(_) | Self::Unsent(_) | Self::Invalid(_) => false,
+            Self::TimedOut(_) | Self::UnknownOutcome | Self::Source(_) | Self::Failed { .. } => true,
+        }
+    }
+
+    /// Holds when the same may go well later: the server was not reached or did not answer, or asks to come later.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.later().is_some() || refusal.code == RefusalCode::Internal,
+            Self::Unavailable(_) | Self::UnknownOutcome | Self::TimedOut(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Holds when the credentials were turned down.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.code == RefusalCode::Unauthenticated,
+            Self::Failed { code, .. } => *code == Code::Unauthenticated,
+            _ => false,
+        }
+    }
+
+    /// How long the server asks to wait; zero when it does not.
+    pub(crate) fn wait(&self) -> Duration {
+        self.refusal().and_then(Refusal::later).unwrap_or_default()
+    }
+
+    /// The ending of a session that this ends.
+    pub(crate) fn closing(&self) -> Closing {
+        match self {
+            Self::Closed(closing) => closing.clone(),
+            Self::Refused(refusal) => Closing::from(refusal),
+            other if other.is_unauthenticated() => {
+                Closing::refused(RefusalCode::Unauthenticated, other.to_string())
             }
-            Self::Unavailable(_) | Self::UnknownOutcome | Self::TimedOut(_) | Self::Failed { .. } => false,
-            _ => true,
+            other => Closing::unannounced(other.to_string()),
         }
     }
 
@@ -120,138 +168,6 @@ pub enum Unsent {
     /// It had waited for as long as the offline buffer keeps anything.
     #[error("it waited too long for the connection")]
     TooOld,
-}
-
-/// Why one command was refused.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    /// The kind; `Unspecified` for one that this version does not know.
-    pub code: RefusalCode,
-    /// For a human being: names the field, room or limit.
-    pub reason: String,
-    /// Whether to try again.
-    pub retry: Retry,
-    /// Name of the limit that was reached; empty for none.
-    pub limit: String,
-    /// The revision that a key of a room's state has now, for `CONFLICT`; 0 when there is no such key.
-    pub revision: Option<u64>,
-}
-
-impl Default for Refusal {
-    fn default() -> Self {
-        Self {
-            code: RefusalCode::Unspecified,
-            reason: String::new(),
-            retry: Retry::Never,
-            limit: String::new(),
-            revision: None,
-        }
-    }
-}
-
-/// Whether a refused command may be tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// It will be refused again.
-    Never,
-    /// Not before this long from now.
-    After(Duration),
-    /// When something else has changed.
-    AfterChange,
-}
-
-impl Refusal {
-    /// The name of the code, as in the documentation: `FORBIDDEN`.
-    pub fn code_name(&self) -> &'static str {
-        let name = self.code.as_str_name();
-        name.strip_prefix("REFUSAL_CODE_").unwrap_or(name)
-    }
-
-    /// How long to wait before trying again; zero when the server does not say.
-    pub(crate) fn wait(&self) -> Duration {
-        match self.retry {
-            Retry::After(wait) => wait,
-            Retry::Never | Retry::AfterChange => Duration::ZERO,
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.reason, self.code_name())
-    }
-}
-
-impl From<v1::Refused> for Refusal {
-    fn from(refused: v1::Refused) -> Self {
-        let advice = refused.retry.as_ref().map_or(RetryAdvice::Unspecified, v1::Retry::advice);
-        let after = refused.retry.and_then(|retry| retry.after);
-        Self {
-            code: refused.code(),
-            retry: match advice {
-                RetryAdvice::Later => Retry::After(span(after.as_ref())),
-                RetryAdvice::AfterChange => Retry::AfterChange,
-                RetryAdvice::Never | RetryAdvice::Unspecified => Retry::Never,
-            },
-            reason: refused.reason,
-            limit: refused.limit,
-            revision: refused.revision,
-        }
-    }
-}
-
-/// Why a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    /// The kind; `Unspecified` when there was no close frame, or for one that this version does not know.
-    pub code: CloseCode,
-    /// For a human being.
-    pub reason: String,
-    /// What the server advises.
-    pub then: Then,
-    /// Not before this long from now.
-    pub after: Duration,
-}
-
-impl Closing {
-    /// An ending that the server did not announce.
-    pub(crate) fn unannounced(reason: impl Into<String>) -> Self {
-        Self {
-            code: CloseCode::Unspecified,
-            reason: reason.into(),
-            then: Then::StayAway,
-            after: Duration::ZERO,
-        }
-    }
-
-    /// The name of the code, as in the documentation: `FELL_BEHIND`.
-    pub fn code_name(&self) -> &'static str {
-        let name = self.code.as_str_name();
-        name.strip_prefix("CLOSE_CODE_").unwrap_or(name)
-    }
-}
-
-impl fmt::Display for Closing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.code, self.reason.as_str()) {
-            (CloseCode::Unspecified, reason) => write!(f, "session closed: {reason}"),
-            (_, "") => write!(f, "session closed ({})", self.code_name()),
-            (_, reason) => write!(f, "session closed: {reason} ({})", self.code_name()),
-        }
-    }
-}
-
-impl From<v1::Close> for Closing {
-    fn from(close: v1::Close) -> Self {
-        // The hundreds decide even where this version does not know the code itself.
-        let then = match close.code / 100 {
-            1 => Then::Resume,
-            2 => Then::Reconnect,
-            3 => Then::StayAway,
-            _ => close.then(),
-        };
-        Self { code: close.code(), then, after: span(close.after.as_ref()), reason: close.reason }
-    }
 }
 
 /// A duration of the contract; zero when it is absent or negative.
@@ -290,13 +206,25 @@ fn announced(status: &Status) -> Option<Error> {
             after: after.map(carried),
         })));
     }
+    let code = refusal.unwrap_or(RefusalCode::Unspecified);
     Some(Error::Refused(Refusal {
-        code: refusal.unwrap_or(RefusalCode::Unspecified),
+        code,
         reason: status.message().to_owned(),
-        retry: after.map_or(Retry::Never, Retry::After),
+        retry: after.map_or_else(|| Retry::by_code(code), Retry::After),
         limit: info.metadata.get("limit").cloned().unwrap_or_default(),
         revision: info.metadata.get("revision").and_then(|revision| revision.parse().ok()),
+        violations: violations(&details),
     }))
+}
+
+/// The fields that are wrong.
+fn violations(details: &ErrorDetails) -> Vec<Violation> {
+    let named = details.bad_request().map(|request| request.field_violations.iter());
+    let violation = |violation: &tonic_types::FieldViolation| Violation {
+        field: violation.field.clone(),
+        description: violation.description.clone(),
+    };
+    named.into_iter().flatten().map(violation).collect()
 }
 
 /// What is left to say about a status without such details.
@@ -305,11 +233,10 @@ fn plain(status: &Status) -> Error {
     match status.code() {
         _ if not_connected(status) => Error::Unavailable(message),
         Code::DeadlineExceeded => Error::TimedOut(message),
-        // Said by a server or a proxy, not by the transport: it has not taken the request.
-        Code::Unavailable if std::error::Error::source(status).is_none() => Error::Unavailable(message),
-        Code::Unavailable | Code::Cancelled | Code::Unknown if from_transport(status) => {
-            Error::UnknownOutcome
-        }
+        _ if causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>()) => Error::TimedOut(message),
+        // Said by a proxy: it may have passed the request on before it lost the server.
+        Code::Unavailable => Error::UnknownOutcome,
+        Code::Cancelled | Code::Unknown | Code::Internal if from_transport(status) => Error::UnknownOutcome,
         code => Error::Failed { code, message },
     }
 }
@@ -349,7 +276,7 @@ mod tests {
             reason: "too fast".into(),
             retry: Retry::After(Duration::from_secs(2)),
             limit: "emits_per_second".into(),
-            revision: None,
+            ..Refusal::default()
         };
         assert_eq!(Error::from(status), Error::Refused(expected));
     }
@@ -383,11 +310,45 @@ mod tests {
     }
 
     #[test]
-    fn unknown_close_codes_are_read_by_their_range() {
-        for (code, then) in [(142, Then::Resume), (299, Then::Reconnect), (377, Then::StayAway)] {
-            let close = v1::Close { code, ..v1::Close::default() };
-            assert_eq!(Closing::from(close).then, then, "{code}");
+    fn fields_that_are_wrong_are_named() {
+        let mut details = ErrorDetails::with_bad_request_violation("job.delay", "too long");
+        details.set_error_info("INVALID", DOMAIN, []);
+        let error = Error::from(Status::with_error_details(Code::InvalidArgument, "no", details));
+        let violation = Violation { field: "job.delay".into(), description: "too long".into() };
+        let refusal = error.refusal().unwrap();
+        assert_eq!((refusal.retry, refusal.violations.as_slice()), (Retry::Never, &[violation][..]));
+    }
+
+    #[test]
+    fn a_failure_says_whether_it_may_have_happened_and_whether_it_passes() {
+        let refused = |code| Error::Refused(Refusal::new(code, ""));
+        let later =
+            Refusal { retry: Retry::After(Duration::ZERO), ..Refusal::new(RefusalCode::RateLimited, "") };
+        for (error, happened, passes) in [
+            (refused(RefusalCode::Forbidden), false, false),
+            (refused(RefusalCode::Internal), true, true),
+            (refused(RefusalCode::StorageFailed), true, false),
+            (refused(RefusalCode::RecipientFailed), true, false),
+            (Error::Refused(later), false, true),
+            (Error::Closed(Closing::by_application()), false, false),
+            (Error::Unavailable(String::new()), false, true),
+            (Error::TimedOut(String::new()), true, true),
+            (Error::UnknownOutcome, true, true),
+            (Error::Unsent(Unsent::Full), false, false),
+            (Error::Invalid(String::new()), false, false),
+            (Error::unexpected("it"), true, false),
+        ] {
+            assert_eq!((error.may_have_happened(), error.passes()), (happened, passes), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_stream_that_somebody_else_ends_is_lost() {
+        assert!(Error::of_broken_stream(Status::not_found("no route")).passes());
+        assert!(Error::of_broken_stream(Status::internal("not a message")).passes());
+        let details = ErrorDetails::with_error_info("FORBIDDEN", DOMAIN, []);
+        let refused = Status::with_error_details(Code::PermissionDenied, "no", details);
+        assert!(!Error::of_broken_stream(refused).passes());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt};
-use rialto_proto::v1::{self, client_frame::Command as Wire, content};
+use rialto_proto::v1::{self, content};
 use tokio::sync::mpsc;
 
 use crate::{audience::Delivery, content::Payload, error::Error, link::Link};
@@ -82,6 +82,14 @@ impl Event {
         }
     }
 
+    /// The value that the payload says as JSON text.
+    ///
+    /// *Errors*: [`Error::Invalid`] when it says none, or another kind of value.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        crate::content::from_json(self.bytes())
+    }
+
     /// Media type of the payload; empty when none was given.
     pub fn content_type(&self) -> &str {
         self.content().map_or("", |content| &content.content_type)
@@ -144,17 +152,18 @@ impl Event {
     }
 
     /// Answers the sender. Done when the answer is on its way; a refusal of it, for example because the sender no
-    /// longer waits, comes as [`Incident::Refused`](crate::Incident::Refused).
+    /// longer waits, comes as [`Incident::Refused`](crate::Incident::Refused). It goes over a lost connection, but not to
+    /// another session: the asker is told then that this one has left.
     pub async fn reply(&self, payload: impl Into<Payload>) -> Result<(), Error> {
         let (link, reply_token) = self.asker()?;
-        link.post(Wire::Reply(payload.into().into_reply(reply_token))).await
+        link.reply(payload.into().into_reply(reply_token)).await
     }
 
     /// Answers the sender that what it asked for could not be done. At most 1 KiB.
     pub async fn reply_error(&self, error: impl Into<String>) -> Result<(), Error> {
         let (link, reply_token) = self.asker()?;
         let body = Some(v1::reply::Body::Error(error.into()));
-        link.post(Wire::Reply(v1::Reply { reply_token, body, ..v1::Reply::default() })).await
+        link.reply(v1::Reply { reply_token, body, ..v1::Reply::default() }).await
     }
 
     fn asker(&self) -> Result<(&Link, String), Error> {

@@ -25,12 +25,14 @@ const PAGE_MAX: u32 = 300;
 /// # Ok(()) }
 /// ```
 ///
-/// *Errors*: `FORBIDDEN` without the right `history`; `POSITION_GONE` for a place that the history does not have.
+/// *Errors*: [`Error::Invalid`] with two starts; `FORBIDDEN` without the right `history`; `POSITION_GONE` for a place that the history does not have.
 #[derive(Debug, Clone)]
 #[must_use = "a history is read page by page"]
 pub struct History {
     calls: RoomCalls,
     request: v1::GetHistoryRequest,
+    /// It was told to begin at two places.
+    conflicts: bool,
 }
 
 /// Some events of a history, in the order in which they happened.
@@ -67,25 +69,27 @@ impl History {
             room: calls.room.clone(),
             ..v1::GetHistoryRequest::default()
         };
-        Self { calls, request }
+        Self { calls, request, conflicts: false }
+    }
+
+    fn start(mut self, start: Start) -> Self {
+        self.conflicts |= self.request.start.replace(start).is_some();
+        self
     }
 
     /// Begins with this event and goes forward; 0 begins with the oldest that is kept.
-    pub fn from_offset(mut self, offset: u64) -> Self {
-        self.request.start = Some(Start::FromOffset(offset));
-        self
+    pub fn from_offset(self, offset: u64) -> Self {
+        self.start(Start::FromOffset(offset))
     }
 
     /// Begins with the event before this one and goes backward.
-    pub fn before(mut self, offset: u64) -> Self {
-        self.request.start = Some(Start::BeforeOffset(offset));
-        self
+    pub fn before(self, offset: u64) -> Self {
+        self.start(Start::BeforeOffset(offset))
     }
 
     /// Begins with the first event taken at this time or later, by the server's clock, and goes forward.
-    pub fn since(mut self, time: SystemTime) -> Self {
-        self.request.start = Some(Start::Since(time.into()));
-        self
+    pub fn since(self, time: SystemTime) -> Self {
+        self.start(Start::Since(time.into()))
     }
 
     /// Goes forward to this event and not beyond it.
@@ -114,6 +118,9 @@ impl History {
 
     /// One page.
     pub async fn page(&self) -> Result<HistoryPage, Error> {
+        if self.conflicts {
+            return Err(Error::Invalid("a history has one start".to_owned()));
+        }
         let request = self.request.clone();
         let answer = self.calls.ask(request, async |mut service, request| service.get_history(request).await);
         answer.await.map(HistoryPage::from)
@@ -135,9 +142,9 @@ impl History {
         HistoryPages { pages: Box::pin(pages) }
     }
 
-    /// The newest so many events, or all that there are, in the order in which they happened.
+    /// The newest so many events, or all that there are, in the order in which they happened. That is a start too.
     pub async fn newest(mut self, events: u32) -> Result<Vec<Event>, Error> {
-        self.request.start = self.request.start.filter(|start| matches!(start, Start::BeforeOffset(_)));
+        self.conflicts |= self.request.start.is_some();
         let count = usize::try_from(events).unwrap_or(usize::MAX);
         let mut pages = self.page_size(events.clamp(1, PAGE_MAX)).pages();
         let mut newest = std::collections::VecDeque::new();
@@ -175,5 +182,23 @@ impl Stream for HistoryPages {
 impl fmt::Debug for HistoryPages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HistoryPages").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+
+    #[tokio::test]
+    async fn a_history_with_two_starts_makes_no_sense() {
+        let client = Client::new("http://127.0.0.1:1").unwrap();
+        let history = || client.history("chat", "hall");
+        for wrong in
+            [history().from_offset(1).before(9), history().since(SystemTime::UNIX_EPOCH).from_offset(1)]
+        {
+            assert!(matches!(wrong.page().await, Err(Error::Invalid(_))));
+        }
+        assert!(matches!(history().before(7).newest(3).await, Err(Error::Invalid(_))));
     }
 }

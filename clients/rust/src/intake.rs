@@ -46,7 +46,11 @@ impl Conversation<'_> {
         }
         match made {
             Ok(()) => self.far.audience.event(event, &mut self.kept.parked),
-            Err(unmade) => self.far.audience.tell(Incident::unreadable(event, unmade.to_string())),
+            Err(unmade) => {
+                tracing::debug!(id = event.event_id, %unmade, "an event cannot be made whole");
+                self.far.audience.tell(Incident::Missed(Missed::unmade(&event)));
+                self.kept.join_again(&event);
+            }
         }
     }
 
@@ -97,7 +101,7 @@ impl Conversation<'_> {
             Settled::Nothing => {}
             Settled::Done(command) => self.done(&command),
             Settled::RejoinRefused(command, refusal) => self.rejoin_refused(command, refusal),
-            Settled::RefreshRefused(refusal) => self.far.audience.tell(Incident::Refused(refusal)),
+            Settled::Refused(refusal) => self.far.audience.tell(Incident::Refused(refusal)),
             // With a number it is a late answer, whose caller has given up.
             Settled::Unasked(frame) if number == 0 => self.unasked(frame),
             Settled::Unasked(_) => {}

@@ -10,7 +10,11 @@ use rialto_proto::v1;
 use tokio::time::{Instant, sleep};
 use tonic::Streaming;
 
-use crate::{backoff::Backoff, error::Error, jobs::Jobs};
+use crate::{
+    backoff::Backoff,
+    error::Error,
+    jobs::{Jobs, service},
+};
 
 /// The longest wait before the next attempt to connect.
 const AWAY_MAX: Duration = Duration::from_secs(5);
@@ -32,23 +36,35 @@ pub struct JobWatch {
 }
 
 impl Jobs {
-    /// Watches these jobs as they are and then each change, until all of them have ended; without any, all that are put in or change
-    /// from now on.
+    /// Watches these jobs, 64 at most, as they are and then each change, until all of them have ended. Without any it ends at once.
     ///
-    /// *Errors*: of the first attempt to connect all, later those that would come again.
+    /// *Errors*: of the first attempt to connect all, later those that do not pass.
     pub async fn watch<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<JobWatch, Error> {
         let left: BTreeSet<String> = ids.into_iter().map(Into::into).collect();
+        self.begin_watch(true, left).await
+    }
+
+    /// Watches all jobs that are put in or change from now on, for ever. After a lost connection a job may come again.
+    ///
+    /// *Errors*: as for [`Jobs::watch`], and `LIMIT_REACHED` when too much has happened meanwhile: list, and watch anew.
+    pub async fn watch_all(&self) -> Result<JobWatch, Error> {
+        self.begin_watch(false, BTreeSet::new()).await
+    }
+
+    async fn begin_watch(&self, is_named: bool, left: BTreeSet<String>) -> Result<JobWatch, Error> {
         let mut watch = JobWatch {
             jobs: self.clone(),
-            is_named: !left.is_empty(),
+            is_named,
             left,
             told: BTreeMap::new(),
             resume: String::new(),
             stream: None,
             opened_at: Instant::now(),
-            backoff: Backoff::default(),
+            backoff: Backoff::up_to(AWAY_MAX),
         };
-        watch.open().await?;
+        if !watch.is_over() {
+            watch.open().await?;
+        }
         Ok(watch)
     }
 }
@@ -59,11 +75,11 @@ impl JobWatch {
     /// *Cancel safety*: nothing is lost.
     pub async fn next(&mut self) -> Result<Option<v1::Job>, Error> {
         loop {
-            if self.is_named && self.left.is_empty() {
+            if self.is_over() {
                 return Ok(None);
             }
             let heard = match &mut self.stream {
-                Some(stream) => stream.message().await.map_err(Error::of_stream),
+                Some(stream) => stream.message().await.map_err(Error::of_broken_stream),
                 None => match self.open().await {
                     Ok(()) => continue,
                     Err(error) => Err(error),
@@ -76,29 +92,36 @@ impl JobWatch {
                         return Ok(Some(job));
                     }
                 }
-                Err(error) if error.is_final() => return Err(error),
-                Ok(None) | Err(_) => self.lost().await,
+                Err(error) if !self.jobs.client.passes_after(&error) => return Err(error),
+                Err(error) => self.lost(error.wait()).await,
+                Ok(None) => self.lost(Duration::ZERO).await,
             }
         }
     }
 
+    /// Holds when all that are named have ended.
+    fn is_over(&self) -> bool {
+        self.is_named && self.left.is_empty()
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
-        let request = tonic::Request::new(v1::WatchJobsRequest {
+        let request = v1::WatchJobsRequest {
             namespace: self.jobs.namespace.clone(),
             queue: self.jobs.queue.clone(),
             job_ids: self.left.iter().cloned().collect(),
             resume: self.resume.clone(),
-        });
-        let response = self.jobs.service().watch_jobs(self.jobs.client.sign(request)).await?;
-        (self.stream, self.opened_at) = (Some(response.into_inner()), Instant::now());
+        };
+        let call = async |channel, request| service(channel).watch_jobs(request).await;
+        let stream = self.jobs.client.open(request, call).await?;
+        (self.stream, self.opened_at) = (Some(stream), Instant::now());
         Ok(())
     }
 
-    async fn lost(&mut self) {
+    async fn lost(&mut self, not_before: Duration) {
         if self.stream.take().is_some() {
             self.backoff.ended_after(self.opened_at.elapsed());
         }
-        sleep(self.backoff.draw().min(AWAY_MAX)).await;
+        sleep(self.backoff.draw().max(not_before)).await;
     }
 
     /// The job, unless it is as it was told last.
@@ -111,5 +134,18 @@ impl JobWatch {
         }
         let before = self.told.insert(job.job_id.clone(), job.clone());
         (before.as_ref() != Some(&job)).then_some(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::Client;
+
+    #[tokio::test]
+    async fn a_watch_of_no_jobs_ends_at_once_and_to_redrive_none_redrives_none() {
+        let jobs = Client::new("http://127.0.0.1:1").unwrap().jobs("default", "mail");
+        let mut watch = jobs.watch([""; 0]).await.expect("nobody is asked");
+        assert_eq!(watch.next().await, Ok(None));
+        assert_eq!(jobs.redrive([""; 0]).await, Ok(0));
     }
 }

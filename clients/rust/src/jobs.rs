@@ -9,7 +9,7 @@ use std::{
 use rialto_proto::v1::{
     self, Durability, JobState, enqueue_outcome::Outcome, job_service_client::JobServiceClient,
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tonic::transport::Channel;
 
 use crate::{
@@ -19,8 +19,8 @@ use crate::{
     new_job::NewJob,
 };
 
-/// How long one call waits for a job; longer waits are several.
-const WAIT: Duration = Duration::from_secs(60);
+/// How long one call waits for a job; longer waits are several, because proxies give up what is silent for a minute.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// One queue of a server. Cheap to clone.
 ///
@@ -83,18 +83,25 @@ pub struct JobPage {
 
 /// Sends one request about the queue, with credentials and deadline.
 macro_rules! ask {
-    ($jobs:expr, $call:ident, $message:ident { $($field:ident: $value:expr),* }) => {{
+    ($jobs:expr, $call:ident, $message:ident { $($field:ident: $value:expr),* }) => {
+        ask!($jobs, $jobs.client.deadline(), $call, $message { $($field: $value),* })
+    };
+    ($jobs:expr, $within:expr, $call:ident, $message:ident { $($field:ident: $value:expr),* }) => {{
         let message = v1::$message {
             namespace: $jobs.namespace.clone(),
             queue: $jobs.queue.clone(),
             $($field: $value),*
         };
-        let request = $jobs.client.request(message, $jobs.client.deadline());
-        $jobs.service().$call(request).await?.into_inner()
+        let call = async |channel, request| $crate::jobs::service(channel).$call(request).await;
+        $jobs.client.unary(message, $within, call).await?
     }};
 }
 
 pub(crate) use ask;
+
+pub(crate) fn service(channel: Channel) -> JobServiceClient<Channel> {
+    JobServiceClient::new(channel).max_decoding_message_size(crate::settings::MESSAGE_BYTES_MAX)
+}
 
 impl Client {
     /// A queue of jobs.
@@ -113,23 +120,15 @@ impl Client {
             page_size: 0,
             page_token: page_token.into(),
         };
-        let request = self.request(request, self.deadline());
-        let response = JobServiceClient::new(self.channel.clone()).list_queues(request).await?.into_inner();
+        let call = async |channel, request| service(channel).list_queues(request).await;
+        let response = self.unary(request, self.deadline(), call).await?;
         Ok((response.queues, response.next_page_token))
     }
 }
 
 impl Jobs {
-    pub(crate) fn service(&self) -> JobServiceClient<Channel> {
-        JobServiceClient::new(self.channel()).max_decoding_message_size(crate::settings::MESSAGE_BYTES_MAX)
-    }
-
-    fn channel(&self) -> Channel {
-        self.client.channel.clone()
-    }
-
-    /// Puts one job in. It is as durable as the answer says when this returns. Said again until the deadline when nobody answers:
-    /// the job has a name, so that has one effect.
+    /// Puts one job in. It is as durable as the answer says when this returns. Said again until the deadline after failures that
+    /// pass: the job has a name, so that has one effect.
     pub async fn enqueue(&self, job: NewJob) -> Result<Enqueued, Error> {
         let outcome = self.enqueue_all([job]).await?.into_iter().next();
         outcome.ok_or_else(|| Error::unexpected("an enqueue"))?.map_err(Error::Refused)
@@ -140,12 +139,12 @@ impl Jobs {
         &self,
         jobs: impl IntoIterator<Item = NewJob>,
     ) -> Result<Vec<Result<Enqueued, Refusal>>, Error> {
-        let jobs: Vec<v1::NewJob> = jobs.into_iter().map(|job| *job.raw).collect();
-        let named = jobs.iter().all(|job| !job.job_id.is_empty());
+        let jobs: Result<Vec<v1::NewJob>, Error> = jobs.into_iter().map(NewJob::named).collect();
+        let jobs = jobs?;
         let response = self
-            .again(named, self.client.deadline(), async || {
+            .again(self.client.deadline(), async |left| {
                 let jobs = jobs.clone();
-                Ok(ask!(self, enqueue, EnqueueRequest { jobs: jobs }))
+                Ok(ask!(self, left, enqueue, EnqueueRequest { jobs: jobs }))
             })
             .await?;
         let durability = response.durability();
@@ -159,27 +158,19 @@ impl Jobs {
         response.outcomes.into_iter().map(outcome).collect()
     }
 
-    /// Asks again within that time while the server is not reached.
-    pub(crate) async fn again<T, F>(
-        &self,
-        repeatable: bool,
-        within: Duration,
-        ask: impl Fn() -> F,
-    ) -> Result<T, Error>
+    /// Asks again within that time after failures that pass. `ask` is told how much of it is left.
+    pub(crate) async fn again<T, F>(&self, within: Duration, ask: impl Fn(Duration) -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let deadline = Instant::now() + within;
         let mut backoff = Backoff::default();
         loop {
-            let error = match ask().await {
-                Err(error @ (Error::Unavailable(_) | Error::UnknownOutcome)) if repeatable => error,
-                Err(Error::Refused(refusal)) if refusal.code == v1::RefusalCode::Draining => {
-                    Error::Refused(refusal)
-                }
+            let error = match ask(deadline.saturating_duration_since(Instant::now())).await {
+                Err(error) if error.passes() => error,
                 outcome => return outcome,
             };
-            let wait = backoff.draw();
+            let wait = backoff.draw().max(error.wait());
             if Instant::now() + wait >= deadline {
                 return Err(error);
             }
@@ -202,36 +193,27 @@ impl Jobs {
         let mut backoff = Backoff::default();
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).min(WAIT);
-            let request = v1::WaitJobRequest {
-                namespace: self.namespace.clone(),
-                queue: self.queue.clone(),
-                job_id: id.clone(),
-                timeout: Some(carried(left)),
-            };
-            let request = self.client.request(request, left + self.client.deadline());
-            match timeout_at(deadline, self.service().wait_job(request))
-                .await
-                .map(|job| job.map_err(Error::from))
-            {
-                Ok(Ok(response)) => {
-                    let job = response.into_inner().job.ok_or_else(|| Error::unexpected("a wait"))?;
-                    if job.end_time.is_some() {
-                        return Ok(job);
-                    }
-                }
-                Ok(Err(Error::Unavailable(_) | Error::UnknownOutcome)) => {
-                    sleep(backoff.draw()).await;
-                }
-                Ok(Err(Error::Refused(refusal))) if refusal.code == v1::RefusalCode::Draining => {
-                    sleep(backoff.draw()).await;
+            match timeout_at(deadline, self.wait_once(&id, left)).await {
+                Err(_) => return Err(late()),
+                Ok(Ok(job)) if job.end_time.is_some() => return Ok(job),
+                Ok(Ok(_)) => backoff = Backoff::default(),
+                Ok(Err(error)) if error.passes() => {
+                    sleep_until(deadline.min(Instant::now() + backoff.draw().max(error.wait()))).await;
                 }
                 Ok(Err(error)) => return Err(error),
-                Err(_) => {}
             }
             if Instant::now() >= deadline {
                 return Err(late());
             }
         }
+    }
+
+    /// The job once it has ended, or as it is after so long.
+    async fn wait_once(&self, id: &str, wait: Duration) -> Result<v1::Job, Error> {
+        let (within, job_id) = (wait + self.client.deadline(), id.to_owned());
+        let timeout = Some(carried(wait));
+        let response = ask!(self, within, wait_job, WaitJobRequest { job_id: job_id, timeout: timeout });
+        response.job.ok_or_else(|| Error::unexpected("a wait"))
     }
 
     /// Some jobs, the last one put in first. `page_token` is empty for the first page.
@@ -276,10 +258,18 @@ impl Jobs {
         response.job.ok_or_else(|| Error::unexpected("a resume"))
     }
 
-    /// Gives dead jobs all their attempts again, these or without any all of the queue. Returns how many.
+    /// Gives these dead jobs all their attempts again. Returns how many. Without any nothing is asked.
     pub async fn redrive<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<u32, Error> {
-        let job_ids = ids.into_iter().map(Into::into).collect();
+        let job_ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+        if job_ids.is_empty() {
+            return Ok(0);
+        }
         Ok(ask!(self, redrive_jobs, RedriveJobsRequest { job_ids: job_ids }).redriven_count)
+    }
+
+    /// Gives all dead jobs of the queue all their attempts again. Returns how many.
+    pub async fn redrive_all(&self) -> Result<u32, Error> {
+        Ok(ask!(self, redrive_jobs, RedriveJobsRequest { job_ids: Vec::new() }).redriven_count)
     }
 
     /// The queue as it is.

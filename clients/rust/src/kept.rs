@@ -9,13 +9,15 @@ use tokio::time::Instant;
 
 use crate::{
     audience::Parked,
+    backlog::is_volatile,
     delta::Deltas,
-    error::{Error, RefusalCode, span},
+    error::{Error, span},
     link::{Awaiting, Command},
     membership::Membership,
     outstanding::Outstanding,
+    pace::Pace,
     positions::Positions,
-    step::Ending,
+    step::{Ending, gives_up},
 };
 
 /// Joins that one greeting may carry.
@@ -38,6 +40,8 @@ pub(crate) struct Kept {
     pub(crate) outstanding: Outstanding,
     /// What goes out next.
     pub(crate) outgoing: VecDeque<Outgoing>,
+    /// How fast emits may leave.
+    pace: Pace,
     /// Joins of the greeting that were not answered yet, in order.
     pub(crate) greeted: VecDeque<v1::Join>,
     /// Joins that the server asked to try later.
@@ -78,7 +82,7 @@ pub(crate) struct Greeting {
 impl Kept {
     /// How to greet on the next stream.
     pub(crate) fn greeting(&self) -> Greeting {
-        let held = self.session.as_ref().filter(|held| !held.resume_window.is_zero());
+        let held = self.session.as_ref().filter(|_| self.resumes());
         let resume = held.map(|held| v1::Resume {
             session_id: held.id.clone(),
             session_secret: held.secret.clone(),
@@ -90,6 +94,11 @@ impl Kept {
         Greeting { resume, joins }
     }
 
+    /// Holds when there is a session to go on with.
+    pub(crate) fn resumes(&self) -> bool {
+        self.session.as_ref().is_some_and(|held| !held.resume_window.is_zero())
+    }
+
     /// Id of the session that is held, or was last.
     pub(crate) fn session(&self) -> Option<&str> {
         self.session.as_ref().map(|held| held.id.as_str())
@@ -97,6 +106,7 @@ impl Kept {
 
     /// A stream has begun: everything that was under way is put in its place.
     pub(crate) fn welcomed(&mut self, welcome: &v1::Welcome, joins: Vec<v1::Join>, now: Instant) {
+        self.pace.begin(&welcome.limits.unwrap_or_default(), welcome.resumed, now);
         if welcome.resumed {
             let unsent = std::mem::take(&mut self.outgoing);
             let lost = self.outstanding.lost_after(welcome.last_ref);
@@ -149,23 +159,29 @@ impl Kept {
         }
     }
 
-    /// A stream has ended, or was not begun.
-    pub(crate) fn ended(&mut self, ending: &Ending) {
+    /// A stream has ended, or was not begun. Returns how many posts are given up by that.
+    pub(crate) fn ended(&mut self, ending: &Ending) -> u32 {
         let over = match ending {
             Ending::Closed(closing) | Ending::Failed(Error::Closed(closing)) => {
                 closing.then != v1::Then::Resume
             }
-            Ending::Failed(Error::Refused(refusal)) => matches!(
-                refusal.code,
-                RefusalCode::SessionUnknown | RefusalCode::PositionGone | RefusalCode::ResumeLate
-            ),
-            Ending::UsedUp => true,
-            _ => false,
+            Ending::Failed(Error::Refused(refusal)) => gives_up(refusal.code),
+            Ending::UsedUp | Ending::Mistaken => true,
+            Ending::Failed(_) | Ending::Lost(_) | Ending::Moved | Ending::Stopped => false,
         };
         if let Some(held) = self.session.as_mut().filter(|_| over) {
             held.resume_window = Duration::ZERO;
         }
-        self.outgoing.retain(|outgoing| !matches!(outgoing, Outgoing::Plain(wire) if is_bye(wire)));
+        // A goodbye and what was for that moment alone belong to the stream.
+        self.outstanding.forget_volatile();
+        let before = self.outgoing.len();
+        self.outgoing.retain(|outgoing| !matches!(outgoing, Outgoing::Plain(wire) if is_volatile(wire)));
+        let unsent = u32::try_from(before - self.outgoing.len()).unwrap_or(u32::MAX);
+        self.outgoing.retain(|outgoing| match outgoing {
+            Outgoing::Plain(wire) => !matches!(**wire, Wire::Bye(_)),
+            Outgoing::Numbered(number) => self.outstanding.command(*number).is_some(),
+        });
+        unsent
     }
 
     /// Queues a command for sending.
@@ -177,6 +193,36 @@ impl Kept {
             Command { wire, awaiting: Awaiting::Nobody } => Outgoing::Plain(Box::new(wire)),
             command => Outgoing::Numbered(self.outstanding.begin(command)),
         });
+        if self.outstanding.wants_sign() {
+            let ping = Command { wire: Wire::Ping(v1::Ping {}), awaiting: Awaiting::Sign };
+            self.outgoing.push_back(Outgoing::Numbered(self.outstanding.begin(ping)));
+        }
+    }
+
+    /// The command that goes out next.
+    fn next(&self) -> Option<&Wire> {
+        match self.outgoing.front()? {
+            Outgoing::Plain(wire) => Some(wire),
+            Outgoing::Numbered(number) => self.outstanding.command(*number),
+        }
+    }
+
+    /// Until when the next one has to wait, so that the server takes it. What stands behind it waits too.
+    pub(crate) fn held_until(&mut self, now: Instant) -> Option<Instant> {
+        match self.next() {
+            Some(Wire::Emit(_)) => self.pace.free_at(now),
+            _ => None,
+        }
+    }
+
+    /// Has rooms of an event begin anew whose payload could not be made whole. Once at a time.
+    pub(crate) fn join_again(&mut self, event: &v1::Event) {
+        for room in &event.rooms {
+            let Some(join) = self.membership.again(&event.namespace, room) else { continue };
+            if join.delta && !self.outstanding.joins_again(&join) {
+                self.send(Command { wire: Wire::Join(join), awaiting: Awaiting::Again });
+            }
+        }
     }
 
     /// The next message that goes out.
@@ -184,19 +230,19 @@ impl Kept {
         let mut frames = Vec::new();
         let mut bytes = 0;
         while frames.len() < FRAMES_PER_MESSAGE {
-            let Some(next) = self.outgoing.front() else { break };
-            bytes += match next {
-                Outgoing::Plain(wire) => wire.encoded_len(),
-                Outgoing::Numbered(number) => self.outstanding.command(*number).map_or(0, Wire::encoded_len),
-            };
-            if bytes > BYTES_PER_MESSAGE && !frames.is_empty() {
+            bytes += self.next().map_or(0, Wire::encoded_len);
+            if (bytes > BYTES_PER_MESSAGE && !frames.is_empty()) || self.held_until(now).is_some() {
                 break;
             }
-            frames.extend(match self.outgoing.pop_front() {
+            let frame = match self.outgoing.pop_front() {
                 Some(Outgoing::Plain(wire)) => Some(ClientFrame { r#ref: 0, command: Some(*wire) }),
                 Some(Outgoing::Numbered(number)) => self.outstanding.frame(number, now),
-                None => None,
-            });
+                None => break,
+            };
+            if let Some(ClientFrame { command: Some(Wire::Emit(_)), .. }) = frame {
+                self.pace.spend(now);
+            }
+            frames.extend(frame);
         }
         frames
     }
@@ -225,10 +271,6 @@ fn joins_one_of(wire: &Wire, namespace: &str, rooms: Option<&[String]>) -> bool 
         Wire::Enter(enter) => enter.namespace == namespace && rooms.is_none(),
         _ => false,
     }
-}
-
-fn is_bye(wire: &Wire) -> bool {
-    matches!(wire, Wire::Bye(_))
 }
 
 impl Outgoing {

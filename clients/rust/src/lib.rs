@@ -43,7 +43,8 @@
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
 //! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
 //! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session.
-//! `jobs` hands work over, `schedules` again and again, `upload` with payloads that are too large for a message, which are `uploaded` then; `worker` does it, as `working` knows of its jobs, and `assignment` is one of them.
+//! `jobs` hands work over, `schedules` again and again, `upload` with payloads that are too large for a message, which are `uploaded` then; `worker` does it, as `labour` goes on over its streams and
+//! `working` knows of its jobs; `assignment` is one of them, `outcome` what becomes of it.
 
 mod actor;
 mod admin;
@@ -52,6 +53,7 @@ mod audience;
 mod backlog;
 mod backoff;
 mod client;
+mod closing;
 mod content;
 mod conversation;
 mod delta;
@@ -64,20 +66,25 @@ mod intake;
 mod job_watch;
 mod jobs;
 mod kept;
+mod labour;
 mod line;
 mod link;
 mod membership;
 mod mirror;
 mod namespace;
 mod new_job;
+mod outcome;
 mod outstanding;
+mod pace;
 mod positions;
 mod presence;
+mod refusal;
 mod room;
 mod room_calls;
 mod schedules;
 mod session;
 mod settings;
+mod signals;
 mod state;
 mod status;
 mod step;
@@ -89,19 +96,20 @@ mod worker;
 mod working;
 
 pub use admin::{Admin, Revoked};
-pub use assignment::{Assignment, NotDone};
+pub use assignment::{Assignment, Cancelled};
 pub use backlog::{OfflineBuffer, Overflow};
 pub use client::{Call, Client, ClientBuilder, Publication};
 pub use content::{Body, Payload, Reply};
 pub use directory::{Directory, Page, PageOf, RoomWatch};
 pub use emission::{Accepted, Answers, Emission, Missing, Question, Replies, Summary};
-pub use error::{CloseCode, Closing, Error, Refusal, RefusalCode, Retry, Unsent};
+pub use error::{CloseCode, Closing, Error, Refusal, RefusalCode, Retry, Unsent, Violation};
 pub use event::{Event, Events, Position};
 pub use history::{History, HistoryPage, HistoryPages};
 pub use job_watch::JobWatch;
 pub use jobs::{Enqueued, JobFilter, JobPage, Jobs};
 pub use namespace::{Callee, Namespace};
 pub use new_job::NewJob;
+pub use outcome::NotDone;
 pub use presence::{
     Member, Presence, PresenceChange, PresenceChanges, PresenceCounts, PresencePage, PresentUser,
 };
@@ -110,14 +118,19 @@ pub use room::{JoinOptions, Room, RoomState};
 pub use schedules::Schedule;
 pub use session::{Connecting, Session};
 pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, StateWatch};
-pub use status::{Incident, Incidents, Missed, Status};
+pub use status::{Arrival, Incident, Incidents, Missed, MissedCause, Status};
 pub use target::Target;
 pub use token::{Token, TokenError};
 pub use upload::PayloadReader;
 pub use uploaded::Uploaded;
-pub use worker::Worker;
+pub use worker::{Worker, WorkerReport};
 
 /// The examples of the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The programs of the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/clients/rust.md")]
+mod guide {}

@@ -4,9 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rialto_proto::v1::{client_frame::Command as Wire, server_frame::Frame};
+use rialto_proto::v1::{self, client_frame::Command as Wire, server_frame::Frame};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
 
@@ -28,11 +28,10 @@ fn fits(wire: &Wire) -> Result<(), Error> {
     if bytes <= COMMAND_BYTES_MAX {
         return Ok(());
     }
+    let reason = format!("a command of {bytes} bytes is more than any server takes");
     Err(Error::Refused(Refusal {
-        code: RefusalCode::PayloadTooLarge,
-        reason: format!("a command of {bytes} bytes is more than any server takes"),
         limit: "payload_bytes_max".to_owned(),
-        ..Refusal::default()
+        ..Refusal::new(RefusalCode::PayloadTooLarge, reason)
     }))
 }
 
@@ -59,13 +58,19 @@ pub(crate) enum Awaiting {
     Rejoin,
     /// The session itself, which has handed in a new token.
     Refresh,
+    /// The session itself, which has a room begin anew.
+    Again,
+    /// Nobody, but a refusal is told: a reply.
+    Refusals,
+    /// The session itself, which wants a sign that what came before was taken.
+    Sign,
 }
 
 impl Awaiting {
     /// Holds when whoever waited has given up.
     pub(crate) fn abandoned(&self) -> bool {
         match self {
-            Self::Nobody | Self::Rejoin | Self::Refresh => false,
+            Self::Nobody | Self::Rejoin | Self::Refresh | Self::Again | Self::Refusals | Self::Sign => false,
             Self::One(answer) => answer.is_closed(),
             Self::Many(Some(answer), _) => answer.is_closed(),
             Self::Many(None, replies) => replies.is_closed(),
@@ -85,6 +90,7 @@ struct Shared {
     line: Line,
     status: watch::Receiver<Status>,
     stop: watch::Sender<bool>,
+    hurry: Arc<Notify>,
     audience: Arc<Audience>,
     deadline: Duration,
     events_waiting: usize,
@@ -97,6 +103,8 @@ pub(crate) struct FarEnd {
     pub(crate) line: Line,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) stop: Stop,
+    /// The next attempt to connect is wanted now.
+    pub(crate) hurry: Arc<Notify>,
     pub(crate) audience: Arc<Audience>,
 }
 
@@ -123,16 +131,17 @@ pub(crate) fn link(settings: &Settings) -> (Link, FarEnd) {
     let line = Line::default();
     let (far_status, status) = watch::channel(Status::Connecting);
     let (stop, far_stop) = watch::channel(false);
-    let audience = Arc::new(Audience::new());
+    let (hurry, audience) = (Arc::new(Notify::new()), Arc::new(Audience::new()));
     let far = FarEnd {
         backlog: Arc::clone(&backlog),
         line: line.clone(),
         status: far_status,
         stop: Stop(far_stop),
+        hurry: Arc::clone(&hurry),
         audience: Arc::clone(&audience),
     };
     let Settings { deadline, events_waiting, .. } = *settings;
-    let shared = Shared { backlog, line, status, stop, audience, deadline, events_waiting };
+    let shared = Shared { backlog, line, status, stop, hurry, audience, deadline, events_waiting };
     (Link { shared: Arc::new(shared) }, far)
 }
 
@@ -185,7 +194,8 @@ impl Link {
         fits(&command.wire)?;
         let deadline = Instant::now() + within;
         let (ticket, until) = self.put(command, deadline).await?;
-        let over = |_| Err(self.over());
+        // What had not been sent was told so by the backlog.
+        let over = |_| Err(self.over(true));
         if let Ok(outcome) = timeout_at(until, &mut outcome).await {
             return outcome.unwrap_or_else(over);
         }
@@ -205,9 +215,23 @@ impl Link {
 
     /// Hands over a command whose answer nobody waits for.
     pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
-        fits(&wire)?;
+        self.hand_over(Command { wire, awaiting: Awaiting::Nobody }).await
+    }
+
+    /// Hands over a reply. A refusal of it is told as an incident.
+    pub(crate) async fn reply(&self, reply: v1::Reply) -> Result<(), Error> {
+        self.hand_over(Command { wire: Wire::Reply(reply), awaiting: Awaiting::Refusals }).await
+    }
+
+    async fn hand_over(&self, command: Command) -> Result<(), Error> {
+        fits(&command.wire)?;
         let deadline = Instant::now() + self.shared.deadline;
-        self.put(Command { wire, awaiting: Awaiting::Nobody }, deadline).await.map(|_| ())
+        self.put(command, deadline).await.map(|_| ())
+    }
+
+    /// Begins the next attempt to connect at once.
+    pub(crate) fn hurry(&self) {
+        self.shared.hurry.notify_waiters();
     }
 
     /// Gives up all emits that wait for the connection; returns how many.
@@ -221,7 +245,7 @@ impl Link {
         let settled = |status: &Status| matches!(status, Status::Attached { .. } | Status::Closed(_));
         match timeout_at(deadline, status.wait_for(settled)).await {
             Ok(Ok(now)) if matches!(*now, Status::Attached { .. }) => Ok(&self.shared.line),
-            Ok(_) => Err(self.over()),
+            Ok(_) => Err(self.over(false)),
             Err(_) => Err(self.unavailable()),
         }
     }
@@ -243,19 +267,18 @@ impl Link {
         tokio::time::timeout(self.shared.deadline, closed).await.ok();
     }
 
-    /// Why the session is over.
-    fn over(&self) -> Error {
-        Error::Closed(match &*self.shared.status.borrow() {
+    /// Why the session is over, for a command that was sent before or was not.
+    fn over(&self, sent: bool) -> Error {
+        let closing = match &*self.shared.status.borrow() {
             Status::Closed(closing) => closing.clone(),
             _ => Closing::unannounced("the session is over"),
-        })
+        };
+        Error::Closed(Closing { sent, ..closing })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rialto_proto::v1;
-
     use super::*;
 
     fn enter() -> Wire {
@@ -263,7 +286,7 @@ mod tests {
     }
 
     fn attached() -> Status {
-        Status::Attached { session: "s".into(), user: String::new(), node: "n".into() }
+        Status::attached("s", "n")
     }
 
     #[tokio::test(start_paused = true)]
@@ -327,5 +350,26 @@ mod tests {
         far.status.send_replace(Status::Closed(closing.clone()));
         drop(far);
         assert_eq!(link.ask(enter(), Duration::from_secs(3)).await, Err(Error::Closed(closing)));
+    }
+
+    #[tokio::test]
+    async fn only_what_had_been_sent_may_have_happened_when_the_session_ends() {
+        let (link, far) = link(&Settings::new(String::new()));
+        far.status.send_replace(attached());
+        let ending = async {
+            far.backlog.filled().await;
+            let sent = far.backlog.take(Instant::now());
+            far.backlog.filled().await;
+            far.status.send_replace(Status::Closed(Closing::by_application()));
+            far.backlog.close(&Closing::by_application());
+            drop(sent);
+        };
+        let second = async {
+            tokio::task::yield_now().await;
+            link.ask(enter(), Duration::from_secs(3)).await
+        };
+        let (sent, waited, ()) = tokio::join!(link.ask(enter(), Duration::from_secs(3)), second, ending);
+        let outcomes = [sent, waited].map(|outcome| outcome.unwrap_err().may_have_happened());
+        assert_eq!(outcomes, [true, false]);
     }
 }

@@ -18,6 +18,15 @@ struct Wishes {
     delta: bool,
 }
 
+impl Wishes {
+    /// They add up over several joins, as they do at the server.
+    fn add(&mut self, more: Self) {
+        self.presence |= more.presence;
+        self.state |= more.state;
+        self.delta |= more.delta;
+    }
+}
+
 /// Namespaces and rooms, each room with what was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
@@ -35,7 +44,9 @@ impl Membership {
             Wire::Join(join) => {
                 let wishes = Wishes { presence: join.presence, state: join.state, delta: join.delta };
                 let rooms = self.rooms.entry(join.namespace.clone()).or_default();
-                rooms.extend(join.rooms.iter().map(|room| (room.clone(), wishes)));
+                for room in &join.rooms {
+                    rooms.entry(room.clone()).or_default().add(wishes);
+                }
             }
             Wire::Part(part) => self.parted(&part.namespace, &part.rooms),
             Wire::Leave(leave) => self.left(&leave.namespace),
@@ -64,6 +75,13 @@ impl Membership {
     pub(crate) fn takes_deltas(&self, namespace: &str, rooms: &[String]) -> bool {
         let here = self.rooms.get(namespace);
         here.is_some_and(|here| rooms.iter().any(|room| here.get(room).is_some_and(|wishes| wishes.delta)))
+    }
+
+    /// The join that has a room of an event begin anew, with what is wanted of it.
+    pub(crate) fn again(&self, namespace: &str, room: &str) -> Option<v1::Join> {
+        let Wishes { presence, state, delta } = *self.rooms.get(namespace)?.get(room)?;
+        let (namespace, rooms) = (namespace.to_owned(), vec![room.to_owned()]);
+        Some(v1::Join { namespace, rooms, presence, state, delta, ..v1::Join::default() })
     }
 
     /// The joins that bring a session that is nowhere to where this one was, and to what it has not heard there.
@@ -129,6 +147,19 @@ mod tests {
         assert_eq!(joins(&membership), [join(&["a"], false), join(&["b", "c"], true), everything]);
         assert!(membership.takes_deltas("chat", &["a".into(), "d".into()]));
         assert!(!membership.takes_deltas("chat", &["a".into()]));
+    }
+
+    #[test]
+    fn what_was_asked_for_adds_up_over_several_joins() {
+        let mut membership = Membership::default();
+        membership.done(&Wire::Join(join(&["a"], true)));
+        membership.done(&Wire::Join(v1::Join { delta: true, ..join(&["a"], false) }));
+        assert_eq!(joins(&membership), [v1::Join { delta: true, ..join(&["a"], true) }]);
+        assert_eq!(membership.again("chat", "a"), Some(v1::Join { delta: true, ..join(&["a"], true) }));
+        membership.parted("chat", &["a".to_owned()]);
+        membership.done(&Wire::Join(join(&["a"], false)));
+        assert_eq!(joins(&membership), [join(&["a"], false)], "who parts wants nothing any more");
+        assert_eq!(membership.again("chat", "b"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rialto_proto::v1::{self, job_body, new_job::Start};
 
 use crate::{
     content::{Body, Payload},
-    error::carried,
+    error::{Error, carried},
     uploaded::Uploaded,
 };
 
@@ -16,6 +16,8 @@ use crate::{
 #[must_use]
 pub struct NewJob {
     pub(crate) raw: Box<v1::NewJob>,
+    /// It was told to begin at two times.
+    conflicts: bool,
 }
 
 impl NewJob {
@@ -26,13 +28,25 @@ impl NewJob {
             body: Some(payload.into().into_job()),
             ..v1::NewJob::default()
         };
-        Self { raw: Box::new(raw) }
+        Self { raw: Box::new(raw), conflicts: false }
     }
 
     /// A job whose payload was uploaded for its queue, under a name by chance.
     pub fn uploaded(payload: Uploaded) -> Self {
         let raw = v1::NewJob { job_id: by_chance(), body: Some(payload.into_job()), ..v1::NewJob::default() };
-        Self { raw: Box::new(raw) }
+        Self { raw: Box::new(raw), conflicts: false }
+    }
+
+    /// The job as it is put in: with a name, so that saying it again has one effect.
+    pub(crate) fn named(self) -> Result<v1::NewJob, Error> {
+        if self.conflicts {
+            return Err(Error::Invalid("a job has a delay or a time, not both".to_owned()));
+        }
+        let mut raw = *self.raw;
+        if raw.job_id.is_empty() {
+            raw.job_id = by_chance();
+        }
+        Ok(raw)
     }
 
     /// Its name in the queue, for ever. A job of the same name and content is the same job.
@@ -85,13 +99,15 @@ impl NewJob {
 
     /// It may begin so long from now.
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.raw.start = Some(Start::Delay(carried(delay)));
+        let before = self.raw.start.replace(Start::Delay(carried(delay)));
+        self.conflicts |= matches!(before, Some(Start::RunAt(_)));
         self
     }
 
     /// It may begin at this time.
     pub fn run_at(mut self, at: SystemTime) -> Self {
-        self.raw.start = Some(Start::RunAt(at.into()));
+        let before = self.raw.start.replace(Start::RunAt(at.into()));
+        self.conflicts |= matches!(before, Some(Start::Delay(_)));
         self
     }
 
@@ -120,6 +136,7 @@ impl NewJob {
 
     /// The same with another queue of the namespace.
     pub fn then_in(mut self, queue: impl Into<String>, job: Self) -> Self {
+        self.conflicts |= job.conflicts;
         self.raw.chain.push(v1::ChainedJob { queue: queue.into(), job: Some(*job.raw) });
         self
     }
@@ -168,4 +185,26 @@ impl From<v1::JobBody> for Payload {
 /// A name that no other job has.
 fn by_chance() -> String {
     format!("{:032x}", rand::rng().random::<u128>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_without_a_name_gets_one_by_chance() {
+        let names = [NewJob::new("").id(""), NewJob::new("")].map(|job| job.named().unwrap().job_id);
+        assert!(names.iter().all(|name| name.len() == 32) && names[0] != names[1]);
+        assert_eq!(NewJob::new("").id("mine").named().unwrap().job_id, "mine");
+    }
+
+    #[test]
+    fn a_job_begins_after_a_delay_or_at_a_time() {
+        let (second, at) = (Duration::from_secs(1), SystemTime::UNIX_EPOCH);
+        for wrong in [NewJob::new("").delay(second).run_at(at), NewJob::new("").run_at(at).delay(second)] {
+            assert!(matches!(wrong.clone().named(), Err(Error::Invalid(_))));
+            assert!(NewJob::new("").then(wrong).named().is_err());
+        }
+        assert!(NewJob::new("").delay(second).delay(second * 2).named().is_ok());
+    }
 }

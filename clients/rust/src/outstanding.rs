@@ -4,11 +4,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rialto_proto::v1::{ClientFrame, client_frame::Command as Wire, server_frame::Frame};
+use rialto_proto::v1::{self, ClientFrame, client_frame::Command as Wire, server_frame::Frame};
 use tokio::time::Instant;
 
 use crate::{
     audience::{Delivery, Parked},
+    backlog::is_volatile,
     error::{Error, Refusal},
     link::{Awaiting, Command},
 };
@@ -22,6 +23,8 @@ const WINDOW_BYTES: usize = 1 << 20;
 const KEYS_KNOWN: Duration = Duration::from_secs(4 * 60);
 /// With so few numbers left a session is used up.
 const NUMBERS_SPARE: u32 = 1 << 16;
+/// After so many replies of which nothing says that they were taken a sign is asked for.
+const REPLIES_UNSURE: usize = 64;
 
 /// Commands without an answer.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub(crate) struct Outstanding {
     /// Those whose answer is still to come, and their bytes.
     window: usize,
     window_bytes: usize,
+    /// Replies since a sign was asked for.
+    unsure: usize,
 }
 
 /// A command without an answer.
@@ -53,15 +58,32 @@ pub(crate) enum Settled {
     Done(Wire),
     /// The session could not return to where it was.
     RejoinRefused(Wire, Refusal),
-    /// The new token was turned down.
-    RefreshRefused(Refusal),
+    /// A new token or a reply was turned down.
+    Refused(Refusal),
     /// The answer is to no command that is known, or to one that nobody waits for.
     Unasked(Frame),
 }
 
 impl Outstanding {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Holds when nobody waits for an answer. Replies have none.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.entries.values().all(|entry| matches!(entry.awaiting, Awaiting::Refusals | Awaiting::Sign))
+    }
+
+    /// Holds once after so many replies that may not have been taken.
+    pub(crate) fn wants_sign(&mut self) -> bool {
+        let wants = self.unsure >= REPLIES_UNSURE;
+        if wants {
+            self.unsure = 0;
+        }
+        wants
+    }
+
+    /// Holds when a room of this join begins anew already.
+    pub(crate) fn joins_again(&self, join: &v1::Join) -> bool {
+        let same = |wire: &Wire| matches!(wire, Wire::Join(other) if other == join);
+        let again = self.entries.values().filter(|entry| matches!(entry.awaiting, Awaiting::Again));
+        again.filter_map(|entry| entry.wire.as_ref()).any(same)
     }
 
     /// Holds when one more command may be on its way.
@@ -78,6 +100,7 @@ impl Outstanding {
     pub(crate) fn begin(&mut self, command: Command) -> u32 {
         let Command { wire, awaiting } = command;
         let bytes = wire.encoded_len();
+        self.unsure += usize::from(matches!(awaiting, Awaiting::Refusals));
         self.enter(Entry { awaiting, wire: Some(wire), bytes, left_at: None })
     }
 
@@ -121,6 +144,7 @@ impl Outstanding {
 
     /// Gives an answer to whoever waits for it.
     pub(crate) fn settle(&mut self, number: u32, frame: Frame, parked: &mut Parked) -> Settled {
+        self.taken_before(number);
         let Some(mut entry) = self.remove(number) else {
             return Settled::Unasked(frame);
         };
@@ -133,6 +157,30 @@ impl Outstanding {
             self.entries.insert(number, entry);
         }
         Settled::Nothing
+    }
+
+    /// Commands are taken in their order: replies before this number were.
+    fn taken_before(&mut self, number: u32) {
+        let replies = self.entries.range(..number);
+        let replies = replies.filter(|(_, entry)| matches!(entry.awaiting, Awaiting::Refusals));
+        let replies: Vec<u32> = replies.map(|(number, _)| *number).collect();
+        for number in replies {
+            self.remove(number);
+            self.unsure = self.unsure.saturating_sub(1);
+        }
+    }
+
+    /// The stream is lost, and with it what was for that moment alone.
+    pub(crate) fn forget_volatile(&mut self) {
+        let volatile = self.entries.iter().filter(|(_, entry)| entry.wire.as_ref().is_some_and(is_volatile));
+        let volatile: Vec<u32> = volatile.map(|(number, _)| *number).collect();
+        for number in volatile {
+            if let Some(entry) = self.remove(number) {
+                let unsent = Error::Unavailable("the connection was lost".to_owned());
+                let error = if entry.left_at.is_some() { Error::UnknownOutcome } else { unsent };
+                entry.fail(error);
+            }
+        }
     }
 
     /// Forgets those whose callers have given up. Changes of membership are remembered, because the session needs their
@@ -151,7 +199,16 @@ impl Outstanding {
 
     /// The session goes on, and the server has taken commands up to `last_ref`: the numbers of those that were lost on
     /// their way.
-    pub(crate) fn lost_after(&self, last_ref: u32) -> Vec<u32> {
+    pub(crate) fn lost_after(&mut self, last_ref: u32) -> Vec<u32> {
+        self.taken_before(last_ref.saturating_add(1));
+        // The greeting had a token, which may be a newer one.
+        let beyond = self.entries.range(last_ref.saturating_add(1)..);
+        let refreshes = beyond
+            .filter(|(_, entry)| entry.left_at.is_some() && matches!(entry.wire, Some(Wire::Refresh(_))));
+        let refreshes: Vec<u32> = refreshes.map(|(number, _)| *number).collect();
+        for entry in refreshes.into_iter().filter_map(|number| self.remove(number)).collect::<Vec<_>>() {
+            entry.fail(Error::UnknownOutcome);
+        }
         let beyond = self.entries.range(last_ref.saturating_add(1)..);
         let left = beyond.filter(|(_, entry)| entry.left_at.is_some() && entry.wire.is_some());
         left.map(|(number, _)| *number).collect()
@@ -165,7 +222,12 @@ impl Outstanding {
     /// Takes a command of the session before under a new number, if that does no harm; tells its caller otherwise.
     pub(crate) fn begin_again(&mut self, entry: Entry, now: Instant) -> Option<u32> {
         let again = match (&entry.wire, &entry.awaiting) {
-            (None, _) | (_, Awaiting::Rejoin | Awaiting::Refresh) => return None,
+            // Replies belong to one session: who has asked is told that it has left.
+            (None, _)
+            | (
+                _,
+                Awaiting::Rejoin | Awaiting::Refresh | Awaiting::Again | Awaiting::Refusals | Awaiting::Sign,
+            ) => return None,
             _ if entry.awaiting.abandoned() => return None,
             (Some(_), _) if entry.left_at.is_none() => true,
             (Some(Wire::Emit(emit)), _) => {
@@ -177,9 +239,7 @@ impl Outstanding {
         if again {
             return Some(self.enter(entry));
         }
-        if let Awaiting::One(answer) | Awaiting::Many(Some(answer), _) = entry.awaiting {
-            answer.send(Err(Error::UnknownOutcome)).ok();
-        }
+        entry.fail(Error::UnknownOutcome);
         None
     }
 }
@@ -189,6 +249,13 @@ fn is_membership(wire: &Wire) -> bool {
 }
 
 impl Entry {
+    /// Tells who waits for it.
+    fn fail(self, error: Error) {
+        if let Awaiting::One(answer) | Awaiting::Many(Some(answer), _) = self.awaiting {
+            answer.send(Err(error)).ok();
+        }
+    }
+
     /// True when more answers are to come.
     fn settle_many(&mut self, frame: Frame, parked: &mut Parked) -> bool {
         let Awaiting::Many(answer, replies) = &mut self.awaiting else {
@@ -239,7 +306,9 @@ impl Entry {
             }
             (Awaiting::Refresh, Some(command), None) => Settled::Done(command),
             (Awaiting::Rejoin, Some(command), Some(refusal)) => Settled::RejoinRefused(command, refusal),
-            (Awaiting::Refresh, _, Some(refusal)) => Settled::RefreshRefused(refusal),
+            (Awaiting::Refresh | Awaiting::Refusals | Awaiting::Again, _, Some(refusal)) => {
+                Settled::Refused(refusal)
+            }
             _ => Settled::Nothing,
         }
     }

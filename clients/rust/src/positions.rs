@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use rialto_proto::v1;
 
-/// Ranges above the position that one room may have; with more, the lowest are taken into the position.
+/// Ranges above the position that one room may have; with more, the lowest is forgotten: to hear something twice is
+/// better than a gap.
 const RANGES_MAX: usize = 64;
 /// Former sessions of this client that are known as its own.
 const FORMER_MAX: usize = 16;
@@ -65,8 +66,7 @@ impl Position {
         self.had.insert(first, last);
         self.advance(self.offset);
         while self.had.len() > RANGES_MAX {
-            let Some((_, last)) = self.had.pop_first() else { break };
-            self.advance(last);
+            self.had.pop_first();
         }
     }
 }

@@ -54,7 +54,10 @@ impl RoomCalls {
 
     async fn way(&self, deadline: Instant) -> Result<(Channel, Bearer), Error> {
         match &self.asker {
-            Asker::Client(client) => Ok(client.way()),
+            Asker::Client(client) => match timeout_at(deadline, client.way()).await {
+                Ok(way) => way,
+                Err(_) => Err(Error::Unavailable("no token came in time".to_owned())),
+            },
             Asker::Session(link) => {
                 let present = link.line(deadline).await?.present();
                 present.ok_or_else(|| Error::Unavailable("not connected yet".to_owned()))
@@ -76,7 +79,7 @@ impl RoomCalls {
         let (channel, bearer) = self.way(deadline).await?;
         let service = RoomServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let mut request = signed(Request::new(message), &bearer);
-        request.set_timeout(deadline.duration_since(Instant::now()));
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
         match timeout_at(deadline, call(service, request)).await {
             Ok(response) => Ok(response?.into_inner()),
             Err(_) => Err(Error::TimedOut(format!("no answer within {within:?}"))),

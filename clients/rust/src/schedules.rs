@@ -17,9 +17,15 @@ pub struct Schedule {
 
 impl Schedule {
     /// Under this name, at times as `cron` has them, in UTC. The names of the jobs follow from that of the schedule and the time: the
-    /// job's own is not used.
+    /// job's own is not used, nor are its delay and its batch.
     pub fn new(id: impl Into<String>, cron: impl Into<String>, job: NewJob) -> Self {
-        let job = v1::NewJob { job_id: String::new(), ..*job.raw };
+        let job = v1::NewJob {
+            job_id: String::new(),
+            start: None,
+            batch_id: String::new(),
+            completes_batch: false,
+            ..*job.raw
+        };
         let raw = v1::Schedule {
             schedule_id: id.into(),
             cron: cron.into(),

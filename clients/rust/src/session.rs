@@ -41,7 +41,7 @@ impl Connecting {
     }
 
     /// Where to get a token: asked for each connection, once more when the server turns one down, and before one
-    /// expires whose end is known.
+    /// expires whose end is known: it says so, or is a JWT.
     pub fn token_from<F, T>(mut self, ask: F) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,
@@ -180,6 +180,12 @@ impl Session {
     /// Gives up all emits that wait for the connection; their callers fail with [`Error::Unsent`]. Returns how many.
     pub fn clear_offline_buffer(&self) -> usize {
         self.link.clear()
+    }
+
+    /// Begins the next attempt to connect at once, for example because the network is back. The bound of the waits after it is
+    /// not changed by that.
+    pub fn retry_now(&self) {
+        self.link.hurry();
     }
 
     /// Hands in a new token of the same user. The session does this by itself with [`Connecting::token_from`].

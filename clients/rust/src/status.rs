@@ -23,6 +23,10 @@ pub enum Status {
         user: String,
         /// The node that holds the session.
         node: String,
+        /// The bounds that the server has set to it.
+        limits: v1::Limits,
+        /// How it came here.
+        arrival: Arrival,
     },
     /// The connection is gone; the next attempt is at `until`.
     Waiting {
@@ -33,6 +37,18 @@ pub enum Status {
     },
     /// Over. The session does not come back.
     Closed(Closing),
+}
+
+/// How a session came to be attached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// For the first time.
+    #[default]
+    First,
+    /// It goes on where it was.
+    Resumed,
+    /// It could not go on, and is another session.
+    Afresh,
 }
 
 /// Something that happened to the session beside its events.
@@ -62,23 +78,8 @@ pub enum Incident {
         /// The rooms.
         rooms: Vec<RoomState>,
     },
-    /// Events are missing, or may be: the server dropped them because the session was behind, or the session was lost
-    /// and the room keeps no history, or not so far back.
+    /// Events are missing, or may be; [`Missed::cause`] says why.
     Missed(Missed),
-    /// An event came as a difference to one that is not here, or that it does not fit: it is not handed over. The history
-    /// of the room has it whole, if there is one.
-    Unreadable {
-        /// The namespace.
-        namespace: String,
-        /// The rooms it was sent to.
-        rooms: Vec<String>,
-        /// Identity of the event.
-        event_id: String,
-        /// Position in the history of the room, if it keeps one.
-        offset: Option<u64>,
-        /// Why.
-        cause: String,
-    },
     /// So many posts waited for the connection and were given up: too old, pushed out by newer ones, or cleared.
     PostsUnsent(u32),
     /// A room that the session was in could not be joined again after a reconnect.
@@ -129,6 +130,21 @@ pub struct Missed {
     pub to_offset: Option<u64>,
     /// Which life of the history the offsets count in.
     pub epoch: String,
+    /// Why.
+    pub cause: MissedCause,
+}
+
+/// Why events are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissedCause {
+    /// The server says so: the session was behind, or the history does not go back so far.
+    Said,
+    /// The session was lost, and nothing says what happened in the room between.
+    Afresh,
+    /// An event came as a difference to one that is not here, or that it does not fit, and was not handed over. The
+    /// history of the room has it whole, if there is one.
+    Delta,
 }
 
 impl Missed {
@@ -141,14 +157,21 @@ impl Missed {
             from_offset: None,
             to_offset: None,
             epoch: String::new(),
+            cause: MissedCause::Afresh,
         }
     }
-}
 
-impl Incident {
-    pub(crate) fn unreadable(event: v1::Event, cause: String) -> Self {
-        let v1::Event { namespace, rooms, event_id, offset, .. } = event;
-        Self::Unreadable { namespace, rooms, event_id, offset, cause }
+    /// This event cannot be made whole.
+    pub(crate) fn unmade(event: &v1::Event) -> Self {
+        Self {
+            namespace: event.namespace.clone(),
+            rooms: event.rooms.clone(),
+            count: 1,
+            from_offset: event.offset,
+            to_offset: event.offset,
+            epoch: event.epoch.clone(),
+            cause: MissedCause::Delta,
+        }
     }
 }
 
@@ -161,6 +184,7 @@ impl From<v1::Missed> for Missed {
             from_offset: missed.from_offset,
             to_offset: missed.to_offset,
             epoch: missed.epoch,
+            cause: MissedCause::Said,
         }
     }
 }
@@ -183,6 +207,20 @@ impl Incidents {
             Ok(incident) => Some(incident),
             Err(broadcast::error::RecvError::Lagged(count)) => Some(Incident::Overlooked(count)),
             Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Status {
+    /// An attached session without limits.
+    pub(crate) fn attached(session: &str, node: &str) -> Self {
+        Self::Attached {
+            session: session.to_owned(),
+            user: String::new(),
+            node: node.to_owned(),
+            limits: v1::Limits::default(),
+            arrival: Arrival::First,
         }
     }
 }

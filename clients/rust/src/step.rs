@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use rialto_proto::v1::{CloseCode, RefusalCode, Then};
-use tonic::Code;
 
 use crate::error::{Closing, Error};
 
@@ -13,23 +12,29 @@ use crate::error::{Closing, Error};
 pub(crate) enum Ending {
     /// The server said so by `Close`.
     Closed(Closing),
-    /// The handshake or the stream failed.
+    /// The greeting was refused, or nobody answered it.
     Failed(Error),
+    /// The stream was there and broke, in whatever way.
+    Lost(Error),
     /// The server asked to come back elsewhere, and the time it gave is over.
     Moved,
     /// The session has no more numbers for commands.
     UsedUp,
+    /// The server went on with another session than it was asked for.
+    Mistaken,
     /// The application wants no more.
     Stopped,
 }
 
-/// What is known about the credentials when a stream has ended.
+/// What is known when a stream has ended.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Credentials {
+pub(crate) struct Known {
     /// A callback can be asked for another token.
     pub(crate) renewable: bool,
     /// The server has already turned down a token since the session was last attached.
     pub(crate) turned_down: bool,
+    /// The greeting asked to go on with a session.
+    pub(crate) resuming: bool,
 }
 
 /// What to do next.
@@ -55,81 +60,93 @@ impl Step {
 }
 
 /// What to do after `ending`.
-pub(crate) fn next_step(ending: Ending, credentials: Credentials) -> Step {
+pub(crate) fn next_step(ending: Ending, known: Known) -> Step {
     match ending {
-        Ending::Closed(closing) | Ending::Failed(Error::Closed(closing)) => {
-            after_closing(closing, credentials)
-        }
-        Ending::Failed(error) => after_failure(error, credentials),
-        Ending::Moved | Ending::UsedUp => Step::AT_ONCE,
-        Ending::Stopped => Step::Stop(Error::Closed(Closing {
-            code: CloseCode::Bye,
-            ..Closing::unannounced("closed by the application")
-        })),
-    }
-}
-
-fn after_closing(closing: Closing, credentials: Credentials) -> Step {
-    match closing.then {
-        Then::Resume | Then::Reconnect => Step::after(closing.after),
-        Then::StayAway | Then::Unspecified => match closing.code {
-            CloseCode::Unauthenticated => with_new_token(Error::Closed(closing), credentials),
-            _ => Step::Stop(Error::Closed(closing)),
+        Ending::Closed(closing) | Ending::Failed(Error::Closed(closing)) => match closing.then {
+            Then::Resume | Then::Reconnect => Step::after(closing.after),
+            Then::StayAway | Then::Unspecified => Step::Stop(Error::Closed(closing)),
         },
+        Ending::Failed(error) => after_failure(error, known),
+        Ending::Moved | Ending::UsedUp | Ending::Mistaken | Ending::Lost(_) => Step::AT_ONCE,
+        Ending::Stopped => Step::Stop(Error::Closed(Closing::by_application())),
     }
 }
 
-fn after_failure(error: Error, credentials: Credentials) -> Step {
-    match &error {
-        Error::Refused(refusal) => match refusal.code {
-            RefusalCode::Unauthenticated => with_new_token(error, credentials),
-            // A count may be free again once the server has noticed that the old session is gone.
-            RefusalCode::RateLimited
-            | RefusalCode::LimitReached
-            | RefusalCode::Draining
-            | RefusalCode::Deadline
-            | RefusalCode::TimedOut
-            | RefusalCode::SessionUnknown
-            // The next greeting asks for a new session.
-            | RefusalCode::PositionGone
+/// Holds when a greeting was refused because the session that it asked for cannot go on: the next one asks for none.
+pub(crate) fn gives_up(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::SessionUnknown
             | RefusalCode::ResumeLate
-            | RefusalCode::Internal => Step::after(refusal.wait()),
-            _ => Step::Stop(error),
-        },
-        Error::Failed { code, .. } => match code {
-            Code::Unauthenticated => with_new_token(error, credentials),
-            Code::PermissionDenied
-            | Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::Unimplemented
-            | Code::NotFound => Step::Stop(error),
-            _ => Step::AT_ONCE,
+            | RefusalCode::PositionGone
+            | RefusalCode::Invalid
+    )
+}
+
+fn after_failure(error: Error, known: Known) -> Step {
+    match &error {
+        error_of_token if error_of_token.is_unauthenticated() => with_new_token(error, known),
+        Error::Refused(refusal) => match (refusal.code, refusal.later()) {
+            (code, later) if known.resuming && gives_up(code) => Step::after(later.unwrap_or_default()),
+            (_, Some(wait)) => Step::after(wait),
+            // It would be refused again.
+            (
+                RefusalCode::Invalid
+                | RefusalCode::NameInvalid
+                | RefusalCode::Forbidden
+                | RefusalCode::NamespaceUnknown
+                | RefusalCode::OutOfOrder
+                | RefusalCode::PayloadTooLarge,
+                None,
+            ) => Step::Stop(error),
+            // A count may be free again once the server has noticed that the old session is gone.
+            (_, None) => Step::AT_ONCE,
         },
         Error::Invalid(_) | Error::Source(_) | Error::Closed(_) => Step::Stop(error),
-        Error::Unavailable(_) | Error::TimedOut(_) | Error::UnknownOutcome | Error::Unsent(_) => {
-            Step::AT_ONCE
-        }
+        // What is no word of a Rialto server is not obeyed: a proxy that knows no server for a moment must not end a
+        // session for good.
+        Error::Failed { .. }
+        | Error::Unavailable(_)
+        | Error::TimedOut(_)
+        | Error::UnknownOutcome
+        | Error::Unsent(_) => Step::AT_ONCE,
     }
 }
 
 /// A token that was turned down is replaced once; a second no is final.
-fn with_new_token(error: Error, credentials: Credentials) -> Step {
-    if credentials.renewable && !credentials.turned_down {
-        Step::Again { not_before: Duration::ZERO, turned_down: true }
+fn with_new_token(error: Error, known: Known) -> Step {
+    if known.renewable && !known.turned_down {
+        Step::Again { not_before: error.wait(), turned_down: true }
     } else {
         Step::Stop(error)
+    }
+}
+
+/// An ending by the server's own word is worth telling even if the application wanted to end as well; that it has heard
+/// the goodbye is not.
+pub(crate) fn stopped_by(ending: Ending) -> Ending {
+    match ending {
+        Ending::Closed(closing) if closing.then == Then::StayAway && closing.code != CloseCode::Bye => {
+            Ending::Closed(closing)
+        }
+        _ => Ending::Stopped,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use rialto_proto::v1;
+    use tonic::Code;
 
     use super::*;
     use crate::error::{Refusal, Retry};
 
     fn closed(code: CloseCode) -> Ending {
-        let close = v1::Close { code: code.into(), ..v1::Close::default() };
+        closed_then(code, Then::Unspecified)
+    }
+
+    fn closed_then(code: CloseCode, then: Then) -> Ending {
+        let close = v1::Close { code: code.into(), then: then.into(), ..v1::Close::default() };
         Ending::Closed(close.into())
     }
 
@@ -138,7 +155,7 @@ mod tests {
     }
 
     fn comes_back(ending: Ending) -> bool {
-        matches!(next_step(ending, Credentials::default()), Step::Again { .. })
+        matches!(next_step(ending, Known::default()), Step::Again { .. })
     }
 
     #[test]
@@ -146,14 +163,37 @@ mod tests {
         for code in [CloseCode::Draining, CloseCode::FellBehind] {
             assert!(comes_back(closed(code)), "{code:?}");
         }
-        for code in
-            [CloseCode::SessionLost, CloseCode::SessionExhausted, CloseCode::TokenExpired, CloseCode::Silent]
-        {
+        for code in [
+            CloseCode::SessionLost,
+            CloseCode::SessionExhausted,
+            CloseCode::TokenExpired,
+            CloseCode::Silent,
+            CloseCode::Overrun,
+        ] {
             assert!(comes_back(closed(code)), "{code:?}");
         }
-        for code in [CloseCode::Bye, CloseCode::Disconnected, CloseCode::Protocol, CloseCode::Replaced] {
+        for code in [
+            CloseCode::Bye,
+            CloseCode::Disconnected,
+            CloseCode::Protocol,
+            CloseCode::Unauthenticated,
+            CloseCode::Replaced,
+        ] {
             assert!(!comes_back(closed(code)), "{code:?}");
         }
+    }
+
+    #[test]
+    fn an_operator_can_send_a_session_away_for_a_moment_or_for_good() {
+        assert!(comes_back(closed_then(CloseCode::Disconnected, Then::Reconnect)));
+        assert!(comes_back(closed_then(CloseCode::Disconnected, Then::Resume)));
+        assert!(!comes_back(closed_then(CloseCode::Draining, Then::StayAway)));
+    }
+
+    #[test]
+    fn a_token_that_was_revoked_is_not_replaced() {
+        let known = Known { renewable: true, ..Known::default() };
+        assert!(matches!(next_step(closed(CloseCode::Unauthenticated), known), Step::Stop(_)));
     }
 
     #[test]
@@ -164,39 +204,74 @@ mod tests {
             ..v1::Close::default()
         };
         let wait = Duration::from_secs(3);
-        assert_eq!(next_step(Ending::Closed(close.into()), Credentials::default()), Step::after(wait));
-        let busy = refused(RefusalCode::Draining, Retry::After(wait));
-        assert_eq!(next_step(busy, Credentials::default()), Step::after(wait));
+        assert_eq!(next_step(Ending::Closed(close.into()), Known::default()), Step::after(wait));
+        for code in [RefusalCode::Draining, RefusalCode::Forbidden, RefusalCode::NodesUnreachable] {
+            let busy = refused(code, Retry::After(wait));
+            assert_eq!(next_step(busy, Known::default()), Step::after(wait), "{code:?}");
+        }
     }
 
     #[test]
     fn a_token_that_is_turned_down_is_replaced_once() {
-        let mut credentials = Credentials { renewable: true, turned_down: false };
-        for ending in
-            [refused(RefusalCode::Unauthenticated, Retry::AfterChange), closed(CloseCode::Unauthenticated)]
-        {
-            credentials.turned_down = false;
+        let plain = Error::Failed { code: Code::Unauthenticated, message: String::new() };
+        for ending in [refused(RefusalCode::Unauthenticated, Retry::AfterChange), Ending::Failed(plain)] {
+            let mut known = Known { renewable: true, ..Known::default() };
             let again = Step::Again { not_before: Duration::ZERO, turned_down: true };
-            assert_eq!(next_step(ending.clone(), credentials), again);
-            credentials.turned_down = true;
-            assert!(matches!(next_step(ending, credentials), Step::Stop(_)));
+            assert_eq!(next_step(ending.clone(), known), again);
+            known.turned_down = true;
+            assert!(matches!(next_step(ending.clone(), known), Step::Stop(_)));
+            assert!(!comes_back(ending), "a fixed token is final");
         }
-    }
-
-    #[test]
-    fn a_fixed_token_that_is_turned_down_is_final() {
-        assert!(!comes_back(refused(RefusalCode::Unauthenticated, Retry::AfterChange)));
     }
 
     #[test]
     fn what_will_be_refused_again_is_not_tried_again() {
-        for code in
-            [RefusalCode::Forbidden, RefusalCode::Invalid, RefusalCode::NameInvalid, RefusalCode::OutOfOrder]
-        {
+        for code in [
+            RefusalCode::Forbidden,
+            RefusalCode::Invalid,
+            RefusalCode::NameInvalid,
+            RefusalCode::OutOfOrder,
+            RefusalCode::NamespaceUnknown,
+            RefusalCode::PayloadTooLarge,
+        ] {
             assert!(!comes_back(refused(code, Retry::Never)), "{code:?}");
         }
-        for code in [RefusalCode::RateLimited, RefusalCode::LimitReached, RefusalCode::Internal] {
+        for code in [
+            RefusalCode::RateLimited,
+            RefusalCode::LimitReached,
+            RefusalCode::Internal,
+            RefusalCode::StorageFull,
+            RefusalCode::Unspecified,
+        ] {
             assert!(comes_back(refused(code, Retry::AfterChange)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_cannot_go_on_is_followed_by_another_one() {
+        let known = Known { resuming: true, ..Known::default() };
+        for code in [
+            RefusalCode::SessionUnknown,
+            RefusalCode::ResumeLate,
+            RefusalCode::PositionGone,
+            RefusalCode::Invalid,
+        ] {
+            assert_eq!(next_step(refused(code, Retry::Never), known), Step::AT_ONCE, "{code:?}");
+        }
+        assert!(matches!(next_step(refused(RefusalCode::Forbidden, Retry::Never), known), Step::Stop(_)));
+    }
+
+    #[test]
+    fn a_status_of_somebody_else_is_not_obeyed() {
+        for code in [
+            Code::NotFound,
+            Code::PermissionDenied,
+            Code::Unimplemented,
+            Code::InvalidArgument,
+            Code::Internal,
+        ] {
+            let error = Error::Failed { code, message: String::new() };
+            assert!(comes_back(Ending::Failed(error)), "{code:?}");
         }
     }
 
@@ -204,7 +279,15 @@ mod tests {
     fn a_broken_connection_comes_back_and_a_goodbye_does_not() {
         assert!(comes_back(Ending::Failed(Error::Unavailable("refused".into()))));
         assert!(comes_back(Ending::Failed(Error::UnknownOutcome)));
+        assert!(comes_back(Ending::Lost(Error::Refused(Refusal::new(RefusalCode::Forbidden, "")))));
         assert!(comes_back(Ending::Moved) && comes_back(Ending::UsedUp));
         assert!(!comes_back(Ending::Stopped));
+    }
+
+    #[test]
+    fn the_answer_to_a_goodbye_is_the_applications_own_ending() {
+        assert_eq!(stopped_by(closed(CloseCode::Bye)), Ending::Stopped);
+        assert_eq!(stopped_by(closed(CloseCode::Draining)), Ending::Stopped);
+        assert_ne!(stopped_by(closed(CloseCode::Disconnected)), Ending::Stopped);
     }
 }

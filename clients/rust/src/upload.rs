@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
-use rialto_proto::v1::{self, RefusalCode};
+use rialto_proto::v1;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::sleep,
+    time::{Instant, sleep_until, timeout_at},
 };
 use tonic::Streaming;
 
 use crate::{
     backoff::Backoff,
-    error::{Error, Retry},
-    jobs::{Jobs, ask},
+    error::Error,
+    jobs::{Jobs, ask, service},
     uploaded::Uploaded,
 };
 
@@ -24,6 +24,9 @@ const AT_ONCE: usize = 4;
 const CHUNK_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// How long one call for it may take.
 const CALL_WITHIN: Duration = Duration::from_secs(60);
+/// How long a reader waits for the next byte, over all its streams, and on one of them.
+const SILENCE: Duration = Duration::from_secs(2 * 60);
+const STREAM_SILENCE: Duration = Duration::from_secs(60);
 
 impl Jobs {
     /// Uploads what `source` has until its end, for a job of this queue: [`NewJob::uploaded`](crate::NewJob::uploaded). Holds four chunks of
@@ -38,27 +41,33 @@ impl Jobs {
         mut source: impl AsyncRead + Unpin,
         mut told: impl FnMut(u64),
     ) -> Result<Uploaded, Error> {
-        let begun = ask!(self, begin_upload, BeginUploadRequest {});
+        let begun = self
+            .again(self.client.deadline(), async |left| {
+                Ok(ask!(self, left, begin_upload, BeginUploadRequest {}))
+            })
+            .await?;
         let (id, chunk_bytes) = (begun.upload_id, begun.chunk_bytes as usize);
-        let (mut on_the_way, mut next, mut read, mut stored) = (FuturesUnordered::new(), 0, 0, 0);
-        let mut more = true;
+        let (mut on_the_way, mut chunk, mut more) = (FuturesUnordered::new(), BytesMut::new(), true);
+        let (mut next, mut read, mut stored) = (0, 0, 0);
         while more || !on_the_way.is_empty() {
-            if more && on_the_way.len() < AT_ONCE {
-                let chunk = chunk(&mut source, chunk_bytes)
-                    .await
-                    .map_err(|error| Error::Source(error.to_string()))?;
-                more = chunk.len() == chunk_bytes;
-                // The end may be that of a chunk. An upload without bytes is refused as such.
-                if !chunk.is_empty() || read == 0 {
-                    read += chunk.len() as u64;
-                    on_the_way.push(self.upload_chunk(&id, next, chunk));
-                    next += 1;
+            let left = chunk_bytes.saturating_sub(chunk.len()) as u64;
+            let mut source = (&mut source).take(left);
+            // What is on its way goes on while the source is slow.
+            tokio::select! {
+                bytes = source.read_buf(&mut chunk), if more && on_the_way.len() < AT_ONCE => {
+                    let bytes = bytes.map_err(|error| Error::Source(error.to_string()))?;
+                    (more, read) = (bytes > 0, read + bytes as u64);
+                    // An upload without bytes is refused as such.
+                    let last = !more && (!chunk.is_empty() || next == 0);
+                    if last || (chunk.len() >= chunk_bytes && more) {
+                        on_the_way.push(self.upload_chunk(&id, next, chunk.split().freeze()));
+                        next += 1;
+                    }
                 }
-                continue;
-            }
-            if let Some(uploaded) = on_the_way.next().await {
-                stored += uploaded?;
-                told(stored);
+                Some(uploaded) = on_the_way.next(), if !on_the_way.is_empty() => {
+                    stored += uploaded?;
+                    told(stored);
+                }
             }
         }
         drop(on_the_way);
@@ -68,15 +77,14 @@ impl Jobs {
     /// Stores one chunk, and returns its bytes. Said again when nobody answers: it is stored once.
     async fn upload_chunk(&self, id: &str, index: u32, data: Bytes) -> Result<u64, Error> {
         let bytes = data.len() as u64;
-        self.again(true, CHUNK_WITHIN, async || {
-            let chunk = v1::UploadChunkRequest {
-                namespace: self.namespace.clone(),
-                queue: self.queue.clone(),
-                upload_id: id.to_owned(),
-                index,
-                data: data.clone(),
-            };
-            self.service().upload_chunk(self.client.request(chunk, CALL_WITHIN)).await?;
+        self.again(CHUNK_WITHIN, async |left| {
+            let (within, upload_id, data) = (left.min(CALL_WITHIN), id.to_owned(), data.clone());
+            ask!(
+                self,
+                within,
+                upload_chunk,
+                UploadChunkRequest { upload_id: upload_id, index: index, data: data }
+            );
             Ok(())
         })
         .await?;
@@ -89,18 +97,6 @@ impl Jobs {
         let source = Source::Server(Box::new(download));
         PayloadReader { source, at: offset, bytes: uploaded.bytes, backoff: Backoff::default() }
     }
-}
-
-/// The next chunk: full unless the source has ended.
-async fn chunk(source: &mut (impl AsyncRead + Unpin), bytes: usize) -> std::io::Result<Bytes> {
-    let mut chunk = BytesMut::with_capacity(bytes);
-    while chunk.len() < bytes {
-        let left = bytes - chunk.len();
-        if (&mut *source).take(left as u64).read_buf(&mut chunk).await? == 0 {
-            break;
-        }
-    }
-    Ok(chunk.freeze())
 }
 
 /// Reads the payload of a job piece by piece, wherever it is. Goes on where it was when the connection is lost.
@@ -140,17 +136,25 @@ impl PayloadReader {
     /// The next bytes; `None` at the end of the payload.
     ///
     /// *Cancel safety*: nothing is lost.
+    ///
+    /// *Errors*: what does not pass, at once; what passes when no byte has come for two minutes.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let until = Instant::now() + SILENCE;
         while self.at < self.bytes {
-            match self.step().await {
+            match self.step(until).await {
                 Ok(data) if data.is_empty() => {}
                 Ok(data) => {
                     self.at += data.len() as u64;
                     self.backoff = Backoff::default();
                     return Ok(Some(data));
                 }
-                Err(error) if may_go_on(&error) => sleep(self.backoff.draw()).await,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let at = Instant::now() + self.backoff.draw().max(error.wait());
+                    if !error.passes() || at >= until {
+                        return Err(error);
+                    }
+                    sleep_until(at).await;
+                }
             }
         }
         Ok(None)
@@ -162,46 +166,39 @@ impl PayloadReader {
     }
 
     /// Some bytes, or none for another try.
-    async fn step(&mut self) -> Result<Bytes, Error> {
+    async fn step(&mut self, until: Instant) -> Result<Bytes, Error> {
         match &mut self.source {
             Source::Inline(payload) => Ok(payload.slice(usize::try_from(self.at).unwrap_or(usize::MAX)..)),
-            Source::Server(download) => download.next(self.at).await,
+            Source::Server(download) => download.next(self.at, until).await,
         }
     }
 }
 
 impl Download {
     /// What comes next, which begins at `at`.
-    async fn next(&mut self, at: u64) -> Result<Bytes, Error> {
+    async fn next(&mut self, at: u64, until: Instant) -> Result<Bytes, Error> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => self.begin(at).await?,
         };
-        let next = stream.message().await.map_err(Error::of_stream)?;
+        let until = until.min(Instant::now() + STREAM_SILENCE);
+        let silent = || Error::Unavailable("the server fell silent".to_owned());
+        let next = timeout_at(until, stream.message()).await.map_err(|_| silent())?;
         // It ends only behind the last byte.
-        let data = next.ok_or_else(|| Error::unexpected("a read"))?.data;
+        let ended = || Error::Unavailable("the server ended the stream".to_owned());
+        let data = next.map_err(Error::of_broken_stream)?.ok_or_else(ended)?.data;
         self.stream = Some(stream);
         Ok(data)
     }
 
     async fn begin(&self, offset: u64) -> Result<Streaming<v1::ReadPayloadResponse>, Error> {
-        let request = tonic::Request::new(v1::ReadPayloadRequest {
+        let request = v1::ReadPayloadRequest {
             namespace: self.jobs.namespace.clone(),
             queue: self.jobs.queue.clone(),
             upload_id: self.id.clone(),
             offset,
-        });
-        let request = self.jobs.client.sign(request);
-        Ok(self.jobs.service().read_payload(request).await.map_err(Error::of_stream)?.into_inner())
-    }
-}
-
-fn may_go_on(error: &Error) -> bool {
-    match error {
-        Error::Unavailable(_) | Error::UnknownOutcome => true,
-        Error::Refused(refusal) => {
-            refusal.code == RefusalCode::Draining || matches!(refusal.retry, Retry::After(_))
-        }
-        _ => false,
+        };
+        let call = async |channel, request| service(channel).read_payload(request).await;
+        self.jobs.client.open(request, call).await
     }
 }

@@ -1,5 +1,5 @@
 //! What a worker knows of its jobs, over all its streams: which it has, what became of them and was not confirmed, what is to be
-//! said of them. Pure; `worker.rs` sends and hears.
+//! said of them. Pure; `labour.rs` sends and hears.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,12 +9,15 @@ use std::{
 use bytes::Bytes;
 use prost::Message;
 use rialto_proto::v1::{
-    ExtendRequest, ExtendResponse, Extension, JobFailed, Lease, LeaseOutcome, SettleRequest, SettleResponse,
-    Settlement, settlement::Outcome,
+    ExtendRequest, ExtendResponse, Extension, Lease, LeaseOutcome, SettleRequest, SettleResponse, Settlement,
+    settlement::Outcome,
 };
 use tokio::sync::{Notify, watch};
 
-use crate::assignment::{Leased, Said, Wanted};
+use crate::{
+    assignment::{Leased, News, Said, Wanted},
+    outcome::{INVALID_OUTCOME, invalid},
+};
 
 /// Items of one request.
 const ITEMS_MAX: usize = 1_000;
@@ -30,21 +33,38 @@ pub(crate) struct Working {
     unsettled: BTreeMap<String, Unsettled>,
     /// What was asked and not answered over this stream.
     settling: HashMap<u32, Vec<String>>,
-    extending: HashMap<u32, Vec<(String, Option<Bytes>)>>,
+    extending: HashMap<u32, Vec<(String, News)>>,
     requests: u32,
     changed: Arc<Notify>,
+    /// What the application is to be told.
+    told: Vec<Told>,
+}
+
+/// Something about a job that the application is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The lease of this job is lost.
+    LeaseLost(String),
+    /// The server does not take what the work has said of this job: its outcome, or its progress and checkpoint.
+    Refused { id: String, outcome: bool },
 }
 
 #[derive(Debug)]
 struct Held {
+    id: String,
     said: Arc<Said>,
     want: watch::Sender<Wanted>,
+    /// Its function was called.
+    begun: bool,
     /// Somebody else has the job.
     lost: bool,
+    /// Its lease was not extended, and is to be at once.
+    hurries: bool,
 }
 
 #[derive(Debug)]
 struct Unsettled {
+    id: String,
     outcome: Outcome,
     when: When,
     /// What was left for the next attempt and is to be said before.
@@ -77,10 +97,27 @@ impl Working {
             }
             let said = Arc::new(Said::new(Arc::clone(&self.changed)));
             let (want, wanted) = watch::channel(Wanted::default());
-            new.push((token.clone(), Leased { lease, said: Arc::clone(&said), wanted }));
-            self.held.insert(token, Held { said, want, lost: false });
+            let (id, said_too) = (lease.job_id.clone(), Arc::clone(&said));
+            new.push((token.clone(), Leased { lease, said, wanted }));
+            let held = Held { id, said: said_too, want, begun: false, lost: false, hurries: false };
+            self.held.insert(token, held);
         }
         new
+    }
+
+    /// The function of a job is about to be called; false when its lease is lost already.
+    pub(crate) fn begin(&mut self, token: &str) -> bool {
+        let Some(held) = self.held.get_mut(token) else { return false };
+        held.begun = !held.lost;
+        if held.lost {
+            self.held.remove(token);
+        }
+        self.held.contains_key(token)
+    }
+
+    /// How many jobs are worked on though their leases are lost.
+    pub(crate) fn lost(&self) -> usize {
+        self.held.values().filter(|held| held.begun && held.lost).count()
     }
 
     /// A job is done, in whatever way. Of one that is lost nothing is to be said.
@@ -88,9 +125,28 @@ impl Working {
         let Some(held) = self.held.remove(token) else { return };
         if !held.lost {
             let completed = matches!(outcome, Outcome::Completed(_));
-            let (_, checkpoint) = held.said.take();
-            let checkpoint = checkpoint.filter(|_| !completed);
-            self.unsettled.insert(token.to_owned(), Unsettled { outcome, when: When::Now, checkpoint });
+            let checkpoint = held.said.take().checkpoint.filter(|_| !completed);
+            let unsettled = Unsettled { id: held.id, outcome, when: When::Now, checkpoint };
+            self.unsettled.insert(token.to_owned(), unsettled);
+        }
+    }
+
+    /// The application is told that an outcome could not be sent.
+    pub(crate) fn unsendable(&mut self, token: &str) {
+        if let Some(held) = self.held.get(token) {
+            self.told.push(Told::Refused { id: held.id.clone(), outcome: true });
+        }
+    }
+
+    /// What the application is to be told.
+    pub(crate) fn told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// The worker waits no longer for the jobs that are worked on, and says nothing more of them.
+    pub(crate) fn give_up(&mut self) {
+        for held in std::mem::take(&mut self.held).into_values() {
+            held.want.send_replace(Wanted::Closed);
         }
     }
 
@@ -134,8 +190,9 @@ impl Working {
                 }
                 LeaseOutcome::Invalid => self.refused(token),
                 LeaseOutcome::LeaseLost | LeaseOutcome::NotFound => {
-                    tracing::warn!(token, ?outcome, "what became of a job was said too late");
-                    self.unsettled.remove(token);
+                    if let Some(unsettled) = self.unsettled.remove(token) {
+                        self.told.push(Told::LeaseLost(unsettled.id));
+                    }
                 }
                 LeaseOutcome::Ok => drop(self.unsettled.remove(token)),
             }
@@ -145,14 +202,12 @@ impl Working {
     /// What was said of a job makes no sense to the server, for example because the result is too large. It would not the next time.
     fn refused(&mut self, token: &str) {
         let Some(unsettled) = self.unsettled.get_mut(token) else { return };
-        let message = "the server takes no such outcome: is the result larger than 64 KiB?".to_owned();
-        let failed =
-            JobFailed { code: "INVALID_OUTCOME".to_owned(), message, permanent: true, retry_after: None };
-        let failed = Outcome::Failed(failed);
-        if unsettled.outcome == failed {
+        self.told.push(Told::Refused { id: unsettled.id.clone(), outcome: true });
+        if matches!(&unsettled.outcome, Outcome::Failed(failed) if failed.code == INVALID_OUTCOME) {
             self.unsettled.remove(token);
         } else {
-            *unsettled = Unsettled { outcome: failed, when: When::Now, checkpoint: None };
+            unsettled.outcome = invalid("the server takes no such outcome".to_owned());
+            (unsettled.when, unsettled.checkpoint) = (When::Now, None);
         }
     }
 
@@ -163,9 +218,10 @@ impl Working {
             later.for_each(|unsettled| unsettled.when = When::Now);
         }
         let (mut requests, mut items, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for (token, held) in self.held.iter().filter(|(_, held)| !held.lost && (!news || held.said.is_new()))
-        {
-            let (progress, checkpoint) = held.said.take();
+        let due = |held: &Held| !held.lost && (!news || held.hurries || held.said.is_new());
+        for (token, held) in self.held.iter_mut().filter(|(_, held)| due(held)) {
+            held.hurries = false;
+            let News { progress, checkpoint } = held.said.take();
             let item = Extension { token: token.clone(), lease_duration: None, progress, checkpoint };
             bytes += item.encoded_len();
             items.push(item);
@@ -181,18 +237,22 @@ impl Working {
 
     fn extend(&mut self, items: Vec<Extension>) -> ExtendRequest {
         let request_id = self.next_request();
-        let sent = items.iter().map(|item| (item.token.clone(), item.checkpoint.clone())).collect();
-        self.extending.insert(request_id, sent);
+        let sent = items.iter().map(|item| {
+            let news = News { progress: item.progress.clone(), checkpoint: item.checkpoint.clone() };
+            (item.token.clone(), news)
+        });
+        self.extending.insert(request_id, sent.collect());
         ExtendRequest { request_id, items }
     }
 
     /// What became of that.
     pub(crate) fn extended(&mut self, response: &ExtendResponse) {
         let sent = self.extending.remove(&response.request_id).unwrap_or_default();
-        for ((token, checkpoint), outcome) in sent.into_iter().zip(response.outcomes()) {
+        for ((token, news), outcome) in sent.into_iter().zip(response.outcomes()) {
             match outcome {
                 LeaseOutcome::LeaseLost | LeaseOutcome::NotFound => self.lose(&token),
-                LeaseOutcome::Temporary => self.put_back(&token, checkpoint),
+                LeaseOutcome::Temporary => self.put_back(&token, news),
+                LeaseOutcome::Invalid if news != News::default() => self.refused_news(&token),
                 LeaseOutcome::Ok | LeaseOutcome::Invalid | LeaseOutcome::Unspecified => {}
             }
         }
@@ -200,10 +260,23 @@ impl Working {
         response.pausing.iter().for_each(|token| self.want(token, Wanted::Paused));
     }
 
-    /// A checkpoint was not taken, or nobody knows whether it was.
-    fn put_back(&self, token: &str, checkpoint: Option<Bytes>) {
-        if let (Some(held), Some(checkpoint)) = (self.held.get(token), checkpoint) {
-            held.said.put_back(checkpoint);
+    /// What was said of a job was not taken, or nobody knows whether it was.
+    fn put_back(&mut self, token: &str, news: News) {
+        if let Some(held) = self.held.get(token) {
+            held.said.put_back(news);
+        } else if let Some(unsettled) = self.unsettled.get_mut(token)
+            && !matches!(unsettled.outcome, Outcome::Completed(_))
+        {
+            unsettled.checkpoint = unsettled.checkpoint.take().or(news.checkpoint);
+        }
+    }
+
+    /// What was said of a job makes no sense to the server. Its lease is extended without that.
+    fn refused_news(&mut self, token: &str) {
+        if let Some(held) = self.held.get_mut(token) {
+            held.hurries = true;
+            held.said.changed.notify_one();
+            self.told.push(Told::Refused { id: held.id.clone(), outcome: false });
         }
     }
 
@@ -215,10 +288,10 @@ impl Working {
     }
 
     fn lose(&mut self, token: &str) {
-        if let Some(held) = self.held.get_mut(token) {
-            tracing::warn!(token, "the lease of a job is lost");
+        if let Some(held) = self.held.get_mut(token).filter(|held| !held.lost) {
             held.lost = true;
-            held.want.send_replace(Wanted::Cancelled);
+            held.want.send_modify(|before| *before = (*before).max(Wanted::LeaseLost));
+            self.told.push(Told::LeaseLost(held.id.clone()));
         }
     }
 
@@ -226,8 +299,11 @@ impl Working {
     pub(crate) fn disconnected(&mut self) {
         self.settling.clear();
         self.unsettled.values_mut().for_each(|unsettled| unsettled.when = When::Now);
-        for (token, checkpoint) in std::mem::take(&mut self.extending).into_values().flatten() {
-            self.put_back(&token, checkpoint);
+        // The newest comes first, for it counts more.
+        let mut extending: Vec<_> = std::mem::take(&mut self.extending).into_iter().collect();
+        extending.sort_by_key(|(request, _)| std::cmp::Reverse(*request));
+        for (token, news) in extending.into_iter().flat_map(|(_, sent)| sent) {
+            self.put_back(&token, news);
         }
     }
 
@@ -251,131 +327,4 @@ impl Working {
 }
 
 #[cfg(test)]
-mod tests {
-    use rialto_proto::v1::JobCompleted;
-
-    use super::*;
-
-    fn lease(token: &str) -> Lease {
-        Lease { token: token.to_owned(), ..Lease::default() }
-    }
-
-    fn completed() -> Outcome {
-        Outcome::Completed(JobCompleted::default())
-    }
-
-    fn answer(request: &SettleRequest, outcome: LeaseOutcome) -> SettleResponse {
-        let outcomes = request.items.iter().map(|_| outcome.into()).collect();
-        SettleResponse { request_id: request.request_id, outcomes }
-    }
-
-    #[test]
-    fn a_job_that_comes_again_is_not_begun_again() {
-        let mut working = Working::default();
-        assert_eq!(working.leased(vec![lease("a")]).len(), 1);
-        assert_eq!(working.leased(vec![lease("a"), lease("b")]).len(), 1);
-        working.done("a", completed());
-        assert_eq!(working.leased(vec![lease("a")]).len(), 0, "it is done, and that is not confirmed");
-    }
-
-    #[test]
-    fn what_became_of_a_job_is_said_again_until_it_is_confirmed() {
-        let mut working = Working::default();
-        working.leased(vec![lease("a")]);
-        working.done("a", completed());
-        let (_, first) = working.settlements().unwrap();
-        assert_eq!(working.settlements(), None);
-        working.disconnected();
-        let (_, second) = working.settlements().unwrap();
-        assert_eq!(first.items, second.items);
-        working.settled(&answer(&first, LeaseOutcome::Ok));
-        assert!(!working.is_done(), "that answer was for the stream before");
-        working.settled(&answer(&second, LeaseOutcome::Temporary));
-        assert_eq!(working.settlements(), None, "not at once");
-        working.extensions(false);
-        let (_, third) = working.settlements().unwrap();
-        working.settled(&answer(&third, LeaseOutcome::Ok));
-        assert!(working.is_done());
-    }
-
-    #[test]
-    fn a_result_that_the_server_does_not_take_fails_the_job_for_good() {
-        let mut working = Working::default();
-        working.leased(vec![lease("a")]);
-        working.done("a", completed());
-        let (_, request) = working.settlements().unwrap();
-        working.settled(&answer(&request, LeaseOutcome::Invalid));
-        let (_, again) = working.settlements().unwrap();
-        assert!(matches!(&again.items[0].outcome, Some(Outcome::Failed(failed)) if failed.permanent));
-        working.settled(&answer(&again, LeaseOutcome::Invalid));
-        assert!(working.is_done());
-    }
-
-    #[test]
-    fn a_job_whose_lease_is_lost_is_cancelled_and_nothing_is_said_of_it() {
-        let mut working = Working::default();
-        let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
-        let request = working.extensions(false).remove(0);
-        let outcomes = vec![LeaseOutcome::LeaseLost.into()];
-        working.extended(&ExtendResponse {
-            request_id: request.request_id,
-            outcomes,
-            cancelling: Vec::new(),
-            pausing: Vec::new(),
-        });
-        assert!(*assignment.wanted.borrow() == Wanted::Cancelled);
-        working.done("a", completed());
-        assert!(working.is_done());
-        let (_, other) = working.leased(vec![lease("b")]).remove(0);
-        working.reconnected(false);
-        assert!(*other.wanted.borrow() == Wanted::Cancelled);
-    }
-
-    #[test]
-    fn a_checkpoint_that_may_not_have_arrived_is_sent_again_unless_there_is_a_newer_one() {
-        let mut working = Working::default();
-        let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
-        assignment.said.leave("1");
-        assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"1"[..]));
-        assert_eq!(working.extensions(true), []);
-        working.disconnected();
-        assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"1"[..]));
-        assignment.said.leave("2");
-        working.disconnected();
-        assert_eq!(working.extensions(true)[0].items[0].checkpoint.as_deref(), Some(&b"2"[..]));
-    }
-
-    #[test]
-    fn what_a_failing_job_has_left_is_said_before_its_failure() {
-        let mut working = Working::default();
-        let (_, assignment) = working.leased(vec![lease("a")]).remove(0);
-        assignment.said.leave("1");
-        working.done("a", Outcome::Failed(JobFailed::default()));
-        let (last, settle) = working.settlements().unwrap();
-        assert_eq!(last.unwrap().items[0].checkpoint.as_deref(), Some(&b"1"[..]));
-        assert_eq!(settle.items.len(), 1);
-    }
-
-    #[test]
-    fn no_request_is_larger_than_the_server_takes() {
-        let mut working = Working::default();
-        for n in 0..20 {
-            let token = n.to_string();
-            working.leased(vec![lease(&token)]);
-            let body = Some(rialto_proto::v1::job_body::Body::Binary(vec![0; 64 << 10].into()));
-            let result = Some(rialto_proto::v1::JobBody { body, ..Default::default() });
-            working.done(&token, Outcome::Completed(JobCompleted { result }));
-        }
-        let mut count = 0;
-        while let Some((_, settle)) = working.settlements() {
-            assert!(settle.encoded_len() < 1 << 20);
-            count += settle.items.len();
-        }
-        assert_eq!(count, 20);
-        for n in 100..1_200 {
-            working.leased(vec![lease(&n.to_string())]);
-        }
-        let extended: usize = working.extensions(false).iter().map(|request| request.items.len()).sum();
-        assert_eq!(extended, 1_100);
-    }
-}
+mod tests;

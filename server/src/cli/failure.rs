@@ -23,7 +23,7 @@ pub(super) enum Failure {
         /// The server, as it was named.
         server: String,
         /// What was in the way.
-        error: Error,
+        error: Box<Error>,
     },
     /// The server, or the way to it.
     #[error("{0}")]
@@ -35,7 +35,7 @@ impl Failure {
     pub(super) fn at(self, server: &str) -> Self {
         match self {
             Self::Server(error) if error.unavailable() => {
-                Self::Unreached { server: server.to_owned(), error }
+                Self::Unreached { server: server.to_owned(), error: Box::new(error) }
             }
             other => other,
         }

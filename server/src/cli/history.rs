@@ -1,6 +1,9 @@
 //! `rialto history`: events that a room keeps, in the order in which they happened. Prints each page as it comes.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::VecDeque,
+    time::{Duration, SystemTime},
+};
 
 use clap::Args;
 use rialto_client::{Event, History};
@@ -12,6 +15,9 @@ use super::{
     record,
 };
 use crate::base::clock;
+
+/// Events of one page at most.
+const PAGE_MAX: u32 = 300;
 
 /// Print events that a room keeps.
 ///
@@ -81,12 +87,18 @@ pub(super) async fn run(args: HistoryArgs, output: &Output) -> Result<(), Failur
 }
 
 async fn newest(args: &HistoryArgs, history: History, output: &Output) -> Result<usize, Failure> {
-    let history = match args.to {
-        Some(to) => history.before(to.saturating_add(1)),
-        None => history,
+    let Some(to) = args.to else {
+        return print(args, &history.newest(args.newest).await?, output);
     };
-    let events = history.newest(args.newest).await?;
-    print(args, &events, output)
+    let count = usize::try_from(args.newest).unwrap_or(usize::MAX);
+    let mut pages = history.before(to.saturating_add(1)).page_size(args.newest.clamp(1, PAGE_MAX)).pages();
+    let mut events = VecDeque::new();
+    while events.len() < count {
+        let Some(page) = pages.next().await else { break };
+        page?.events.into_iter().rev().for_each(|event| events.push_front(event));
+    }
+    events.drain(..events.len().saturating_sub(count));
+    print(args, events.make_contiguous(), output)
 }
 
 async fn forward(args: &HistoryArgs, history: History, output: &Output) -> Result<usize, Failure> {

@@ -3,7 +3,7 @@
 
 use std::future::pending;
 
-use rialto_client::{Closing, Error, Incident, Incidents, Session, Status};
+use rialto_client::{Closing, Error, Incident, Incidents, MissedCause, Session, Status};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -110,15 +110,16 @@ fn told(incident: &Incident) -> Option<String> {
             format!("connected again as {now}; the session before is lost")
         }
         Incident::Reconnected { now, .. } => format!("connected again as {now}; nothing is lost"),
+        Incident::Missed(missed) if missed.cause == MissedCause::Delta => {
+            let place = format!("{}/{}", missed.namespace, missed.rooms.join("+"));
+            format!("an event in {place} cannot be read: it came as a difference to one that is not here")
+        }
         Incident::Missed(missed) => {
             let place = format!("{}/{}", missed.namespace, missed.rooms.join("+"));
             match missed.count {
                 0 => format!("may have missed events in {place}"),
                 count => format!("missed {} in {place}", counted(count, "event")),
             }
-        }
-        Incident::Unreadable { namespace, rooms, cause, .. } => {
-            format!("an event in {namespace}/{} cannot be read: {cause}", rooms.join("+"))
         }
         Incident::RejoinRefused { namespace, room, refusal } => {
             format!("cannot join {namespace}/{room} again: {refusal}")

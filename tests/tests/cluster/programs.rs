@@ -319,7 +319,7 @@ async fn a_program_puts_jobs_in_and_hears_what_becomes_of_them() {
     let client = rialto_client::Client::new(site.nodes[1].url()).unwrap();
     let worker = client.worker("w").queue("news", "my mail");
     let work = worker.run(async |job| {
-        assert_eq!((job.text(), job.kind()), (Some("to ann"), "welcome"));
+        assert_eq!((job.text(), job.kind()), (Ok("to ann"), "welcome"));
         Ok(rialto_client::Payload::from("sent"))
     });
     let told = async {

@@ -1,12 +1,22 @@
 //! The Rust client against a real node: what an application written with it sees.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{
+    future::IntoFuture,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use rialto_client::{
-    Callee, Client, Error, Incident, JoinOptions, Publication, RefusalCode, Session, Status, Target,
+    Arrival, Callee, Client, Error, Incident, JoinOptions, Publication, RefusalCode, Retry, Session, Status,
+    Target, Token,
 };
 use rialto_proto::v1::Then;
+use rialto_server::auth::Right;
 use rialto_tests::{
+    access::{AN_HOUR, demand_tokens, grant, token},
     node::{TestNode, is_alone},
     within,
 };
@@ -181,5 +191,112 @@ async fn who_is_told_to_stay_away_does_not_come_back() {
     let ended =
         within("the end", status.wait_for(|status| matches!(status, Status::Closed(_)))).await.unwrap();
     let Status::Closed(closing) = ended.clone() else { unreachable!() };
-    assert_eq!(closing.reason, "house rules");
+    assert_eq!((closing.reason.as_str(), &*closing.code_name()), ("house rules", "DISCONNECTED"));
+}
+
+#[tokio::test]
+async fn who_is_sent_away_for_a_moment_comes_back_as_another_session() {
+    let node = TestNode::start().await;
+    let ann = session(&node.url(), "ann").await;
+    let room = ann.namespace("chat").room("general");
+    let mut heard = room.events();
+    room.join().await.unwrap();
+    let (before, mut status) = (ann.id(), ann.status());
+
+    let directory = Client::builder(node.url()).build().unwrap().directory();
+    let target = Target::room("general");
+    assert_eq!(directory.disconnect_members("chat", &target, "", Then::Reconnect).await.unwrap(), 1);
+
+    let afresh = |status: &Status| matches!(status, Status::Attached { arrival: Arrival::Afresh, .. });
+    within("the return", status.wait_for(afresh)).await.expect("the session lives");
+    assert_ne!(ann.id(), before);
+    let bob = session(&node.url(), "bob").await;
+    let there = bob.namespace("chat").room("general");
+    there.join().await.unwrap();
+    rialto_tests::eventually("ann is in the room again", async || {
+        there.presence().counts().await.unwrap().members == 2
+    })
+    .await;
+    there.emit("message", "welcome back").await.unwrap();
+    assert_eq!(within("an event", heard.next()).await.unwrap().text(), Some("welcome back"));
+}
+
+#[tokio::test]
+async fn a_session_that_its_application_closes_is_closed_by_this_side() {
+    let node = TestNode::start().await;
+    let ann = session(&node.url(), "ann").await;
+    let (status, room) = (ann.status(), ann.namespace("chat").room("general"));
+    within("the end", ann.close()).await;
+    let Status::Closed(closing) = status.borrow().clone() else { panic!("it is not over") };
+    assert_eq!(closing.code_name(), "CLOSED");
+    let Err(Error::Closed(closing)) = room.join().await else { panic!("it takes commands") };
+    assert_eq!(closing.code_name(), "CLOSED");
+}
+
+#[tokio::test]
+async fn a_session_whose_greeting_is_refused_says_by_which_code() {
+    let node = TestNode::start().await;
+    let mut wrong = Session::connect(node.url()).wait_for_server();
+    for number in 0..100 {
+        wrong = wrong.attribute(number.to_string(), "x");
+    }
+    let refused = within("the refusal", wrong.into_future()).await.expect_err("too many attributes");
+    assert!(matches!(&refused, Error::Refused(refusal) if refusal.retry == Retry::Never), "{refused:?}");
+    assert!(!refused.may_have_happened() && !refused.passes());
+}
+
+/// More than the server takes at once: they wait their turn on this side, and none is refused.
+#[tokio::test]
+async fn many_emits_leave_no_faster_than_the_server_takes_them() {
+    let node = TestNode::with(|config| {
+        config.limits.session.emits_per_second = 100;
+        config.limits.session.emits_burst = 20;
+    })
+    .await;
+    let ann = session(&node.url(), "ann").await;
+    let Status::Attached { limits, arrival, .. } = ann.status().borrow().clone() else { panic!("not there") };
+    assert_eq!((limits.emits_burst, arrival), (20, Arrival::First));
+    let room = ann.namespace("chat").room("general");
+    room.join().await.unwrap();
+    let emits = (0..60).map(|number: u32| room.emit("message", number.to_string()).into_future());
+    let outcomes = within("all answers", futures_util::future::join_all(emits)).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_not_sent() {
+    let node = TestNode::start().await;
+    let ann = session(&node.url(), "ann").await;
+    let room = ann.namespace("chat").room("general");
+    let both = room.emit("message", "").volatile().latest();
+    assert!(matches!(both.into_future().await, Err(Error::Invalid(_))));
+    let both = room.emit("message", "").latest().volatile();
+    assert!(matches!(both.post().await, Err(Error::Invalid(_))));
+    assert!(matches!(room.history().from_offset(1).before(9).page().await, Err(Error::Invalid(_))));
+    let client = Client::new(node.url()).unwrap();
+    let both = Publication::new("chat", &Target::room("general"), "message", "").volatile().latest();
+    assert!(matches!(client.publish(both).await, Err(Error::Invalid(_))));
+}
+
+#[tokio::test]
+async fn a_client_asks_its_callback_for_each_call() {
+    let node = TestNode::with(demand_tokens).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let asks = Arc::clone(&asked);
+    let client = Client::builder(node.url()).token_from(move || {
+        let number = asks.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match number {
+                0 => Err("no token today".into()),
+                _ => Ok(Token::new(token("ann", AN_HOUR, vec![grant("*", &["*"], &Right::ALL)]))),
+            }
+        }
+    });
+    let client = client.build().unwrap();
+    let room = || client.presence("chat", "general");
+    assert!(within("a call", room().counts()).await.unwrap_err().unavailable());
+    for _ in 0..2 {
+        assert_eq!(within("a call", room().counts()).await.unwrap().members, 0);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }

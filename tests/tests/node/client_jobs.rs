@@ -11,11 +11,12 @@ use std::{
 
 use parking_lot::Mutex;
 use rialto_client::{
-    Client, Error, JobFilter, Jobs, NewJob, NotDone, Payload, RefusalCode,
+    Cancelled, Client, Error, JobFilter, Jobs, NewJob, NotDone, Payload, RefusalCode, WorkerReport,
     v1::{JobState, RetryPolicy},
 };
 use rialto_tests::{
-    PATIENCE, eventually, histories::folder, node::TestNode, program::Running, proxy::Proxy, within,
+    PATIENCE, eventually, histories::folder, node::TestNode, program::Running, proxied::ProxiedNode,
+    proxy::Proxy, within,
 };
 use tokio::sync::Notify;
 
@@ -64,13 +65,13 @@ async fn a_function_that_is_to_pause_gives_its_job_back_and_the_next_call_goes_o
     let work = client.worker("w").queue("default", QUEUE).run(move |job| {
         let tell = Arc::clone(&tell);
         async move {
-            if !job.checkpoint().is_empty() {
-                return Ok(Payload::from(job.checkpoint().to_vec()));
+            if !job.last_checkpoint().is_empty() {
+                return Ok(Payload::from(job.last_checkpoint().to_vec()));
             }
             tell.notify_one();
             job.to_pause().await;
             assert!(job.is_to_pause() && !job.is_cancelled());
-            job.leave("half");
+            job.checkpoint("half")?;
             Err(NotDone::Released(Duration::ZERO))
         }
     });
@@ -95,10 +96,10 @@ async fn what_a_function_gives_instead_of_a_result_decides_what_becomes_of_the_j
     let jobs = queue(&client);
     let worker = client.worker("w").queue("default", QUEUE);
     let work = worker.run(async |job| match (job.text(), job.attempt()) {
-        (Some("discard"), _) => Err(NotDone::Discarded("no".to_owned())),
-        (Some("dead"), _) => Err(NotDone::permanent("never")),
-        (Some("panic"), 1) => panic!("on purpose"),
-        (Some("again"), 1) => Err(NotDone::failed("not yet")),
+        (Ok("discard"), _) => Err(NotDone::Discarded("no".to_owned())),
+        (Ok("dead"), _) => Err(NotDone::permanent("never")),
+        (Ok("panic"), 1) => panic!("on purpose"),
+        (Ok("again"), 1) => Err(NotDone::failed("not yet")),
         (_, attempt) => Ok(Payload::from(attempt.to_string())),
     });
     let quick = RetryPolicy {
@@ -192,7 +193,7 @@ async fn a_job_that_is_cancelled_is_told_so() {
     let worker = client.worker("w").queue("default", QUEUE);
     let work = worker.run(async |job| {
         job.progress(0, 1, "begun");
-        job.cancelled().await;
+        assert_eq!(job.cancelled().await, Cancelled::Requested);
         Err(NotDone::failed("cancelled"))
     });
     let ended = beside(work, async {
@@ -263,6 +264,123 @@ async fn a_worker_that_is_to_stop_settles_what_it_has_and_takes_nothing_more() {
     ended.expect("it ends well");
     assert_eq!(jobs.get("one").await.unwrap().state(), JobState::Completed);
     assert_eq!(jobs.get("two").await.unwrap().state(), JobState::Waiting);
+}
+
+#[tokio::test]
+async fn what_still_runs_when_the_time_to_stop_is_over_is_given_up_and_told_so() {
+    let node = TestNode::start().await;
+    let client = client(&node);
+    let jobs = queue(&client);
+    let (stop, begun) = (Notify::new(), Arc::new(Notify::new()));
+    let told: Arc<Mutex<Option<Cancelled>>> = Arc::default();
+    let worker = client.worker("w").queue("default", QUEUE).stop_within(Duration::from_millis(50));
+    let work = worker.run_until(stop.notified(), |job| {
+        let (begun, told) = (Arc::clone(&begun), Arc::clone(&told));
+        async move {
+            begun.notify_one();
+            *told.lock() = Some(job.cancelled().await);
+            std::future::pending().await
+        }
+    });
+    let drive = async {
+        jobs.enqueue(NewJob::new("").id("one")).await.unwrap();
+        begun.notified().await;
+        stop.notify_one();
+    };
+    let (ended, ()) = within("the end", async { tokio::join!(work, drive) }).await;
+    ended.expect("it ends well");
+    assert_eq!(*told.lock(), Some(Cancelled::Closed));
+}
+
+#[tokio::test]
+async fn work_whose_lease_is_lost_is_told_so_and_runs_on_in_its_place() {
+    let place = ProxiedNode::start().await;
+    let (direct, cut) = (client(place.node()), Client::new(place.proxy.url()).expect("a URL"));
+    let jobs = queue(&direct);
+    let lost: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (reports, begun) = (Arc::clone(&lost), Arc::new(Mutex::new(Vec::new())));
+    let (told, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let worker = cut.worker("w").queue("default", QUEUE).lease(Duration::from_secs(1));
+    let worker = worker.on_report(move |report| {
+        if let WorkerReport::LeaseLost { id } = report {
+            reports.lock().push(id);
+        }
+    });
+    let work = worker.run(|job| {
+        let (begun, told, go) = (Arc::clone(&begun), Arc::clone(&told), Arc::clone(&go));
+        async move {
+            begun.lock().push(job.id().to_owned());
+            told.notify_one();
+            if job.id() == "one" {
+                assert_eq!(job.cancelled().await, Cancelled::LeaseLost);
+                job.lost().await;
+                told.notify_one();
+                go.notified().await;
+            }
+            Ok(Payload::from("late"))
+        }
+    });
+    beside(work, async {
+        jobs.enqueue(NewJob::new("").id("one")).await.unwrap();
+        told.notified().await;
+        place.part();
+        let other = direct.worker("other").queue("default", QUEUE);
+        let other = other.run(async |_| Ok(Payload::from("in time")));
+        let ended = beside(other, jobs.wait("one", PATIENCE)).await.unwrap();
+        assert_eq!(ended.result.map(Payload::from).as_ref().and_then(Payload::text), Some("in time"));
+        place.proxy.heal();
+        told.notified().await;
+        jobs.enqueue(NewJob::new("").id("two")).await.unwrap();
+        assert_eq!(*begun.lock(), ["one"], "it takes the only place");
+        go.notify_one();
+        jobs.wait("two", PATIENCE).await.unwrap()
+    })
+    .await;
+    assert_eq!(*lost.lock(), ["one"]);
+}
+
+#[tokio::test]
+async fn a_result_that_is_too_large_fails_its_job_for_good() {
+    let node = TestNode::start().await;
+    let client = client(&node);
+    let jobs = queue(&client);
+    let reports = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reports);
+    let worker = client.worker("w").queue("default", QUEUE).on_report(move |report| {
+        assert_eq!(report, WorkerReport::OutcomeRefused { id: "one".to_owned() });
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let work = worker.run(async |job| {
+        assert!(job.checkpoint(vec![0; (64 << 10) + 1]).is_err(), "so is a checkpoint");
+        Ok(Payload::from(vec![0; (64 << 10) + 1]))
+    });
+    let ended = beside(work, async {
+        jobs.enqueue(NewJob::new("").id("one")).await.unwrap();
+        jobs.wait("one", PATIENCE).await.unwrap()
+    })
+    .await;
+    assert_eq!((ended.state(), ended.attempt), (JobState::Dead, 1));
+    assert_eq!(ended.error.unwrap().code, "INVALID_OUTCOME");
+    assert_eq!(reports.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_payload_that_was_uploaded_is_not_empty_but_to_be_read() {
+    let node = TestNode::start().await;
+    let client = client(&node);
+    let jobs = queue(&client);
+    let work = client.worker("w").queue("default", QUEUE).run(async |job| {
+        assert!(matches!(job.text(), Err(Error::Invalid(_))) && job.payload().is_err());
+        let bytes = job.read(0).next().await?.unwrap_or_default();
+        Ok(Payload::from(bytes.to_vec()))
+    });
+    let ended = beside(work, async {
+        let uploaded = jobs.upload(&b"large"[..], |_| ()).await.unwrap();
+        let job = jobs.enqueue(NewJob::uploaded(uploaded)).await.unwrap();
+        jobs.wait(&job.id, PATIENCE).await.unwrap()
+    })
+    .await;
+    assert_eq!(ended.result.map(Payload::from).as_ref().and_then(Payload::text), Some("large"));
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 
 use std::{future::IntoFuture, time::Duration};
 
-use rialto_client::{Accepted, Error, Incident, JoinOptions, OfflineBuffer, Overflow, Room, Session, Unsent};
+use rialto_client::{
+    Accepted, Client, Error, Incident, JoinOptions, NewJob, OfflineBuffer, Overflow, Room, Session, Unsent,
+    v1::JobState,
+};
 use rialto_tests::{
     PATIENCE,
     proxied::{ProxiedNode, begin, incident, lost, reconnected},
@@ -174,4 +177,19 @@ async fn a_state_whose_answer_is_lost_with_the_node_is_not_set_twice() {
     place.proxy.heal();
     assert_eq!(within("an answer", setting).await.unwrap(), Err(Error::UnknownOutcome));
     assert_eq!(room.state().get("topic").await.unwrap().unwrap().revision, 1);
+}
+
+#[tokio::test]
+async fn a_job_is_put_in_once_though_the_server_is_away_for_a_moment() {
+    let mut place = ProxiedNode::start().await;
+    let client = Client::builder(place.proxy.url()).deadline(PATIENCE).build().unwrap();
+    place.part();
+    let enqueuing =
+        begin(async move { client.jobs("default", "mail").enqueue(NewJob::new("").id("")).await });
+    place.restart().await;
+    place.proxy.heal();
+    let put = within("an answer", enqueuing).await.unwrap().unwrap();
+    assert_eq!((put.id.len(), put.duplicate), (32, false));
+    let jobs = Client::new(place.node().url()).unwrap().jobs("default", "mail");
+    assert_eq!(jobs.get(&put.id).await.unwrap().state(), JobState::Waiting);
 }

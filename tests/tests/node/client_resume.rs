@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, future::IntoFuture, time::Duration};
 
-use rialto_client::{Event, Events, Incident, JoinOptions, StateWatch};
+use rialto_client::{Arrival, Event, Events, Incident, JoinOptions, StateWatch, Status};
 use rialto_tests::{
     proxied::{ProxiedNode, begin, incident, lost, reconnected},
     proxy::Direction,
@@ -56,6 +56,7 @@ async fn after_a_reset_the_session_goes_on_with_everything_once_and_in_order() {
     assert_eq!(texts(&mut heard, 70).await, numbers(50..120));
     assert!(reconnected(&mut incidents).await, "the node has kept the session");
     assert_eq!(ann.id(), id);
+    assert!(matches!(&*ann.status().borrow(), Status::Attached { arrival: Arrival::Resumed, .. }));
     place.publish("chat", "general", 120..121).await;
     assert_eq!(texts(&mut heard, 1).await, ["120"]);
 }

@@ -34,7 +34,7 @@ fn online() -> watch::Receiver<Status> {
 }
 
 fn attached() -> Status {
-    Status::Attached { session: "s".into(), user: String::new(), node: "n".into() }
+    Status::attached("s", "n")
 }
 
 fn soon() -> Instant {
@@ -154,7 +154,22 @@ async fn volatile_emits_do_not_wait_for_a_connection() {
     let mut status = watch::channel(waiting).1;
     let refused = backlog.put(volatile(), soon(), &mut status).await;
     assert_eq!(refused, Err(Error::Unavailable("lost".into())));
+    assert!(backlog.put(volatile(), soon(), &mut offline()).await.unwrap_err().unavailable());
     backlog.put(volatile(), soon(), &mut online()).await.unwrap();
+    backlog.put(post("1"), soon(), &mut online()).await.unwrap();
+    backlog.detached("lost");
+    assert_eq!((taken(&backlog).as_slice(), backlog.given_up()), (&["1".to_owned()][..], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_wait_are_dropped_with_their_session() {
+    let backlog = bounded(OfflineBuffer::default());
+    let wire = Wire::Reply(v1::Reply::default());
+    let reply = Command { wire, awaiting: Awaiting::Refusals };
+    backlog.put(reply, soon(), &mut offline()).await.unwrap();
+    backlog.put(post("1"), soon(), &mut offline()).await.unwrap();
+    backlog.drop_replies();
+    assert_eq!(taken(&backlog), ["1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,8 +177,8 @@ async fn a_session_that_is_over_takes_nothing() {
     let backlog = bounded(OfflineBuffer::default());
     let (emit, mut outcome) = emit("1");
     backlog.put(emit, soon(), &mut offline()).await.unwrap();
-    backlog.close();
-    assert_eq!(outcome.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    backlog.close(&Closing::by_application());
+    assert_eq!(outcome.try_recv().unwrap(), Err(Error::Closed(Closing::by_application())));
     let closing = Closing::unannounced("kicked");
     let mut closed = watch::channel(Status::Closed(closing.clone())).1;
     assert_eq!(backlog.put(post("2"), soon(), &mut closed).await, Err(Error::Closed(closing)));

@@ -9,7 +9,7 @@ use crate::{
     event::Events,
     namespace::Namespace,
     room::JoinOptions,
-    status::{Incident, Missed},
+    status::{Incident, Missed, MissedCause},
 };
 
 /// Uses a stream until the server has played its part.
@@ -332,4 +332,55 @@ async fn what_found_no_room_on_one_stream_is_handed_over_on_the_next() {
         assert_eq!(names(&mut events, 6).await, ["0", "1", "2", "3", "4", "5"]);
         drop(stage);
     });
+}
+
+#[tokio::test]
+async fn frames_that_come_twice_are_passed_over() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let mut events = chat(&link).events();
+    let (mut stage, opening) = next_stage(&kept, new_session("one"));
+    scene!(opening, far, kept, async {
+        stage.says(0, event(1)).await;
+        stage.says(0, event(2)).await;
+        stage.sends(2, 0, event(1)).await;
+        stage.sends(3, 0, event(2)).await;
+        stage.says(0, event(3)).await;
+        assert_eq!(names(&mut events, 3).await, ["1", "2", "3"]);
+        drop(stage);
+    });
+    assert_eq!(kept.greeting().resume.unwrap().seq, 4);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_made_whole_is_told_and_its_room_begins_anew_once() {
+    let (link, mut far) = attached();
+    let mut kept = Kept::default();
+    let mut incidents = link.audience().incidents();
+    kept.membership.done(&Wire::Join(v1::Join { delta: true, ..join(&["general"]) }));
+    let (mut stage, opening) = next_stage(&kept, new_session("one"));
+    let broken = |offset| {
+        let v1::server_frame::Frame::Event(event) = event_at(offset) else { unreachable!() };
+        v1::server_frame::Frame::Event(v1::Event { delta: Some(v1::Delta::default()), ..event })
+    };
+    let said = scene!(opening, far, kept, async {
+        stage.says(0, joined(&["general"])).await;
+        stage.says(0, broken(7)).await;
+        stage.says(0, broken(8)).await;
+        stage.says(0, event(9)).await;
+        for offset in [7, 8] {
+            let missed = loop {
+                if let Incident::Missed(missed) = incidents.recv().await.unwrap()
+                    && missed.cause != MissedCause::Afresh
+                {
+                    break missed;
+                }
+            };
+            let span = (missed.from_offset, missed.to_offset, missed.count);
+            assert_eq!((missed.cause, span), (MissedCause::Delta, (Some(offset), Some(offset), 1)));
+        }
+        stage.hears_out().await
+    });
+    let again = v1::Join { delta: true, ..join(&["general"]) };
+    assert_eq!(said, [(1, Wire::Join(again))]);
 }

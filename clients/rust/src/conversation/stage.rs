@@ -103,7 +103,7 @@ pub(super) fn same_session(id: &str, last_ref: u32) -> Welcome {
 
 pub(super) fn attached() -> (Link, FarEnd) {
     let (link, far) = link(&Settings { events_waiting: 4, ..Settings::new(String::new()) });
-    far.status.send_replace(State::Attached { session: "s".into(), user: String::new(), node: "n".into() });
+    far.status.send_replace(State::attached("s", "n"));
     (link, far)
 }
 

@@ -26,7 +26,7 @@ async fn rooms_are_joined_again_on_the_next_stream() {
         drop(stage);
     };
     let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), first);
-    assert!(matches!(ending, Ending::Failed(Error::Unavailable(_))), "{ending:?}");
+    assert!(matches!(ending, Ending::Lost(Error::Unavailable(_))), "{ending:?}");
 
     let (stage, opening) = self::stage(&kept);
     assert_eq!(stage.greeting.joins, [v1::Join { presence: true, ..join(&["general"]) }]);
@@ -134,7 +134,7 @@ async fn a_hole_in_the_numbers_ends_the_stream() {
     let (mut stage, opening) = self::stage(&kept);
     stage.seq += 1;
     let (ending, ()) = tokio::join!(converse(opening, &mut far, &mut kept), stage.says(0, event(1)));
-    assert!(matches!(ending, Ending::Failed(Error::Failed { code: Code::DataLoss, .. })), "{ending:?}");
+    assert!(matches!(ending, Ending::Lost(Error::Failed { code: Code::DataLoss, .. })), "{ending:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +219,7 @@ async fn a_server_that_falls_silent_is_given_up() {
     opening.welcome.ping_interval = Some(prost_types::Duration { seconds: 10, nanos: 0 });
     let began = Instant::now();
     let ending = converse(opening, &mut far, &mut kept).await;
-    assert!(matches!(ending, Ending::Failed(Error::Unavailable(_))), "{ending:?}");
+    assert!(matches!(ending, Ending::Lost(Error::Unavailable(_))), "{ending:?}");
     assert_eq!(began.elapsed(), Duration::from_secs(25));
 }
 

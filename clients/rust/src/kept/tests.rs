@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::error::{Closing, Refusal};
+use crate::error::{Closing, Refusal, RefusalCode};
 
 fn emit(name: &str) -> Wire {
     let content = v1::Content { event: name.into(), ..v1::Content::default() };
@@ -114,7 +114,12 @@ async fn a_session_is_taken_up_again_unless_it_is_known_to_be_over() {
         (refused(RefusalCode::LimitReached), true),
         (refused(RefusalCode::SessionUnknown), false),
         (refused(RefusalCode::ResumeLate), false),
+        (refused(RefusalCode::Invalid), false),
+        (refused(RefusalCode::PositionGone), false),
+        (refused(RefusalCode::Unauthenticated), true),
+        (Ending::Lost(Error::Refused(Refusal::new(RefusalCode::SessionUnknown, ""))), true),
         (Ending::UsedUp, false),
+        (Ending::Mistaken, false),
     ] {
         let mut scene = Scene::new();
         scene.kept.ended(&ending);
@@ -143,4 +148,87 @@ async fn a_room_that_is_parted_is_not_joined_later() {
     assert_eq!(kept.later.iter().map(|(_, wire)| wire.clone()).collect::<Vec<_>>(), [join("b")]);
     kept.left("chat");
     assert!(kept.later.is_empty());
+}
+
+/// A volatile emit, and whoever waits for its answer.
+fn volatile(name: &str, answer: oneshot::Sender<Result<v1::server_frame::Frame, Error>>) -> Command {
+    let Wire::Emit(mut emit) = emit(name) else { unreachable!() };
+    emit.set_delivery(v1::Delivery::Volatile);
+    emit.idempotency_key.clear();
+    Command { wire: Wire::Emit(emit), awaiting: Awaiting::One(answer) }
+}
+
+#[tokio::test]
+async fn what_is_volatile_belongs_to_one_stream_whatever_becomes_of_the_session() {
+    for last_ref in [Some(0), None] {
+        let mut scene = Scene::new();
+        let [(first, mut sent), (second, mut unsent)] = [(); 2].map(|()| oneshot::channel());
+        scene.kept.send(volatile("a", first));
+        scene.emits("b");
+        assert_eq!(scene.said().len(), 2);
+        scene.kept.send(volatile("c", second));
+        let Command { wire, .. } = volatile("d", oneshot::channel().0);
+        scene.kept.send(Command { wire, awaiting: Awaiting::Nobody });
+        assert_eq!(scene.kept.ended(&Ending::Lost(Error::Unavailable(String::new()))), 1, "a post");
+        assert_eq!(sent.try_recv().unwrap(), Err(Error::UnknownOutcome));
+        assert!(matches!(unsent.try_recv().unwrap(), Err(Error::Unavailable(_))));
+        scene.kept.welcomed(&welcome("one", last_ref), Vec::new(), Instant::now());
+        let number = if last_ref.is_some() { 2 } else { 1 };
+        assert_eq!(scene.said(), said(&[(number, "b")]));
+    }
+}
+
+fn reply(token: &str) -> Command {
+    let reply = v1::Reply { reply_token: token.into(), ..v1::Reply::default() };
+    Command { wire: Wire::Reply(reply), awaiting: Awaiting::Refusals }
+}
+
+#[tokio::test]
+async fn replies_go_again_with_their_session_and_are_dropped_with_it() {
+    let mut scene = Scene::new();
+    for token in ["a", "b", "c"] {
+        scene.kept.send(reply(token));
+    }
+    assert_eq!(scene.said().len(), 3);
+    scene.kept.welcomed(&welcome("one", Some(1)), Vec::new(), Instant::now());
+    let again: Vec<u32> = scene.said().into_iter().map(|(number, _)| number).collect();
+    assert_eq!(again, [2, 3]);
+    scene.kept.send(reply("d"));
+    scene.kept.welcomed(&welcome("two", None), Vec::new(), Instant::now());
+    assert_eq!(scene.said(), []);
+}
+
+#[tokio::test]
+async fn a_sign_is_asked_for_after_so_many_replies_of_which_nothing_says_that_they_were_taken() {
+    let mut scene = Scene::new();
+    let pings = |said: Vec<(u32, String)>| said.iter().filter(|(_, name)| name.contains("Ping")).count();
+    for _ in 0..63 {
+        scene.kept.send(reply("a"));
+    }
+    assert_eq!(pings(scene.said()), 0);
+    scene.kept.send(reply("a"));
+    assert_eq!(pings(scene.said()), 1);
+    let pong = v1::server_frame::Frame::Pong(v1::Pong {});
+    scene.kept.outstanding.settle(65, pong, &mut Parked::default());
+    assert!(scene.kept.outstanding.lost_after(0).is_empty(), "all were taken");
+    for _ in 0..63 {
+        scene.kept.send(reply("a"));
+    }
+    assert_eq!(pings(scene.said()), 0, "they are counted anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn emits_leave_no_faster_than_the_server_takes_them_and_nothing_overtakes() {
+    let mut scene = Scene::new();
+    let limits = v1::Limits { emits_per_second: 10, emits_burst: 5, ..v1::Limits::default() };
+    let slow = v1::Welcome { limits: Some(limits), ..welcome("two", None) };
+    scene.kept.welcomed(&slow, Vec::new(), Instant::now());
+    for name in ["1", "2", "3", "4", "5"] {
+        scene.emits(name);
+    }
+    scene.kept.send(Command { wire: Wire::Ping(v1::Ping {}), awaiting: Awaiting::Rejoin });
+    assert_eq!(scene.said(), said(&[(1, "1"), (2, "2"), (3, "3"), (4, "4")]));
+    let free_at = scene.kept.held_until(Instant::now()).expect("it has to wait");
+    tokio::time::sleep_until(free_at).await;
+    assert_eq!(scene.said().len(), 2, "the last emit, and what stood behind it");
 }

@@ -99,7 +99,7 @@ async fn a_command_whose_caller_has_given_up_before_it_left_is_not_sent() {
     let number = outstanding.begin(command);
     drop(outcome);
     assert_eq!(outstanding.frame(number, Instant::now()), None);
-    assert!(outstanding.is_empty() && outstanding.window == 0);
+    assert!(outstanding.is_quiet() && outstanding.window == 0);
 }
 
 fn question(outstanding: &mut Outstanding) -> (u32, Outcome, mpsc::Receiver<Delivery>) {
@@ -122,7 +122,7 @@ fn answers_go_to_the_emit_that_asked_for_them_until_the_summary() {
         assert_eq!(outstanding.settle(number, frame, &mut parked), Settled::Nothing);
         assert_eq!((outstanding.window, outstanding.window_bytes), (0, 0));
     }
-    assert!(outstanding.is_empty());
+    assert!(outstanding.is_quiet());
     assert!(matches!(outcome.try_recv(), Ok(Ok(Frame::Accepted(_)))));
     let count = std::iter::from_fn(|| heard.try_recv().ok()).count();
     assert_eq!(count, 3);
@@ -150,10 +150,10 @@ fn callers_that_have_given_up_are_forgotten() {
     let (command, outcome) = asked(emit("key"));
     outstanding.begin(command);
     outstanding.sweep();
-    assert!(!outstanding.is_empty());
+    assert!(!outstanding.is_quiet());
     drop(outcome);
     outstanding.sweep();
-    assert!(outstanding.is_empty());
+    assert!(outstanding.is_quiet());
 }
 
 #[test]
@@ -173,4 +173,32 @@ fn only_so_many_commands_are_on_their_way() {
     let mut outstanding = Outstanding::default();
     outstanding.begin(asked(Wire::Emit(v1::Emit { content: Some(content), ..v1::Emit::default() })).0);
     assert!(!outstanding.has_room());
+}
+
+#[test]
+fn replies_without_an_answer_hold_nobody_up_and_their_refusal_is_told() {
+    let mut outstanding = Outstanding::default();
+    let reply = || Command { wire: Wire::Reply(v1::Reply::default()), awaiting: Awaiting::Refusals };
+    let number = outstanding.begin(reply());
+    assert!(outstanding.is_quiet());
+    let refused = v1::Refused { code: v1::RefusalCode::ReplyUnknown.into(), ..v1::Refused::default() };
+    let settled = outstanding.settle(number, Frame::Refused(refused.clone()), &mut Parked::default());
+    assert_eq!(settled, Settled::Refused(refused.into()));
+    outstanding.begin(reply());
+    let (later, _outcome) = sent(&mut outstanding, emit("key"));
+    outstanding.settle(later, Frame::Accepted(v1::Accepted::default()), &mut Parked::default());
+    assert_eq!(
+        (outstanding.entries.len(), outstanding.window),
+        (0, 0),
+        "a later answer says that it was taken"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_did_not_arrive_is_not_handed_in_again() {
+    let mut outstanding = Outstanding::default();
+    let (_, mut refreshed) = sent(&mut outstanding, Wire::Refresh(v1::Refresh::default()));
+    let (_, _pong) = sent(&mut outstanding, Wire::Ping(v1::Ping {}));
+    assert_eq!(outstanding.lost_after(0), [2]);
+    assert_eq!(refreshed.try_recv().unwrap(), Err(Error::UnknownOutcome));
 }

@@ -262,4 +262,8 @@ fn ranges_are_bounded() {
         assert!(position.had.len() <= RANGES_MAX);
     }
     assert!(position.has(1998) && !position.has(1999));
+    assert!(
+        position.offset == 0 && !position.has(2),
+        "what was forgotten may come again, and nothing is skipped"
+    );
 }

@@ -89,7 +89,7 @@ pub(super) async fn run(args: ImportArgs, output: &Output) -> Result<(), Failure
         async move {
             tokio::select! {
                 biased;
-                () = job.cancelled() => Err(NotDone::failed("the job was cancelled, or its lease was lost")),
+                _ = job.cancelled() => Err(NotDone::failed("the job was cancelled, or its lease was lost")),
                 done = import(&job, into.as_deref(), stopped) => done,
             }
         }
@@ -143,7 +143,9 @@ async fn import(
             left = now;
             import.sync().await.map_err(unwritten)?;
             let checkpoint = import.checkpoint(written, elapsed(now));
-            checkpoint.into_iter().for_each(|checkpoint| job.leave(checkpoint.to_bytes()));
+            if let Some(checkpoint) = checkpoint {
+                job.checkpoint(checkpoint.to_bytes()).map_err(|error| NotDone::failed(error.to_string()))?;
+            }
         }
         if gives_back {
             return Err(NotDone::Released(Duration::ZERO));
@@ -164,7 +166,7 @@ fn unwritten(error: io::Error) -> NotDone {
 
 /// Goes on where the attempt before has left off, if it has and what it has written is here; and the time that this took.
 async fn begin(job: &Assignment, into: Option<&PathBuf>) -> Result<(Import, u64), NotDone> {
-    if let Some(checkpoint) = Checkpoint::parse(job.checkpoint()) {
+    if let Some(checkpoint) = Checkpoint::parse(job.last_checkpoint()) {
         let store = open(job, into, checkpoint.written).await?;
         if store.is_some() == into.is_some() {
             let millis = checkpoint.millis;

@@ -256,7 +256,9 @@ pub(super) async fn resume(args: PauseArgs, output: &Output) -> Result<(), Failu
 
 /// Redrives jobs, and says how many.
 pub(super) async fn redrive(args: RedriveArgs, output: &Output) -> Result<(), Failure> {
-    let count = args.queue.jobs()?.redrive(&args.jobs).await?;
+    let jobs = args.queue.jobs()?;
+    let count =
+        if args.jobs.is_empty() { jobs.redrive_all().await? } else { jobs.redrive(&args.jobs).await? };
     print_count(&args.queue, "redriven", count, output)
 }
 

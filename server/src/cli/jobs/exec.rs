@@ -64,7 +64,7 @@ pub(super) async fn run(command: Arc<str>, job: Assignment) -> Result<Payload, N
     let (code, fed, result, error) = tokio::select! {
         biased;
         (fed, result, error) = ended => (child.wait().await, fed, result, error),
-        () = job.cancelled() => {
+        _ = job.cancelled() => {
             end(&mut child).await;
             return Err(NotDone::failed("the job was cancelled, or its lease was lost"));
         }
@@ -95,7 +95,7 @@ async fn feed(stdin: &mut ChildStdin, job: &Assignment) -> Result<(), rialto_cli
 }
 
 fn start(command: &str, job: &Assignment) -> io::Result<Child> {
-    let checkpoint = String::from_utf8_lossy(job.checkpoint()).replace('\0', "");
+    let checkpoint = String::from_utf8_lossy(job.last_checkpoint()).replace('\0', "");
     Command::new("sh")
         .arg("-c")
         .arg(command)
@@ -128,7 +128,10 @@ async fn listen(stderr: impl tokio::io::AsyncRead + Unpin, job: &Assignment) -> 
         let text = String::from_utf8_lossy(&line);
         match said(text.trim_end()) {
             Said::Progress { done, total, message } => job.progress(done, total, message),
-            Said::Checkpoint(checkpoint) => job.leave(checkpoint.to_owned()),
+            Said::Checkpoint(checkpoint) => {
+                // No line is so long.
+                job.checkpoint(checkpoint.to_owned()).ok();
+            }
             Said::Nothing => {}
             Said::Text(text) => {
                 last = truncate(&harmless(text), JOB_ERROR_BYTES_MAX).to_owned();

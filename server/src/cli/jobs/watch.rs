@@ -34,7 +34,9 @@ impl WatchArgs {
 /// Runs it to its end.
 pub(super) async fn run(args: WatchArgs, output: &Output) -> Result<(), Failure> {
     let mut interrupt = Interrupt::new()?;
-    let mut watch = args.queue.jobs()?.watch(&args.jobs).await?;
+    let jobs = args.queue.jobs()?;
+    let mut watch =
+        if args.jobs.is_empty() { jobs.watch_all().await? } else { jobs.watch(&args.jobs).await? };
     let mut left: BTreeSet<&str> = args.jobs.iter().map(String::as_str).collect();
     let mut bars = Bars::new(&args.queue.connection);
     let mut failed = None;

@@ -246,11 +246,8 @@ fn a_schedule_outlives_the_cleaning_of_the_log_and_ends_when_it_is_deleted() {
 #[test]
 fn a_tenant_that_was_given_nothing_because_the_log_is_full_is_served_in_its_turn() {
     let mut place = Prompt::new(1_000);
-    let of = |id: &str, tenant: &str, priority| NewJob {
-        fairness_key: tenant.to_owned(),
-        priority,
-        ..job(id)
-    };
+    let of =
+        |id: &str, tenant: &str, priority| NewJob { fairness_key: tenant.to_owned(), priority, ..job(id) };
     for (id, tenant, priority) in [("a1", "a", 1), ("a2", "a", 0), ("b1", "b", 0), ("b2", "b", 0)] {
         place.put(2_000, of(id, tenant, priority));
     }
