@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs soak comparison clean tools rust-tests nodes-tests node-tests deploy-tests
+.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs soak comparison stubs clean tools rust-tests nodes-tests node-tests deploy-tests go-generate go-client-tests go-driver java-client-tests java-driver python-client-tests python-generate example example-build example-test client-tests conformance
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -20,7 +20,7 @@ cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prin
 	exec deploy/cluster
 
 # Last what builds the pages anew: after it Cargo would take them for changed.
-test: tools lint rust-tests nodes-tests deploy-tests lan-tests node-tests ## installs what tests need and runs all of them
+test: tools lint rust-tests client-tests conformance nodes-tests deploy-tests lan-tests node-tests ## installs what tests need and runs all of them
 
 check: test deny ## everything: what `make test` runs, and the rules about dependencies
 
@@ -51,11 +51,48 @@ nodes-tests: tools
 	RIALTO_TEST_NODES=3 cargo test --locked --workspace --test node --test pressure -- $(addprefix --skip ,$(NODES_SKIPPED))
 	RIALTO_TEST_NODES=2 cargo test --locked --workspace --test node -- $(addsuffix ::,$(TWO_NODES_TESTS)) $(addprefix --skip ,$(NODES_SKIPPED))
 
+# Each client by its own tests, and the programs of its documents; the Rust client among `rust-tests`, the TypeScript client among
+# `node-tests`.
+client-tests: python-client-tests go-client-tests java-client-tests
+
+# All clients do the same: the table client × scenario. The runner is what `rust-tests` has built.
+conformance: tools go-driver java-driver ## the scenarios of conformance with every client; CONFORMANCE="--client go" for one, see tests/conformance/README.md
+	tests/tools/install pages browser python_client
+	npm run --silent build -w clients/typescript
+	cargo build --locked --workspace --bin rialto-conformance --bin rialto-conformance-driver
+	target/debug/rialto-conformance $(CONFORMANCE)
+
 # The TypeScript client, the pages, and real Chromium pages against the binary that `rust-tests` has built.
 node-tests: tools
 	tests/tools/install pages browser
 	npm run check
 	npm test
+
+# The messages of the Go client, by pinned plugins.
+go-generate: tools ## generates the messages of the Go client from the protos
+	cd clients/go && PATH="$(CURDIR)/.tools/bin:$$PATH" $(CURDIR)/$(BUF) generate
+
+# With the detector of races where there is a C compiler; against the binary that `rust-tests` has built.
+go-client-tests: ## the Go client: formatting, vet, its tests and the programs of its documentation
+	cd clients/go && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./... \
+		&& go test -vet=off -count=1 $$([ "$$(go env CGO_ENABLED)" != 1 ] || echo -race) ./...
+
+go-driver: ## builds the driver of the Go client for `make conformance`
+	cd tests/conformance/drivers/go && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet . \
+		&& go build -o $(CURDIR)/.tools/bin/rialto-conformance-go .
+
+# Maven keeps what it fetches, and what is installed here, below .tools/.
+MAVEN := mvn -B -q -Dmaven.repo.local=$(CURDIR)/.tools/m2
+
+# The programs of its documents run against the binary that `rust-tests` has built.
+java-client-tests: ## the Java client: its tests and the programs of its documents
+	tests/tools/install java_client
+	$(MAVEN) -f clients/java/pom.xml verify
+
+java-driver: ## builds the driver of the Java client for `make conformance`
+	tests/tools/install java_client
+	$(MAVEN) -f clients/java/pom.xml -Dmaven.test.skip=true install
+	$(MAVEN) -f tests/conformance/drivers/java/pom.xml package
 
 # What is in deploy/, read by the libraries that will read it, and run as processes with the binary that `rust-tests` has built.
 deploy-tests: tools
@@ -94,6 +131,41 @@ comparison: ## recovery and delivery beside Socket.IO, some minutes; COMPARISON=
 	npm run build -w clients/typescript
 	[ -x "$(RIALTO_BIN)" ] || cargo build --locked --bin rialto
 	node tests/comparison/run.mjs $(COMPARISON)
+
+stubs: ## generates and compiles stubs for other languages, and holds a session with each
+	tests/tools/install stubs
+	[ -x "$(RIALTO_BIN)" ] || cargo build --locked --bin rialto
+	tests/stubs/run
+
+# RIALTO_BIN is the binary that `rust-tests` has built.
+python-client-tests: ## types and tests of the Python client, the programs of its documents among them
+	tests/tools/install python_client
+	cd clients/python && ../../.tools/python-client/bin/mypy && MYPYPATH=src ../../.tools/python-client/bin/mypy tests tools
+	cd tests/conformance/drivers/python && MYPYPATH=. ../../../../.tools/python-client/bin/mypy --strict driver.py
+	cd clients/python && ../../.tools/python-client/bin/python -W error -m unittest discover -s tests
+
+python-generate: ## generates the stubs of the Python client from the protos
+	tests/tools/install python_client
+	.tools/python-client/bin/python clients/python/tools/generate.py
+
+example: example-build ## a shop of services in Go, Java, Python and a page: builds and starts all of it, and prints its address
+	exec examples/shop/run
+
+example-test: example-build ## the same in a real browser, with a price service killed between two orders
+	tests/tools/install browser
+	cd examples/shop/orders && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet .
+	.tools/python-client/bin/mypy --strict examples/shop/invoices/invoices.py
+	node_modules/.bin/tsc -p examples/shop/page
+	node --test examples/shop/test.mjs
+
+example-build:
+	tests/tools/install pages java_client python_client
+	[ -x "$(RIALTO_BIN)" ] || cargo build --locked --bin rialto
+	cd examples/shop/orders && go build -o $(CURDIR)/.tools/bin/rialto-shop-orders .
+	$(MAVEN) -f clients/java/pom.xml -Dmaven.test.skip=true install
+	$(MAVEN) -f examples/shop/prices/pom.xml package
+	npm run -s build -w clients/typescript
+	node_modules/.bin/vite build --logLevel warn examples/shop/page
 
 clean: ## removes what was built and installed here
 	cargo clean
