@@ -46,7 +46,8 @@ TWO_NODES_TESTS := delta directory membership order presence recovery resumes wa
 NODES_SKIPPED := a_second_node_on_the_same_folder_does_not_start a_history_in_memory_that_is_gone_with_its_node \
 	a_session_comes_back_to_a_restarted_node what_is_said_while_the_node_is_away_arrives_when_it_is_back \
 	each_of_two_senders_in_one_window_hears_only_the_other a_session_waits_for_so_many_answers_in_all_and_no_more \
-	a_watch_does_not_go_on_at_a_node_that_has_forgotten_what_was_before
+	a_watch_does_not_go_on_at_a_node_that_has_forgotten_what_was_before \
+	an_event_for_any_one_member_reaches_who_is_there_before_who_is_away
 nodes-tests: tools
 	RIALTO_TEST_NODES=3 cargo test --locked --workspace --test node --test pressure -- $(addprefix --skip ,$(NODES_SKIPPED))
 	RIALTO_TEST_NODES=2 cargo test --locked --workspace --test node -- $(addsuffix ::,$(TWO_NODES_TESTS)) $(addprefix --skip ,$(NODES_SKIPPED))

@@ -381,7 +381,10 @@ fn gather(
     gathered
 }
 
-/// One member at random, none of those in `passed`.
+/// How many members are looked at for one who is not away.
+const LOOKED_AT_MAX: usize = 64;
+
+/// One member at random, none of those in `passed`; one who is away only when nobody else was found.
 fn any_of(locked: &mut Locked<'_>, address: &Address<'_>, passed: &HashSet<u64>) -> Vec<Arc<Session>> {
     let Some(room) = locked.room(address) else {
         return Vec::new();
@@ -391,8 +394,15 @@ fn any_of(locked: &mut Locked<'_>, address: &Address<'_>, passed: &HashSet<u64>)
     let start = (clock::random_u64() % members.max(1) as u64) as usize;
     let order = (start..members).chain(0..start);
     let members = order.filter_map(|at| room.members.get_index(at));
-    let mut takes = members.filter(|(key, member)| !member.arriving && !passed.contains(key));
-    takes.next().map(|(_, member)| Arc::clone(&member.session)).into_iter().collect()
+    let takes = members.filter(|(key, member)| !member.arriving && !passed.contains(key));
+    let mut away = None;
+    for (_, member) in takes.take(LOOKED_AT_MAX) {
+        if !member.session.outbox.away() {
+            return vec![Arc::clone(&member.session)];
+        }
+        away.get_or_insert(member);
+    }
+    away.map(|member| Arc::clone(&member.session)).into_iter().collect()
 }
 
 /// Sessions with their names, as those who are asked for replies.

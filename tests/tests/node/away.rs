@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rialto_proto::v1::{
-    CallRequest, CloseCode, Hello, Member, RefusalCode, ServerFrame, call_request::Callee, reply_item,
-    server_frame::Frame,
+    CallRequest, CloseCode, Hello, Member, RefusalCode, ServerFrame, Target, call_request::Callee,
+    reply_item, server_frame::Frame,
 };
 use rialto_server::base::config::{BehindPolicy, Config};
 use rialto_tests::{
@@ -397,4 +397,22 @@ async fn who_loses_its_stream_while_the_node_stops_is_not_waited_for() {
         node.stop()
     );
     drop(lost);
+}
+
+/// Any one member is somebody who is there, as long as somebody is.
+#[tokio::test]
+async fn an_event_for_any_one_member_reaches_who_is_there_before_who_is_away() {
+    let node = TestNode::start().await;
+    for user in ["one", "two", "three"] {
+        let lost = node.member(user, "work").await.lose(Shape::Attach);
+        node.misses(&lost).await;
+    }
+    let mut here = node.member("here", "work").await;
+    let mut boss = node.member("boss", "work").await;
+    let target = || Target { any_of: "work".to_owned(), ..Target::default() };
+    for _ in 0..20 {
+        let accepted = boss.try_emit(emit_to(target(), "task", "1")).await.unwrap();
+        reached(&accepted, 1);
+    }
+    assert_eq!(here.events_until_now().await.len(), 20);
 }
