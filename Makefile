@@ -88,7 +88,7 @@ MAVEN := mvn -B -q -Dmaven.repo.local=$(CURDIR)/.tools/m2
 # The programs of its documents run against the binary that `rust-tests` has built.
 java-client-tests: ## the Java client: its tests and the programs of its documents
 	tests/tools/install java_client
-	$(MAVEN) -f clients/java/pom.xml verify
+	mvn -B -ntp -Dstyle.color=never -Dmaven.repo.local=$(CURDIR)/.tools/m2 -f clients/java/pom.xml verify | grep -E 'Tests run:|ERROR|BUILD'
 
 java-driver: ## builds the driver of the Java client for `make conformance`
 	tests/tools/install java_client

@@ -113,16 +113,16 @@ impl Scripted {
         }
     }
 
-    /// The next thing that a client says. Signs of life are passed over, unless one of them is `wanted`. It must not come sooner
-    /// than `not_before` from now.
+    /// The next thing that a client says. Signs of life are passed over, unless they are of the kind that is `wanted`. It must not
+    /// come sooner than `not_before` from now.
     pub(crate) async fn hears(&self, wanted: &Value, not_before: Duration) -> Result<Heard, String> {
-        let alive = |said: &Value| SIGNS_OF_LIFE.iter().any(|kind| said.get(kind).is_some());
+        let passed = |said: &Value, kind: &str| said.get(kind).is_some() && wanted.get(kind).is_none();
         let since = Instant::now();
         let mut heard = self.heard.lock().await;
         loop {
             let next = timeout(PATIENCE, heard.recv()).await.map_err(|_| "nothing came")?;
             let next = next.ok_or("the server has ended")?;
-            if alive(&next.said) && !alive(wanted) {
+            if SIGNS_OF_LIFE.iter().any(|kind| passed(&next.said, kind)) {
                 continue;
             }
             let waited = next.at.saturating_duration_since(since);
@@ -141,12 +141,12 @@ impl Scripted {
     }
 
     async fn ends(&self, call: &str, arguments: &Map<String, Value>) -> Result<(), String> {
-        let (_, stream) = self.stream(call)?;
+        let (path, stream) = self.stream(call)?;
         if let Some(status) = status(arguments)? {
             // Its reader may be gone already, which is an end as well.
             stream.send(Err(status)).await.unwrap_or_default();
         }
-        self.script.streams.lock().remove(call);
+        self.script.streams.lock().remove(&name(&path));
         Ok(())
     }
 
