@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -22,6 +23,9 @@ use tokio::{
 };
 
 use crate::{Failure, client::Client};
+
+/// How long something may take for which a node has to come back first.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A running driver. Killed when it is dropped.
 #[derive(Debug)]
@@ -100,6 +104,18 @@ impl Driver {
         self.wait(|said| said.take(by, kind)).await
     }
 
+    /// The answer to a command that may take as long as a node is away.
+    pub(crate) async fn answer_within(&self, number: u64) -> Result<Value, String> {
+        let answer = timeout(LONG, self.wait_on(|said| said.answers.lock().remove(&number))).await;
+        answer.map_err(|_| "no answer came".to_owned())?
+    }
+
+    /// The next report, which may take as long as a node is away.
+    pub(crate) async fn report_within(&self, by: &str, kind: &str) -> Result<Value, String> {
+        let report = timeout(LONG, self.wait_on(|said| said.take(by, kind))).await;
+        report.map_err(|_| format!("{by} was not told of any more {kind}"))?
+    }
+
     /// A report of a kind about somebody, if one is there already.
     pub(crate) fn left(&self, by: &str, kind: &str) -> Option<Value> {
         self.said.take(by, kind)
@@ -118,22 +134,26 @@ impl Driver {
     }
 
     async fn wait<T>(&self, take: impl Fn(&Said) -> Option<T>) -> Result<Option<T>, String> {
+        match timeout(PATIENCE, self.wait_on(take)).await {
+            Ok(taken) => taken.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn wait_on<T>(&self, take: impl Fn(&Said) -> Option<T>) -> Result<T, String> {
         let mut lines = self.said.lines.subscribe();
-        let waiting = async {
-            loop {
-                lines.mark_unchanged();
-                if let Some(taken) = take(&self.said) {
-                    return Ok(Some(taken));
-                }
-                if let Some(end) = self.said.end.lock().clone() {
-                    return Err(end);
-                }
-                if lines.changed().await.is_err() {
-                    return Err("the driver has ended".to_owned());
-                }
+        loop {
+            lines.mark_unchanged();
+            if let Some(taken) = take(&self.said) {
+                return Ok(taken);
             }
-        };
-        timeout(PATIENCE, waiting).await.unwrap_or(Ok(None))
+            if let Some(end) = self.said.end.lock().clone() {
+                return Err(end);
+            }
+            if lines.changed().await.is_err() {
+                return Err("the driver has ended".to_owned());
+            }
+        }
     }
 
     /// Sends it a signal, by its name as `kill` takes it.

@@ -4,6 +4,7 @@
 
 mod client;
 mod driver;
+mod load;
 mod matching;
 mod play;
 mod scenario;

@@ -9,6 +9,7 @@ use tokio::time::{interval, timeout};
 use crate::{
     client::Client,
     driver::Driver,
+    load,
     matching::Bound,
     scenario::Scenario,
     scene::{Scene, lay_over},
@@ -53,7 +54,10 @@ pub(crate) async fn play(
         bound: Bound::default(),
         begun: BTreeMap::new(),
     };
-    let mut outcome = Ok(());
+    let mut outcome = match &scenario.load {
+        Some(load) => load::play(load, driver, &prefix, &mut play.scene, client.shape.as_deref()).await,
+        None => Ok(()),
+    };
     for (index, step) in scenario.steps.iter().enumerate() {
         outcome = play.step(step).await.map_err(|wrong| format!("step {} ({step}): {wrong}", index + 1));
         if outcome.is_err() {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Failure, step::Step};
+use crate::{Failure, load::Load, step::Step};
 
 /// One row of the table.
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,11 @@ pub(crate) struct Scenario {
     #[serde(default)]
     pub(crate) own_process: bool,
     /// What happens.
+    #[serde(default)]
     pub(crate) steps: Vec<Step>,
+    /// What is said meanwhile, of a scenario under load; it has no steps.
+    #[serde(default)]
+    pub(crate) load: Option<Load>,
     /// The name of its file.
     #[serde(skip)]
     file: String,
