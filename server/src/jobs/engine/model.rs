@@ -148,7 +148,7 @@ impl Bench {
             Step::Notify => {
                 for notice in self.engine.notices(Seq(0), 3) {
                     prop_assert!(!is_live(notice.job.state()));
-                    now!(self, |engine, now| engine.notified(&now, notice.seq)).ok();
+                    now!(self, |engine, now| engine.notified(&now, &notice)).ok();
                 }
             }
             Step::Clean => {

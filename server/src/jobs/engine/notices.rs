@@ -56,10 +56,12 @@ impl Engine {
         Hearers { is_noticed, cancelling, pausing }
     }
 
-    /// Rooms were told how a job has ended, or it is known that they cannot be.
-    pub fn notified(&mut self, now: &Now<'_>, seq: Seq) -> Result<(), LogError> {
-        if self.unnotified.contains(&seq) {
-            self.write(now, Kind::Notified(SeqRecord { seq: seq.0 }))?;
+    /// Rooms were told of a job, or it is known that they cannot be. That is noted of its end alone: meanwhile it may have ended, or
+    /// ended in another way after it was redriven, and of that they are still to be told.
+    pub fn notified(&mut self, now: &Now<'_>, told: &Notice) -> Result<(), LogError> {
+        let as_told = |job: &Job| job.state() == told.job.state() && job.deliveries == told.job.deliveries;
+        if self.unnotified.contains(&told.seq) && self.job_by_seq(told.seq).as_ref().is_some_and(as_told) {
+            self.write(now, Kind::Notified(SeqRecord { seq: told.seq.0 }))?;
         }
         Ok(())
     }

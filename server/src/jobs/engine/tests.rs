@@ -178,9 +178,25 @@ fn a_job_is_kept_until_the_rooms_are_told_how_it_has_ended() {
     bench.at(9_000, |_, _| ());
     let notices = bench.engine.notices(Seq(0), 8);
     assert_eq!(notices.len(), 1);
-    bench.at(9_000, |engine, now| engine.notified(now, notices[0].seq)).unwrap();
+    bench.at(9_000, |engine, now| engine.notified(now, &notices[0])).unwrap();
     bench.at(9_001, |_, _| ());
     assert_eq!(bench.state("a"), None);
+}
+
+#[test]
+fn rooms_that_were_told_of_a_job_on_its_way_are_still_told_how_it_ends() {
+    let mut bench = Prompt::new(1_000);
+    let states = vec![JobState::Waiting.into(), JobState::Cancelled.into()];
+    bench.put(1_000, NewJob { notify: vec![JobNotify { states, ..Default::default() }], ..job("a") });
+    let seq = Seq(*bench.engine.summary().keys().next().unwrap());
+    let waits = bench.engine.notice(seq).unwrap();
+    // While they are told that it waits it is cancelled.
+    bench.cancel(1_000, "a");
+    bench.at(1_000, |engine, now| engine.notified(now, &waits)).unwrap();
+    let ends = bench.engine.notices(Seq(0), 8);
+    assert_eq!(ends.iter().map(|end| end.job.state()).collect::<Vec<_>>(), [JobState::Cancelled]);
+    bench.at(1_000, |engine, now| engine.notified(now, &ends[0])).unwrap();
+    assert!(bench.engine.notices(Seq(0), 8).is_empty());
 }
 
 /// A schedule of every ten seconds, made at 1,000 ms.

@@ -48,7 +48,7 @@ impl Router {
                 }
             }
         }
-        let noted = shard.ask(|engine, now| engine.notified(now, notice.seq));
+        let noted = shard.ask(|engine, now| engine.notified(now, &notice));
         noted.is_ok()
     }
 
