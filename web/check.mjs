@@ -13,7 +13,7 @@ const START_BYTES_MAX = 80 * 1024;
 const IMPORTS_BYTES_MAX = 18 * 1024;
 const IMPORTS = "assets/imports.js";
 /** Fetched when first needed, or only when somebody asks: not part of the start. */
-const LATER = new Set(["assets/directory_pb.js", IMPORTS, "assets/inflate.js", "assets/room_service_pb.js", "licenses.txt"]);
+const LATER = new Set(["assets/directory.js", IMPORTS, "assets/inflate.js", "assets/kept.js", "licenses.txt"]);
 
 const dist = fileURLToPath(new URL("dist", import.meta.url));
 const files = readdirSync(dist, { recursive: true, withFileTypes: true })

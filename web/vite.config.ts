@@ -19,6 +19,16 @@ const LEFT_OUT = [
     names: ["toJson", "toJsonString", "enumToJson"],
   },
   {
+    // Only what is set through reflection is checked, and nothing is.
+    path: /@bufbuild\/protobuf\/.*\/reflect-check\.js$/,
+    names: ["checkField", "checkListItem", "checkMapEntry", "formatVal"],
+  },
+  {
+    // Only fields with defaults of their own have any written as text; see `leanDescriptor`.
+    path: /@bufbuild\/protobuf\/.*\/text-format\.js$/,
+    names: ["parseTextFormatEnumValue", "parseTextFormatScalarValue"],
+  },
+  {
     // No component is a custom element.
     path: /svelte\/src\/internal\/client\/dom\/elements\/custom-element\.js$/,
     names: ["create_custom_element", "SvelteElement"],
@@ -29,19 +39,26 @@ const LEFT_OUT = [
 const PRELOAD = "\0vite/preload-helper.js";
 
 /** Descriptions of options that Rialto's protos do not use. Their messages stay, because they are found by position. */
-const NO_OPTIONS = /^(File|Method|Service|Enum|EnumValue|Oneof|ExtensionRange)Options$|^Uninterpreted|CodeInfo$|^FeatureSetDefaults$/;
+const NO_OPTIONS = /^(File|Field|Method|Service|Enum|EnumValue|Oneof|ExtensionRange)Options$|^Uninterpreted|CodeInfo$|^FeatureSet/;
 
-type Described = { name: string; field?: unknown[]; nestedType?: Described[] };
+type Described = { name: string; field?: Record<string, unknown>[]; enumType?: { value: unknown[] }[]; nestedType?: Described[] };
 
 function withoutFields(message: Described): Described {
-  return { ...message, field: [], nestedType: (message.nestedType ?? []).map(withoutFields) };
+  const enumType = (message.enumType ?? []).map((type) => ({ ...type, value: type.value.slice(0, 1) }));
+  return { ...message, field: [], enumType, nestedType: (message.nestedType ?? []).map(withoutFields) };
+}
+
+/** Nobody asks for what these fields are when they are not set. */
+function withoutDefaults(message: Described): Described {
+  const field = (message.field ?? []).map(({ defaultValue: _, ...rest }) => rest);
+  return { ...message, field, nestedType: (message.nestedType ?? []).map(withoutDefaults) };
 }
 
 /** The description of descriptions, without what no description here needs. */
 function leanDescriptor(text: string): string {
   return text.replace(/boot\((\{.*\})\);/, (_, json: string) => {
     const file = JSON.parse(json) as { messageType: Described[] };
-    file.messageType = file.messageType.map((message) => (NO_OPTIONS.test(message.name) ? withoutFields(message) : message));
+    file.messageType = file.messageType.map((message) => (NO_OPTIONS.test(message.name) ? withoutFields(message) : withoutDefaults(message)));
     return `boot(${JSON.stringify(file)});`;
   });
 }

@@ -88,7 +88,7 @@ test("the server dies in front of two readers: nothing is missing, and what was 
   await ann.sees(2);
   await bob.sees(2);
   // More than is answered before the server dies: some were taken, some were not, and which is not known.
-  const sent = numbered(60).map((text) => storm.emit("message", text, { timeoutMs: 60_000 }));
+  const sent = numbered(60).map((text) => storm.emit("message", text, { deadlineMs: 60_000 }));
   await sent[4];
   await server.kill();
   for (const person of [ann, bob]) await person.page.locator(".banner", { hasText: "Connection lost." }).waitFor();

@@ -170,7 +170,7 @@ test("anybody cancels an import that waits or runs, and everybody sees who it wa
   const begun = gate();
   work(t, (job) => {
     begun.open();
-    return new Promise((_, fail) => job.signal.addEventListener("abort", () => fail(job.signal.reason)));
+    return new Promise((_, fail) => job.cancelled.addEventListener("abort", () => fail(job.cancelled.reason)));
   });
   await choose(ann, "runs.csv", "a\n1\n");
   await begun.opened;
@@ -212,12 +212,12 @@ test("an import that runs is paused before the eyes of everybody, and goes on wh
   const [back, end] = [gate(), gate()];
   const begun = [];
   work(t, async (job) => {
-    const asked = new Promise((resolve) => job.pauseSignal.addEventListener("abort", resolve));
+    const asked = new Promise((resolve) => job.toPause.addEventListener("abort", resolve));
     begun.push([job.attempt, new TextDecoder().decode(job.lastCheckpoint)]);
     job.progress(begun.length, 4, `${begun.length} of four`);
     await (begun.length > 1 ? end.opened : Promise.all([back.opened, asked]));
     job.checkpoint("one of four");
-    job.pauseSignal.throwIfAborted();
+    job.toPause.throwIfAborted();
     return FOUND;
   });
   await choose(ann, "runs.csv", "a\n1\n");
@@ -240,7 +240,15 @@ test("an import that runs is paused before the eyes of everybody, and goes on wh
 });
 
 test("who may not cancel or pause is told so once, and the import goes on", async () => {
-  const headers = { "content-type": "application/grpc-web+proto", "grpc-status": "7", "grpc-message": "not%20you" };
+  const part = (field, bytes) => Buffer.from([(field << 3) | 2, bytes.length, ...Buffer.from(bytes)]);
+  const info = Buffer.concat([part(1, "FORBIDDEN"), part(2, "rialto")]);
+  const details = part(3, Buffer.concat([part(1, "type.googleapis.com/google.rpc.ErrorInfo"), part(2, info)]));
+  const headers = {
+    "content-type": "application/grpc-web+proto",
+    "grpc-status": "7",
+    "grpc-message": "not%20you",
+    "grpc-status-details-bin": Buffer.concat([Buffer.from([8, 7]), details]).toString("base64"),
+  };
   for (const verb of ["Cancel", "Pause"]) {
     const [ann, file] = [await enter(`Ann May Not ${verb}`, "may-not"), `${verb}.csv`];
     await ann.page.route(`**/${verb}Job`, (route) => route.fulfill({ status: 200, headers, body: "" }));

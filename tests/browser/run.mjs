@@ -33,7 +33,7 @@ async function main() {
   try {
     const env = { ...process.env, RIALTO_URL: server.url };
     const files = [...tests(join(client, "test/server")), ...(browser ? tests(here) : [])];
-    return run(process.execPath, ["--test", "--test-concurrency=1", ...files], { env });
+    return run(process.execPath, ["--test", "--test-timeout=300000", "--test-concurrency=1", ...files], { env });
   } finally {
     await server.stop();
   }

@@ -6,20 +6,21 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { EnqueueOutcome as WireOutcome } from "./gen/rialto/v1/job_service_pb.js";
 import { JobService } from "./gen/rialto/v1/job_service_pb.js";
 import type { Job as WireJob, Queue as WireQueue } from "./gen/rialto/v1/job_pb.js";
-import { persist } from "./core/again.js";
+import { passes, persist } from "./core/again.js";
 import type { UploadSource } from "./core/chunks.js";
-import type { CallWait, Client } from "./core/client.js";
+import type { Caller } from "./core/caller.js";
 import { duration, toDurability, type Durability } from "./core/command.js";
 import { refusal, RialtoError } from "./core/errors.js";
 import { fromState, Job, type JobState } from "./core/job.js";
 import { fromSettings, toQueue, type JobQueue, type QueueSettings } from "./core/jobqueue.js";
+import type { CallWait } from "./core/kept.js";
 import { Listing } from "./core/listing.js";
 import { fromNewJob, named, type NewJob } from "./core/newjob.js";
 import { reading, type ReadOptions } from "./core/reading.js";
 import { fromSchedule, toSchedule, type Schedule, type ScheduleStatus } from "./core/schedule.js";
 import type { Uploaded } from "./core/uploaded.js";
 import { upload, type UploadOptions } from "./core/uploading.js";
-import { watching } from "./core/watching.js";
+import { JobWatch } from "./core/watching.js";
 
 /** Which queue. */
 export interface QueuePlace {
@@ -81,10 +82,10 @@ const WAIT_SLACK_MS = 5_000;
 
 /** One queue of a server. Every call fails with a `RialtoError`, at its deadline at the latest. */
 export class Jobs {
-  readonly #client: Client;
+  readonly #client: Caller;
   readonly #place: QueuePlace;
 
-  constructor(client: Client, { namespace, queue }: QueuePlace) {
+  constructor(client: Caller, { namespace, queue }: QueuePlace) {
     this.#client = client;
     this.#place = { namespace, queue };
   }
@@ -101,10 +102,10 @@ export class Jobs {
     return outcome;
   }
 
-  async #enqueue(given: readonly NewJob[], { timeoutMs = this.#client.timeoutMs, signal }: CallWait): Promise<EnqueueOutcome[]> {
+  async #enqueue(given: readonly NewJob[], { deadlineMs: timeoutMs = this.#client.deadlineMs, signal }: CallWait): Promise<EnqueueOutcome[]> {
     const jobs = given.map(named);
     const request = { ...this.#place, jobs: jobs.map(fromNewJob) };
-    const ask = (leftMs: number) => this.#client.ask(JobService.method.enqueue, request, { timeoutMs: leftMs, signal });
+    const ask = (leftMs: number) => this.#client.ask(JobService.method.enqueue, request, { deadlineMs: leftMs, signal });
     const { outcomes, durability } = await persist(ask, { timeoutMs, signal });
     return jobs.map(({ id }, index) => toOutcome(id, outcomes[index], toDurability(durability)));
   }
@@ -134,25 +135,29 @@ export class Jobs {
     const end = performance.now() + timeoutMs;
     for (;;) {
       const leftMs = Math.max(0, end - performance.now());
-      const job = await persist((ms) => this.#waitOnce(id, Math.min(ms, WAIT_CALL_MS), signal), { timeoutMs: leftMs, signal });
-      if (job.ended) return job;
-      if (performance.now() >= end) {
-        throw new RialtoError("TIMED_OUT", `job ${id} has not ended within ${timeoutMs} ms`, { retry: { advice: "later" } });
+      const once = (ms: number) => this.#waitOnce(id, Math.min(ms, WAIT_CALL_MS), signal);
+      // What passes is given up only when there is no time left.
+      const job = await persist(once, { timeoutMs: leftMs, signal }).catch((error: RialtoError) => {
+        if (!passes(error)) throw error;
+      });
+      if (job?.ended) return job;
+      if (!job || performance.now() >= end) {
+        throw new RialtoError("TIMED_OUT", `job ${id} has not ended within ${timeoutMs} ms`, { advice: "later" });
       }
     }
   }
 
   async #waitOnce(id: string, ms: number, signal: AbortSignal | undefined): Promise<Job> {
     const request = { ...this.#place, jobId: id, timeout: duration(Math.ceil(ms)) };
-    const { job } = await this.#client.ask(JobService.method.waitJob, request, { timeoutMs: ms + WAIT_SLACK_MS, signal });
+    const { job } = await this.#client.ask(JobService.method.waitJob, request, { deadlineMs: ms + WAIT_SLACK_MS, signal });
     return toJob(job, "a wait");
   }
 
   /** Jobs to iterate over: these, at most 64, as they are and then each change, until all have ended. Without any, all that
    * are put in or change from now on, for ever. Of changes that follow each other quickly some may be left out, but
-   * never the last. Survives a lost connection by watching again; only a watch of all jobs can miss changes by that. */
-  watch(ids?: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Job> {
-    return watching(this.#client, { ...this.#place, ids: toList(ids) }, signal);
+   * never the last. Survives a lost connection by watching again; a watch of all jobs goes on where it was, and misses nothing that is kept. */
+  watch(ids?: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): JobWatch {
+    return new JobWatch(this.#client, { ...this.#place, ids: toList(ids) }, signal);
   }
 
   /** Jobs, the last one put in first: iterate over them, or take a page. */

@@ -4,8 +4,10 @@
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { SecureClientSessionOptions } from "node:http2";
 import { inflateRawSync } from "node:zlib";
+import { address } from "./core/address.js";
+import type { ClientOptions } from "./core/caller.js";
 import type { Carrier, Inflate } from "./core/carrier.js";
-import { Client, type ClientOptions } from "./core/client.js";
+import { Client } from "./core/client.js";
 import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
 import { openWhole } from "./core/whole.js";
@@ -18,6 +20,9 @@ export interface NodeOptions extends SessionOptions {
   tls?: SecureClientSessionOptions;
 }
 
+/** Larger messages are not read. One carries all that waited. */
+const MESSAGE_BYTES_MAX = 16 << 20;
+
 const inflate: Inflate = (data, dictionary, bytesMax) => inflateRawSync(data, { dictionary, maxOutputLength: bytesMax });
 
 /** What a client in Node can be told. */
@@ -26,13 +31,13 @@ export interface NodeClientOptions extends ClientOptions {
   tls?: SecureClientSessionOptions;
 }
 
-/** Makes a client without a session, for jobs. It connects when it is first used, and again when that is lost. */
+/** Makes a client without a session. It connects when it is first used, and again when that is lost. */
 export function createClient(url: string, options: NodeClientOptions = {}): Client {
   const { manager, transport } = line(url, options.tls);
   return new Client({ transport, streamsUp: true, close: () => manager.abort() }, options);
 }
 
-/** Opens a session and returns at once; its status says how it goes. */
+/** Opens a session and returns at once; its status says how it goes. It waits for a server that is not there yet. */
 export function open(url: string, options: NodeOptions = {}): Session {
   const { manager, transport } = line(url, options.tls);
   const carrier: Carrier = {
@@ -44,19 +49,16 @@ export function open(url: string, options: NodeOptions = {}): Session {
   return new Session(carrier, options);
 }
 
-/** Opens a session and waits until it is attached. Rejects, and gives up, after `timeoutMs` (default 30 s). */
-export async function connect(url: string, options: NodeOptions & { timeoutMs?: number } = {}): Promise<Session> {
-  const session = open(url, options);
-  try {
-    await session.ready(options);
-    return session;
-  } catch (error) {
-    await session.close();
-    throw error;
-  }
+/** Opens a session and waits until it is attached. Rejects, and leaves nothing behind, when the first attempt fails; with
+ * `waitForServer` only when something closes the session. */
+export async function connect(url: string, options: NodeOptions = {}): Promise<Session> {
+  const session = open(url, { waitForServer: false, ...options });
+  await session.ready();
+  return session;
 }
 
 function line(url: string, tls: SecureClientSessionOptions | undefined) {
-  const manager = new Http2SessionManager(url, { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, tls);
-  return { manager, transport: createGrpcTransport({ baseUrl: url, sessionManager: manager }) };
+  const manager = new Http2SessionManager(address(url), { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, tls);
+  const options = { baseUrl: url, sessionManager: manager, readMaxBytes: MESSAGE_BYTES_MAX, acceptCompression: [] };
+  return { manager, transport: createGrpcTransport(options) };
 }

@@ -2,13 +2,15 @@
 // surroundings, so that a laptop that wakes up or a network that returns is noticed at once.
 
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { address } from "./core/address.js";
 import type { Carrier, Surroundings } from "./core/carrier.js";
 import { openHalves } from "./core/halves.js";
 import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
 
 export * from "./index.js";
-export { createClient, type WebClientOptions } from "./webclient.js";
+export { createCaller, type WebClientOptions } from "./webcaller.js";
+export { createClient } from "./webclient.js";
 
 /** What a session in a browser can be told. */
 export interface WebOptions extends SessionOptions {
@@ -18,10 +20,10 @@ export interface WebOptions extends SessionOptions {
 
 const DOUBT_MS = 4_000;
 
-/** Opens a session and returns at once; its status says how it goes. */
+/** Opens a session and returns at once; its status says how it goes. It waits for a server that is not there yet. */
 export function open(url: string, options: WebOptions = {}): Session {
   const { fetch = globalThis.fetch } = options;
-  const transport = createGrpcWebTransport({ baseUrl: url, fetch: (input, init) => fetch(input, init) });
+  const transport = createGrpcWebTransport({ baseUrl: address(url), fetch: (input, init) => fetch(input, init) });
   const lasting = createGrpcWebTransport({ baseUrl: url, fetch: (input, init) => fetch(input, { ...init, keepalive: true }) });
   const carrier: Carrier = {
     transport,
@@ -32,16 +34,12 @@ export function open(url: string, options: WebOptions = {}): Session {
   return new Session(carrier, options);
 }
 
-/** Opens a session and waits until it is attached. Rejects, and gives up, after `timeoutMs` (default 30 s). */
-export async function connect(url: string, options: WebOptions & { timeoutMs?: number } = {}): Promise<Session> {
-  const session = open(url, options);
-  try {
-    await session.ready(options);
-    return session;
-  } catch (error) {
-    await session.close();
-    throw error;
-  }
+/** Opens a session and waits until it is attached. Rejects, and leaves nothing behind, when the first attempt fails; with
+ * `waitForServer` only when something closes the session. */
+export async function connect(url: string, options: WebOptions = {}): Promise<Session> {
+  const session = open(url, { waitForServer: false, ...options });
+  await session.ready();
+  return session;
 }
 
 function watch(surroundings: Surroundings): () => void {

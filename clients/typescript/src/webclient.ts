@@ -1,17 +1,9 @@
-// A client without a session for browsers, over grpc-web. Apart from `web.ts`, so that pages without jobs do not carry it.
+// A client without a session for browsers, over grpc-web. Apart from `web.ts`, so that pages without it do not carry it.
 
-import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { Client, type ClientOptions } from "./core/client.js";
+import { Client } from "./core/client.js";
+import { line, type WebClientOptions } from "./webcaller.js";
 
-/** What a client in a browser can be told. */
-export interface WebClientOptions extends ClientOptions {
-  /** Another `fetch`, for example with its own credentials mode. */
-  fetch?: typeof globalThis.fetch;
-}
-
-/** Makes a client without a session, for jobs. */
+/** Makes a client without a session. */
 export function createClient(url: string, options: WebClientOptions = {}): Client {
-  const { fetch = globalThis.fetch } = options;
-  const transport = createGrpcWebTransport({ baseUrl: url, fetch: (input, init) => fetch(input, init) });
-  return new Client({ transport, streamsUp: false }, options);
+  return new Client(line(url, options), options);
 }

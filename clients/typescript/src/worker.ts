@@ -3,12 +3,12 @@
 
 import type { Assignment } from "./core/assignment.js";
 import type { BackoffOptions } from "./core/backoff.js";
-import type { Client } from "./core/client.js";
+import type { Caller } from "./core/caller.js";
 import { converse } from "./core/conversing.js";
-import { RialtoError } from "./core/errors.js";
+import { invalid, RialtoError } from "./core/errors.js";
 import type { Payload } from "./core/event.js";
 import { lease } from "./core/leasing.js";
-import { byChance } from "./core/newjob.js";
+import { byChance } from "./core/chance.js";
 import { Shift, type ShiftSettings, type WorkerQueue } from "./core/shift.js";
 
 /** What a worker can be told. */
@@ -20,12 +20,14 @@ export interface WorkerOptions {
   /** What it is called, for people. Default: a name by chance. */
   workerId?: string;
   /** How long a lease lasts when nothing is heard of the worker; it is extended by itself. 1 s to a day, default 30 s. */
-  leaseDurationMs?: number;
+  leaseMs?: number;
   /** How long one call waits for a job, where there are no streams upwards; `stop` may take as long. Default 10 s, at most 60 s. */
   leaseWaitMs?: number;
   /** Hears what the worker goes on in spite of: lost connections, leases that are over (`LEASE_LOST`), outcomes that are not
    * taken. */
   onError?: (error: RialtoError, job?: Assignment) => void;
+  /** Works by single calls where a stream upwards would do as well. */
+  byCalls?: boolean;
   /** Stops at SIGTERM and SIGINT; a second one ends the process as usual. */
   signals?: boolean;
   /** The window of the waits between attempts to connect. Default: 250 ms to 5 s, because leases outlive a stream for 10 s. */
@@ -37,7 +39,7 @@ export interface WorkContext {
   /** The job's signal: it is to be cancelled, or its lease is lost. */
   readonly signal: AbortSignal;
   /** For what the work has to ask or to hand over. */
-  readonly client: Client;
+  readonly client: Caller;
   readonly worker: Worker;
 }
 
@@ -61,12 +63,12 @@ interface Signalled {
 
 /** A worker. */
 export class Worker {
-  readonly #client: Client;
+  readonly #client: Caller;
   readonly #options: WorkerOptions;
   #shift: Shift | undefined;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor(client: Client, options: WorkerOptions) {
+  constructor(client: Caller, options: WorkerOptions) {
     this.#client = client;
     this.#options = { ...options, queues: [...options.queues] };
   }
@@ -74,7 +76,7 @@ export class Worker {
   /** Works until `stop`, or until the signal fires, which is the same. Then it takes no more jobs, and resolves when those that
    * it has are settled. Rejects when the server refuses the worker. */
   run(work: Work, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#shift) return Promise.reject(new RialtoError("OUT_OF_ORDER", "the worker runs already", { retry: { advice: "never" } }));
+    if (this.#shift) return Promise.reject(invalid("the worker runs already"));
     const shift = (this.#shift = new Shift(this.#settings(work)));
     const unlisten = this.#listen(shift, signal);
     const ended = this.#work(shift).finally(() => {
@@ -90,14 +92,14 @@ export class Worker {
     const shift = this.#shift;
     if (!shift) return;
     shift.stop();
-    const late = new RialtoError("CLOSED", "the worker was stopped before the job was done", { retry: { advice: "never" } });
+    const late = new RialtoError("CLOSED", "the worker was stopped before the job was done", { advice: "never" });
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => shift.abandon(late), timeoutMs);
     await this.#ended;
     clearTimeout(timer);
   }
 
   async #work(shift: Shift): Promise<void> {
-    const way = this.#client.streamsUp ? converse : lease;
+    const way = this.#client.streamsUp && !this.#options.byCalls ? converse : lease;
     try {
       await way(shift);
     } catch (error) {
@@ -107,16 +109,16 @@ export class Worker {
   }
 
   #settings(work: Work): ShiftSettings {
-    const { queues, concurrency = 1, workerId = `worker-${byChance().slice(0, 8)}`, leaseDurationMs = 30_000 } = this.#options;
+    const { queues, concurrency = 1, workerId = `worker-${byChance().slice(0, 8)}`, leaseMs = 30_000 } = this.#options;
     const { leaseWaitMs = 10_000, onError = () => {}, backoff } = this.#options;
     const client = this.#client;
-    const context = (job: Assignment): WorkContext => ({ signal: job.signal, client, worker: this });
+    const context = (job: Assignment): WorkContext => ({ signal: job.cancelled, client, worker: this });
     return {
       client,
       workerId,
       queues,
       concurrency: Math.max(1, Math.trunc(concurrency)),
-      leaseDurationMs,
+      leaseMs,
       leaseWaitMs,
       backoff: { ...BACKOFF, ...backoff },
       work: (job) => work(job, context(job)),

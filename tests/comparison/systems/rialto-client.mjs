@@ -40,7 +40,7 @@ export class Client {
     client.#session = new library.Session(client.#carrier(library), { ...who, backoff: BACKOFF });
     client.#namespace = client.#session.namespace(namespace);
     client.#namespace.on("message", ({ text }) => client.heard.push({ text, extra: 0 }));
-    client.#session.onMissed((missed) => client.#missed.push(missed));
+    client.#session.onReport((told) => told.kind === "missed" && client.#missed.push(told));
     await client.#session.ready();
     await client.#namespace.enter();
     return client;
@@ -74,8 +74,8 @@ export class Client {
     const rooms = [];
     let note;
     for (const name of this.#rooms.keys()) {
-      const { presence, notes } = await this.#look(name);
-      if (presence.members.has?.(id) ?? presence.members.some(({ session }) => session === id)) rooms.push(name);
+      const { members, notes } = await this.#look(name);
+      if (members.some(({ session }) => session === id)) rooms.push(name);
       note ??= notes.get(id)?.text;
     }
     return { id, rooms, note };
@@ -83,7 +83,7 @@ export class Client {
 
   /** Says something to a room; resolves when the node has taken it. */
   send(room, text) {
-    const options = this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs };
+    const options = this.#timeoutMs === undefined ? {} : { deadlineMs: this.#timeoutMs };
     const answer = this.#namespace.room(room).emit("message", text, options);
     // Whoever looks at it later hears of a failure then.
     answer.catch(() => {});

@@ -196,6 +196,6 @@ class Site {
   /** The members of a room and what is noted there, as somebody else is told. */
   async #look(name) {
     const room = this.#speakers[0].namespace(NAMESPACE).room(name);
-    return { presence: await room.presence.fetch(), notes: await room.state.all() };
+    return { members: (await room.presence.members()).entries, notes: await room.state.all() };
   }
 }

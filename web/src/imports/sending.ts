@@ -23,7 +23,7 @@ export async function payloadOf(room: ChatRoom, file: File, onProgress: (done: n
 export async function enqueue(room: ChatRoom, { id, file, by }: Known, payload: string | Uploaded): Promise<void> {
   const notify = [{ room: room.name, states: STATES }];
   const job: NewJob = { id, type: TYPE, payload, contentType: "text/csv", attributes: { file, by }, notify };
-  await jobsOf(room).enqueue(job, { timeoutMs: ENQUEUE_MS });
+  await jobsOf(room).enqueue(job, { deadlineMs: ENQUEUE_MS });
 }
 
 /** Bytes as the text that they are; nothing when they are none, which would change them. */

@@ -144,13 +144,15 @@ export class Chat implements Around {
       // With a token the server knows who this is.
       ...(this.token === "" ? { user: this.me } : { token: this.token }),
       attributes: { name: this.me },
-      client: { name: "rialto-chat", version: "0.1.0" },
+      program: { name: "rialto-chat", version: "0.1.0" },
     });
     this.#session = session;
     this.connection.follow(session);
     for (const workspace of this.workspaces) workspace.bind(session);
-    session.onMoved((change, room) => {
-      if (change === "joined") this.workspaces.find(({ name }) => name === room.namespace)?.open(room.name);
+    session.onReport((told) => {
+      if (told.kind !== "joined") return;
+      const workspace = this.workspaces.find(({ name }) => name === told.namespace);
+      for (const room of told.rooms) workspace?.open(room);
     });
   }
 

@@ -226,7 +226,7 @@ export class ChatRoom {
     try {
       if (!this.#room) throw new RialtoError("CLOSED", "there is no connection");
       const { idempotencyKey } = message;
-      const accepted = await this.#room.emit("message", message.text, { idempotencyKey, timeoutMs: SEND_TIMEOUT_MS });
+      const accepted = await this.#room.emit("message", message.text, { idempotencyKey, deadlineMs: SEND_TIMEOUT_MS });
       message.eventId = accepted.eventId;
       // The server counts those at its own node; there may be others.
       message.recipients = Math.max(accepted.recipients, this.presence.count - 1);
@@ -385,7 +385,7 @@ export function words(error: unknown): string {
     case "OFFLINE":
     case "UNREACHABLE":
       return "There is no connection.";
-    case "QUEUE_FULL":
+    case "FULL":
       return "Too much is waiting to be sent.";
     case "RATE_LIMITED":
       return "That was too fast; try again in a moment.";

@@ -68,7 +68,7 @@ export class Workspace {
 
   /** Rooms that have members, whether open here or not. */
   async list(prefix: string, signal: AbortSignal): Promise<readonly { name: string; memberCount: number }[]> {
-    const page = await this.#namespace?.rooms({ prefix, limit: 50, signal });
-    return page?.rooms ?? [];
+    const page = await this.#namespace?.rooms({ prefix, pageSize: 50, signal });
+    return page?.entries ?? [];
   }
 }

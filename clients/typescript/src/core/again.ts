@@ -6,16 +6,16 @@ import type { RialtoError } from "./errors.js";
 import { sleep } from "./time.js";
 
 /** Failures without a word from a server. It may have heard, or not. */
-const UNHEARD = new Set<string>(["UNREACHABLE", "CONNECTION_LOST", "TIMED_OUT"]);
+const UNHEARD = /^(unavailable|unknown_outcome|timed_out)$/;
 
 /** Whether the same may go well later. */
-export function passes({ said, code, retry }: RialtoError): boolean {
-  return said ? retry.advice === "later" || code === "INTERNAL" : UNHEARD.has(code);
+export function passes({ kind, code, advice, said }: RialtoError): boolean {
+  return said ? advice === "later" || code === "INTERNAL" : UNHEARD.test(kind);
 }
 
 /** How long to wait before try number `attempt`, which counts from 0: not less than the server has said. */
-export function pauseMs({ retry }: RialtoError, attempt: number, options?: BackoffOptions): number {
-  return Math.max(retry.afterMs ?? 0, backoff(attempt, options));
+export function pauseMs({ afterMs = 0 }: RialtoError, attempt: number, options?: BackoffOptions): number {
+  return Math.max(afterMs, backoff(attempt, options));
 }
 
 /** What bounds the tries. */

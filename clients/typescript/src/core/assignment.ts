@@ -4,7 +4,7 @@
 import { create } from "@bufbuild/protobuf";
 import { JobProgressSchema, type JobProgress as WireProgress } from "../gen/rialto/v1/job_pb.js";
 import type { Lease } from "../gen/rialto/v1/worker_service_pb.js";
-import { RialtoError } from "./errors.js";
+import { tooLarge } from "./errors.js";
 import { JobContent, toBatch, toDate, toError, toProgress, type JobBatch, type JobError, type JobProgress } from "./job.js";
 import { cut } from "./outcome.js";
 import { here } from "./reading.js";
@@ -86,14 +86,14 @@ export class Assignment extends JobContent {
   readonly batch: JobBatch | undefined;
   /** Fires when somebody wants the job cancelled (`CANCELLED`) and when its lease is lost (`LEASE_LOST`): what is done from
    * then on is for nothing. */
-  readonly signal: AbortSignal;
+  readonly cancelled: AbortSignal;
   /** Fires when somebody wants the job paused: it is to be given back as soon as that is sensible, with a checkpoint. Its reason is
    * a `Release`, so that throwing that is enough. Work that ends in any other way has ended so. */
-  readonly pauseSignal: AbortSignal;
+  readonly toPause: AbortSignal;
   readonly #said: Said;
   readonly #reads: ReadsUploaded;
 
-  constructor(lease: Lease, said: Said, signal: AbortSignal, pauseSignal: AbortSignal, reads: ReadsUploaded) {
+  constructor(lease: Lease, said: Said, cancelled: AbortSignal, toPause: AbortSignal, reads: ReadsUploaded) {
     super(lease.body);
     this.namespace = lease.namespace;
     this.queue = lease.queue;
@@ -109,14 +109,14 @@ export class Assignment extends JobContent {
     this.lastProgress = toProgress(lease.progress);
     this.previousResult = lease.previousResult && new JobContent(lease.previousResult);
     this.batch = toBatch(lease.batch);
-    this.signal = signal;
-    this.pauseSignal = pauseSignal;
+    this.cancelled = cancelled;
+    this.toPause = toPause;
     this.#said = said;
     this.#reads = reads;
   }
 
   /** The payload piece by piece from a byte on, whether it came with the job or was uploaded. Goes on where it was when the server
-   * is lost, and ends with an error when the job's signal fires. */
+   * is lost, and ends with an error when `cancelled` fires. */
   read(offset = 0): AsyncGenerator<Uint8Array> {
     const { uploaded } = this;
     return uploaded ? this.#reads(this, uploaded, offset) : here(this.bytes, offset);
@@ -135,7 +135,7 @@ export class Assignment extends JobContent {
     if (!(checkpoint instanceof Uint8Array)) throw new TypeError("a checkpoint is text or bytes");
     if (checkpoint.length > CHECKPOINT_BYTES_MAX) {
       const reason = `a checkpoint has at most ${CHECKPOINT_BYTES_MAX} bytes`;
-      throw new RialtoError("PAYLOAD_TOO_LARGE", reason, { retry: { advice: "never" } });
+      throw tooLarge(reason);
     }
     this.#said.say({ checkpoint });
   }

@@ -1,118 +1,128 @@
-// Calls without a session, for services and scripts: a transport, credentials and a deadline. Jobs and workers ask through
-// it. Says nothing again by itself, and knows nothing of what is asked.
+// A client without a session, for services and scripts: publishes, asks, looks inside, and hands out queues of jobs and workers.
+// Says nothing again by itself; what may be said again its failures tell.
 
-import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
-import { unary } from "./calls.js";
-import { failure, RialtoError } from "./errors.js";
-import type { TokenSource } from "./options.js";
-import { aborted, bound, within } from "./time.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { MessagingService, type PublishRequestSchema } from "../gen/rialto/v1/messaging_pb.js";
+import { RoomService } from "../gen/rialto/v1/room_service_pb.js";
+import { Jobs } from "../jobs.js";
+import { Worker, type WorkerOptions } from "../worker.js";
+import { Admin } from "./admin.js";
+import { Caller } from "./caller.js";
+import type { CallOptions, Callee } from "./calling.js";
+import { content, duration, emit, toAccepted, type Accepted, type EmitOptions, type TargetOptions } from "./command.js";
+import { Directory } from "./directory.js";
+import { refusal, RialtoError } from "./errors.js";
+import type { Payload } from "./event.js";
+import { History, type HistoryOptions } from "./history.js";
+import { historyOf, RoomPresence, RoomState, type CallWait, type RoomName } from "./kept.js";
+import { toReply, type Reply } from "./replies.js";
+import { toSet, toStateSet, type SetOptions, type StateCondition, type StateSet } from "./state.js";
 
-/** What a client can be told. */
-export interface ClientOptions {
-  /** JWT or API key, or what gives one; it is asked before each call. */
-  token?: TokenSource;
-  /** Longest time for a call, connecting included. Default 10 s. */
-  timeoutMs?: number;
+const REPLY_TIMEOUT_MS = 5_000;
+/** How much longer than the server this side waits for an answer. */
+const REPLY_SLACK_MS = 5_000;
+
+/** One event of several that are published together. */
+export interface Publication extends Omit<EmitOptions, "deadlineMs" | "signal" | "includeSender"> {
+  namespace: string;
+  to: TargetOptions;
+  event: string;
+  payload?: Payload;
 }
 
-/** What a client speaks through. */
-export interface ClientLine {
-  readonly transport: Transport;
-  /** Whether a call can stream upwards, which browsers cannot. */
-  readonly streamsUp: boolean;
-  /** Lets go of connections. */
-  close?(): void;
-}
+/** What became of one of several events. */
+export type PublishOutcome = (Accepted & { readonly error?: undefined }) | { readonly error: RialtoError };
 
-/** How one call waits. */
-export interface CallWait {
-  /** Longest wait for the answer. Default: the client's `timeoutMs`. */
-  timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
+/** A client without a session. It connects when it is first used, and again when that is lost. */
+export class Client extends Caller {
+  /** Looks at namespaces, rooms and sessions, and acts on them. */
+  readonly directory = new Directory(this);
+  /** Takes back what tokens, users and sessions may. */
+  readonly admin = new Admin(this);
 
-const TIMEOUT_MS = 10_000;
-
-/** A client without a session. `createClient` makes one. */
-export class Client {
-  /** Longest time for a call. */
-  readonly timeoutMs: number;
-  /** Whether a call can stream upwards. */
-  readonly streamsUp: boolean;
-  /** Whether a token that is not accepted any more can be followed by another one. */
-  readonly renewsToken: boolean;
-  readonly #line: ClientLine;
-  readonly #token: TokenSource;
-  #closed = false;
-
-  constructor(line: ClientLine, { token = "", timeoutMs = TIMEOUT_MS }: ClientOptions = {}) {
-    this.#line = line;
-    this.#token = token;
-    this.timeoutMs = timeoutMs;
-    this.streamsUp = line.streamsUp;
-    this.renewsToken = typeof token === "function";
+  /** Publishes an event; resolves when the server has taken it. With an `idempotencyKey` it may be said again after any failure. */
+  async publish(namespace: string, to: TargetOptions, event: string, payload?: Payload, options: EmitOptions = {}): Promise<Accepted> {
+    const request = publication({ ...options, namespace, to, event, payload });
+    const { accepted } = await this.ask(MessagingService.method.publish, request, options);
+    if (!accepted) throw none("a publish");
+    return toAccepted(accepted);
   }
 
-  /** One question, one answer. Used by what is built on the client. */
-  async ask<I extends DescMessage, O extends DescMessage>(
-    method: DescMethodUnary<I, O>,
-    input: MessageInitShape<I>,
-    { timeoutMs = this.timeoutMs, signal }: CallWait = {},
-  ): Promise<MessageShape<O>> {
-    try {
-      const headers = await this.#credentials(timeoutMs, signal);
-      // Deadlines travel in whole milliseconds.
-      return await unary(this.#line.transport, method, input, { timeoutMs: Math.ceil(timeoutMs), signal, headers });
-    } catch (cause) {
-      throw ending(cause, signal);
-    }
+  /** Publishes up to 256 events; each is taken or refused by itself, in their order. */
+  async publishBatch(publications: readonly Publication[], wait: CallWait = {}): Promise<PublishOutcome[]> {
+    const { outcomes } = await this.ask(MessagingService.method.publishBatch, { entries: publications.map(publication) }, wait);
+    return publications.map((_, index) => {
+      const outcome = outcomes[index]?.outcome;
+      if (outcome?.case === "accepted") return toAccepted(outcome.value);
+      return { error: outcome?.case === "refused" ? refusal(outcome.value) : none("a publish") };
+    });
   }
 
-  /** Opens a stream of answers, which lasts until `control` ends it. Rejects when it is not open within the client's time.
-   * Used by what is built on the client. */
-  async open<I extends DescMessage, O extends DescMessage>(
-    method: DescMethodStreaming<I, O>,
-    input: AsyncIterable<MessageInitShape<I>>,
-    control: AbortController,
-  ): Promise<AsyncIterable<MessageShape<O>>> {
-    const { signal } = control;
-    const clear = bound({ timeoutMs: this.timeoutMs, what: "connecting" }, (error) => control.abort(error));
-    try {
-      const headers = await this.#credentials(this.timeoutMs, signal);
-      return (await this.#line.transport.stream(method, signal, undefined, headers, input)).message;
-    } catch (cause) {
-      throw ending(cause, signal);
-    } finally {
-      clear();
-    }
+  /** Asks one session, or any one member of a room, and returns its answer. Rejects with `RECIPIENT_FAILED`, `RECIPIENT_LEFT`,
+   * `TIMED_OUT` or `NO_RECIPIENT` when there is none. */
+  async call(namespace: string, callee: Callee, event: string, payload?: Payload, options: CallOptions = {}): Promise<Reply> {
+    const { timeoutMs = REPLY_TIMEOUT_MS, signal } = options;
+    const whom = "session" in callee ? { case: "session" as const, value: callee.session } : { case: "anyOf" as const, value: callee.anyOf };
+    const request = { namespace, callee: whom, content: content(event, payload, options), timeout: duration(timeoutMs) };
+    const deadlineMs = Math.max(this.deadlineMs, timeoutMs + REPLY_SLACK_MS);
+    const { reply } = await this.ask(MessagingService.method.call, request, { deadlineMs, signal });
+    if (!reply) throw none("a call");
+    return toReply(reply);
   }
 
-  /** Lets go of connections. Calls that are under way fail, and so does each one after that. */
-  close(): void {
-    this.#closed = true;
-    this.#line.close?.();
+  /** Pages of a room's history. */
+  history(room: RoomName, options: HistoryOptions = {}): History {
+    return new History(historyOf(this.ask, room, options), options);
   }
 
-  async #credentials(timeoutMs: number, signal: AbortSignal | undefined): Promise<Record<string, string>> {
-    if (this.#closed) throw new RialtoError("CLOSED", "the client was closed here", { retry: { advice: "never" } });
-    if (signal?.aborted) throw aborted(signal);
-    const source = this.#token;
-    const token = typeof source === "string" ? source
-      : await within(Promise.resolve(source(signal ?? new AbortController().signal)), { timeoutMs, signal, what: "getting a token" });
-    return token === "" ? {} : { authorization: `Bearer ${token}` };
+  /** Who is in a room. */
+  presence(room: RoomName): RoomPresence {
+    return new RoomPresence(this.ask, room);
+  }
+
+  /** The keyed state of a room. */
+  state(room: RoomName): SettableState {
+    return new SettableState(this.ask, room);
+  }
+
+  /** A queue of jobs. */
+  jobs(namespace: string, queue: string): Jobs {
+    return new Jobs(this, { namespace, queue });
+  }
+
+  /** A worker. */
+  worker(options: WorkerOptions): Worker {
+    return new Worker(this, options);
   }
 }
 
-/** Whether a token is not accepted any more, and there can be another one. */
-export function isLapsed({ code }: RialtoError, { renewsToken }: Client): boolean {
-  return code === "UNAUTHENTICATED" && renewsToken;
+/** The keyed state of a room, read and changed by single calls. */
+export class SettableState extends RoomState {
+  /** Sets a key. */
+  set(key: string, value: Exclude<Payload, undefined>, options: SetOptions = {}): Promise<StateSet> {
+    return this.#set(key, value, options);
+  }
+
+  /** Takes a key away. */
+  remove(key: string, options: StateCondition = {}): Promise<StateSet> {
+    return this.#set(key, undefined, options);
+  }
+
+  async #set(key: string, value: Payload, options: SetOptions): Promise<StateSet> {
+    const { namespace, room } = this.room;
+    const request = { set: toSet(namespace, room, key, value, options) };
+    const { set } = await this.ask(RoomService.method.setState, request, options);
+    if (!set) throw none("a setting");
+    return toStateSet(set);
+  }
 }
 
-/** Why a call has failed, or a stream ended: what its signal says counts more than what the transport made of that. */
-export function ending(cause: unknown, signal: AbortSignal | undefined): RialtoError {
-  if (signal?.aborted) return aborted(signal);
-  const error = failure(cause);
-  // Nobody here has given up: so the connection is gone, which some transports call cancelled.
-  return error.code === "ABORTED" && !error.said ? new RialtoError("CONNECTION_LOST", error.reason) : error;
+/** An event in the form of a publication. */
+function publication({ namespace, to, event, payload, ...options }: Publication): MessageInitShape<typeof PublishRequestSchema> {
+  const { $typeName: _, expectReplies: __, ...request } = emit(namespace, to, event, payload, options);
+  return request;
+}
+
+function none(what: string): RialtoError {
+  return new RialtoError("PROTOCOL", `the answer to ${what} is none`);
 }

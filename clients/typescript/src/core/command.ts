@@ -5,7 +5,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { Durability as WireDurability } from "../gen/rialto/v1/code_pb.js";
 import { ContentSchema, Delivery, EmitSchema, TargetSchema, type Accepted as WireAccepted, type Content, type Emit } from "../gen/rialto/v1/event_pb.js";
-import { RialtoError } from "./errors.js";
+import { invalid } from "./errors.js";
 import { toBody, type Payload, type RoomPlace } from "./event.js";
 
 /** Whom an event reaches: the union of rooms, sessions and users, or everyone, or any one member of a room. */
@@ -40,13 +40,13 @@ export interface EmitOptions {
   /** Names this emit for ever, so that it takes effect once however often it is sent. Made here if nothing is said; empty
    * for none: such an emit fails when the session is lost before its answer. A volatile one has none. */
   idempotencyKey?: string;
-  /** Longest wait for the server's answer, connecting included. Default: the session's `commandTimeoutMs`. */
-  timeoutMs?: number;
+  /** Longest wait for the server's answer, connecting included. Default: that of the session or client. */
+  deadlineMs?: number;
   signal?: AbortSignal;
 }
 
 /** How answers are asked for. */
-export interface AskOptions extends Omit<EmitOptions, "volatile" | "latest" | "idempotencyKey"> {
+export interface AskOptions extends Omit<EmitOptions, "volatile" | "latest"> {
   /** How long to wait for answers. Default 5 s, at most 60 s. */
   timeoutMs?: number;
 }
@@ -109,7 +109,7 @@ export function emit(
   expectMs?: number,
 ): Emit {
   if (options.volatile && options.latest) {
-    throw new RialtoError("INVALID", "an event is either volatile or latest", { retry: { advice: "never" } });
+    throw invalid("an event is either volatile or latest");
   }
   const delivery = options.volatile ? Delivery.VOLATILE : options.latest ? Delivery.LATEST : Delivery.RELIABLE;
   return create(EmitSchema, {
@@ -131,13 +131,9 @@ function reach(options: EmitOptions): TargetOptions {
   return picked;
 }
 
-/** About how many bytes an emit takes on the wire; never less than it really does. */
-export function weight(emitted: Emit): number {
-  const body = emitted.content?.body;
-  const payload = body?.case === "text" ? body.value.length * 3 : body?.case === "binary" ? body.value.length : 0;
-  const to = emitted.target;
-  const names = (to?.rooms.length ?? 0) + (to?.sessions.length ?? 0) + (to?.users.length ?? 0);
-  return payload + 2048 + names * 130;
+/** About how many bytes a payload takes on the wire; never less than it really does. */
+export function weight(payload: string | Uint8Array | undefined): number {
+  return typeof payload === "string" ? payload.length * 3 : (payload?.length ?? 0);
 }
 
 /** A durability as a word. */

@@ -4,7 +4,7 @@
 import { create } from "@bufbuild/protobuf";
 import { WorkerService, WorkRequestSchema, type WorkerWelcome, type WorkRequest, type WorkResponse } from "../gen/rialto/v1/worker_service_pb.js";
 import { passes, pauseMs } from "./again.js";
-import { ending, isLapsed } from "./client.js";
+import { ending, isLapsed } from "./caller.js";
 import { duration } from "./command.js";
 import { millis, RialtoError } from "./errors.js";
 import type { Shift } from "./shift.js";
@@ -17,7 +17,7 @@ const NEWS_MS = 200;
 /** When a settlement is said again that could not be taken. */
 const AGAIN_MS = 1_000;
 /** How long the server may take to end the stream of a worker that has drained. */
-const END_GRACE_MS = 5_000;
+const END_GRACE_MS = 10_000;
 /** A stream that lasted so long has earned a fresh start. */
 const SETTLED_MS = 10_000;
 const BYTES_UNBOUNDED = 0n;
@@ -74,7 +74,7 @@ class Conversation {
       void this.#up.send(this.#greeting()).catch(() => {});
       const frames = await client.open(WorkerService.method.work, this.#up, this.#control);
       for await (const { frame } of frames) this.#hear(frame);
-      return new RialtoError("CONNECTION_LOST", "the server ended the stream", { retry: { advice: "later" } });
+      return new RialtoError("CONNECTION_LOST", "the server ended the stream", { advice: "later" });
     } catch (cause) {
       return ending(cause, signal);
     } finally {
@@ -91,10 +91,10 @@ class Conversation {
   }
 
   #greeting(): WorkRequest {
-    const { workerId, queues, leaseDurationMs } = this.#shift.settings;
+    const { workerId, queues, leaseMs } = this.#shift.settings;
     const subscriptions = queues.map(({ namespace, queue, concurrency = 0, weight = 0 }) => ({ namespace, queue, inFlightMax: concurrency, weight }));
     const credit = { jobs: this.#credit, bytes: BYTES_UNBOUNDED };
-    const value = { workerId, resume: this.session, subscriptions, leaseDuration: duration(leaseDurationMs), credit };
+    const value = { workerId, resume: this.session, subscriptions, leaseDuration: duration(leaseMs), credit };
     return create(WorkRequestSchema, { frame: { case: "hello", value } });
   }
 
@@ -114,7 +114,7 @@ class Conversation {
     this.welcomed = true;
     this.session = session;
     this.#shift.working.reconnected(resumed);
-    const everyMs = (millis(leaseDuration) || this.#shift.settings.leaseDurationMs) / 3;
+    const everyMs = (millis(leaseDuration) || this.#shift.settings.leaseMs) / 3;
     const tick = () => {
       this.#after(everyMs, tick);
       this.#shift.working.tick();

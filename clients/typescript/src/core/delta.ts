@@ -5,8 +5,8 @@ import { create } from "@bufbuild/protobuf";
 import { ContentSchema, EventSchema, type Event } from "../gen/rialto/v1/event_pb.js";
 import type { Inflate } from "./carrier.js";
 
-const BASES_MAX = 1024;
-const BASES_BYTES_MAX = 8 << 20;
+const BASES_MAX = 4096;
+const BASES_BYTES_MAX = 16 << 20;
 const DICTIONARY_BYTES = 32 << 10;
 /** No namespace takes larger payloads. */
 const PAYLOAD_BYTES_MAX = 1 << 20;
@@ -35,8 +35,10 @@ export class Deltas {
     const { baseEventId, data, text } = event.delta;
     const base = this.#bases.get(thing);
     if (base?.eventId !== baseEventId) return undefined;
+    // Used last, gone last.
+    this.#keep(thing, base);
     try {
-      const bytes = this.inflate(data, base.bytes.subarray(-DICTIONARY_BYTES), PAYLOAD_BYTES_MAX);
+      const bytes = this.inflate(data, base.bytes, PAYLOAD_BYTES_MAX);
       const value = text ? new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) : bytes;
       this.#keep(thing, { eventId: event.eventId, bytes });
       const body = typeof value === "string" ? { case: "text" as const, value } : { case: "binary" as const, value };
@@ -53,8 +55,10 @@ export class Deltas {
     this.#bytes = 0;
   }
 
-  #keep(thing: string, base: Base): void {
+  /** Keeps the end of a payload, which is all that differences are made to. */
+  #keep(thing: string, { eventId, bytes }: Base): void {
     this.#forget(thing);
+    const base = { eventId, bytes: bytes.length > DICTIONARY_BYTES ? bytes.slice(-DICTIONARY_BYTES) : bytes };
     this.#bases.set(thing, base);
     this.#bytes += base.bytes.length;
     while (this.#bases.size > BASES_MAX || this.#bytes > BASES_BYTES_MAX) this.#forget(this.#bases.keys().next().value as string);

@@ -1,4 +1,4 @@
-// The two of Google's error details that Rialto's servers send and this client obeys, read from their bytes.
+// The three of Google's error details that Rialto's servers send and this client obeys, read from their bytes.
 // Owns their field numbers. Knows nothing of codes or transports; `errors.ts` calls it.
 
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
@@ -8,6 +8,12 @@ export interface ErrorInfo {
   reason: string;
   domain: string;
   limit: string;
+}
+
+/** A field of a request that is wrong. */
+export interface Violation {
+  readonly field: string;
+  readonly description: string;
 }
 
 type Visit = (field: number, wire: WireType, reader: BinaryReader) => boolean;
@@ -37,16 +43,33 @@ export function readErrorInfo(bytes: Uint8Array): ErrorInfo {
 }
 
 function readMetadata(bytes: Uint8Array, info: ErrorInfo): void {
-  let key = "";
-  let value = "";
+  const [key, value = ""] = readTexts(bytes);
+  if (key === "limit") info.limit = value;
+}
+
+/** Reads the fields that a `BadRequest` names. */
+export function readBadRequest(bytes: Uint8Array): Violation[] {
+  const violations: Violation[] = [];
+  tolerant(() =>
+    read(bytes, (field, wire, reader) => {
+      if (field !== 1 || wire !== WireType.LengthDelimited) return false;
+      const [name = "", description = ""] = readTexts(reader.bytes());
+      violations.push({ field: name, description });
+      return true;
+    }),
+  );
+  return violations;
+}
+
+/** The first two fields of a message, which are texts. */
+function readTexts(bytes: Uint8Array): string[] {
+  const texts: string[] = [];
   read(bytes, (field, wire, reader) => {
-    if (wire !== WireType.LengthDelimited) return false;
-    if (field === 1) key = reader.string();
-    else if (field === 2) value = reader.string();
-    else return false;
+    if (field > 2 || wire !== WireType.LengthDelimited) return false;
+    texts[field - 1] = reader.string();
     return true;
   });
-  if (key === "limit") info.limit = value;
+  return texts;
 }
 
 /** Reads the delay of a `RetryInfo` in milliseconds; `undefined` when there is none. */

@@ -30,6 +30,8 @@ export interface Next {
   atOnce: boolean;
   /** The session does not go on: come back with another one. */
   forget: boolean;
+  /** Come back with a token that was asked for anew. */
+  fresh: boolean;
 }
 
 /** Refusals of a greeting that the same greeting will meet again. */
@@ -44,13 +46,17 @@ export function next(ended: Ended): Next {
   if (close) {
     const then = close.then || [Then.STAY_AWAY, Then.RESUME, Then.RECONNECT][Math.trunc(close.code / 100)] || Then.STAY_AWAY;
     const forget = then !== Then.RESUME;
-    return { error: closing(close), stay: then === Then.STAY_AWAY, afterMs: millis(close.after), atOnce: false, forget };
+    return { error: closing(close), stay: then === Then.STAY_AWAY, afterMs: millis(close.after), atOnce: false, forget, fresh: false };
   }
-  const afterMs = error.retry.afterMs ?? 0;
+  const afterMs = error.afterMs ?? 0;
   const { welcomed, resuming, tokenMayHelp } = ended;
-  if (error.code === "UNAUTHENTICATED") return { error, stay: !tokenMayHelp, afterMs, atOnce: tokenMayHelp, forget: false };
+  if (error.code === "UNAUTHENTICATED") return { error, stay: !tokenMayHelp, afterMs, atOnce: tokenMayHelp, forget: false, fresh: tokenMayHelp };
   const notResumed = !welcomed && resuming && error.said && NOT_RESUMED.has(error.code);
-  const stay = !welcomed && !notResumed && error.said && error.retry.advice !== "later" && HOPELESS.has(error.code);
-  // Frames that are missing do not come by asking again for what follows them.
-  return { error, stay, afterMs, atOnce: notResumed, forget: notResumed || error.code === "PROTOCOL" };
+  const stay = !welcomed && !notResumed && error.said && error.advice !== "later" && HOPELESS.has(error.code);
+  return { error, stay, afterMs, atOnce: notResumed, forget: notResumed, fresh: false };
+}
+
+/** Why the first attempt has failed. What no server has said means that it was not reached. */
+export function notReached(error: RialtoError): RialtoError {
+  return error.said || error.kind === "invalid" ? error : new RialtoError("UNREACHABLE", error.reason, { advice: "later" });
 }

@@ -3,6 +3,7 @@
 
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Event, Sender } from "../gen/rialto/v1/event_pb.js";
+import { invalid } from "./errors.js";
 
 /** What can be sent: text, bytes, nothing, or a value that is sent as JSON text. */
 export type Payload = string | Uint8Array | undefined | null | number | boolean | object;
@@ -25,10 +26,15 @@ export function toBody(payload: Payload, contentType?: string): { body: Body; co
 
 type AnyBody = { case: string; value: string | Uint8Array } | { case: undefined; value?: undefined } | undefined;
 
-/** The payload as text, whatever it was sent as. */
+/** The payload as text, whatever it was sent as; empty for bytes that are none. */
 export function bodyText(body: AnyBody): string {
   if (body === undefined || body.case === undefined) return "";
-  return typeof body.value === "string" ? body.value : new TextDecoder().decode(body.value);
+  if (typeof body.value === "string") return body.value;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body.value);
+  } catch {
+    return "";
+  }
 }
 
 /** The payload as bytes, whatever it was sent as. */
@@ -59,8 +65,8 @@ export interface RoomPlace {
 /** How an event is answered; the session provides it. */
 export type Answer = (token: string, answer: { payload: Payload; contentType?: string } | { error: string }) => Promise<void>;
 
-/** An event as it was received. */
-export class RialtoEvent {
+/** An event as it was received. `T` is what its name was declared to say. */
+export class RialtoEvent<T = any> {
   readonly #event: Event;
   readonly #answer: Answer;
   /** Who sent it. */
@@ -75,6 +81,10 @@ export class RialtoEvent {
     this.sender = who(event.sender);
   }
 
+  /** The user who sent it; empty for none. */
+  get user(): string {
+    return this.sender.user;
+  }
   /** Name of the event. */
   get name(): string {
     return this.#event.content?.event ?? "";
@@ -107,7 +117,11 @@ export class RialtoEvent {
   get payload(): string | Uint8Array | undefined {
     return this.#event.content?.body.value;
   }
-  /** The payload as text. */
+  /** The payload as the value that was said: text, bytes, nothing, or what JSON text says. Throws `SyntaxError` when that is none. */
+  get value(): T {
+    return (this.contentType === "application/json" ? this.json() : this.payload) as T;
+  }
+  /** The payload as text; empty for bytes that are no text. */
   get text(): string {
     return bodyText(this.#event.content?.body);
   }
@@ -137,18 +151,21 @@ export class RialtoEvent {
   }
   /** True when the sender waits for an answer. */
   get wantsReply(): boolean {
-    return this.#event.replyToken !== "";
+    return !this.past && this.#event.replyToken !== "";
   }
 
-  /** Answers the event. Resolves at once, without effect, when nobody waits for an answer. */
+  /** Answers the event; resolves when the answer is on its way. Rejects with `INVALID` when nobody waits for one. */
   reply(payload: Payload, contentType?: string): Promise<void> {
-    if (!this.wantsReply) return Promise.resolve();
-    return this.#answer(this.#event.replyToken, contentType === undefined ? { payload } : { payload, contentType });
+    return this.#say(contentType === undefined ? { payload } : { payload, contentType });
   }
 
   /** Answers that what was asked cannot be done. */
-  fail(error: string): Promise<void> {
-    if (!this.wantsReply) return Promise.resolve();
-    return this.#answer(this.#event.replyToken, { error });
+  replyError(error: string): Promise<void> {
+    return this.#say({ error });
+  }
+
+  #say(answer: Parameters<Answer>[1]): Promise<void> {
+    if (!this.wantsReply) return Promise.reject(invalid("nobody waits for an answer to this event"));
+    return this.#answer(this.#event.replyToken, answer);
   }
 }

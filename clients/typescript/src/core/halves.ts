@@ -48,7 +48,7 @@ class Halves implements Stream {
     let next = firstSeq;
     let rest = frames;
     for (let attempt = 0; rest.length > 0; attempt++) {
-      if (attempt >= PUSH_TRIES) throw new RialtoError("PROTOCOL", "the node takes no commands");
+      if (attempt >= PUSH_TRIES) throw new RialtoError("CONNECTION_LOST", "the node takes no commands");
       const taken = await this.#push({ firstSeq: next, frames: rest }, attempt);
       if (taken > rest.length) throw new RialtoError("PROTOCOL", "the node took frames that were not sent");
       // A call that made progress does not count as a failed try.
@@ -78,9 +78,9 @@ class Halves implements Stream {
       return Math.max(0, response.acceptedSeq - batch.firstSeq + 1);
     } catch (cause) {
       const error = failure(cause);
-      const again = error.code === "UNREACHABLE" || error.code === "TIMED_OUT" || error.retry.advice === "later";
+      const again = !error.said || error.advice === "later";
       if (!again || this.#signal.aborted || attempt + 1 >= PUSH_TRIES) throw error;
-      if (error.retry.afterMs) await sleep(error.retry.afterMs, this.#signal);
+      if (error.afterMs) await sleep(error.afterMs, this.#signal);
       return 0;
     }
   }

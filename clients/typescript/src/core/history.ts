@@ -1,7 +1,7 @@
 // Pages of a room's history, as an application goes through them. Owns where it begins and when it ends; the pages come
 // from `beside.ts`.
 
-import { RialtoError } from "./errors.js";
+import { invalid } from "./errors.js";
 import type { RialtoEvent } from "./event.js";
 
 /** Which part of a room's history. One of the first four at most; without any, backward from the newest. */
@@ -20,8 +20,8 @@ export interface HistoryOptions {
   epoch?: string;
   /** Most events in a page. Default 50, at most 300. */
   pageSize?: number;
-  /** Longest wait for a page. Default: the session's `commandTimeoutMs`. */
-  timeoutMs?: number;
+  /** Longest wait for a page. Default: that of the session or client. */
+  deadlineMs?: number;
   signal?: AbortSignal;
 }
 
@@ -52,7 +52,7 @@ export class History implements AsyncIterable<HistoryPage> {
   constructor(load: LoadPage, options: HistoryOptions) {
     const { newest, from, before, since } = options;
     if ([newest, from, before, since].filter((start) => start !== undefined).length > 1) {
-      throw new RialtoError("INVALID", "a history begins at one place", { retry: { advice: "never" } });
+      throw invalid("a history begins at one place");
     }
     this.#load = load;
     this.#options = options;
@@ -63,6 +63,15 @@ export class History implements AsyncIterable<HistoryPage> {
     const { newest, pageSize } = this.#options;
     const { page } = await this.#load("", pageSize ?? (newest === undefined ? undefined : Math.min(newest, PAGE_MAX)));
     return page;
+  }
+
+  /** All events from there on, in rising order; with `newest` the newest so many, or all there are. */
+  async collect(): Promise<RialtoEvent[]> {
+    const { from, since } = this.#options;
+    const forward = from !== undefined || since !== undefined;
+    const pages: (readonly RialtoEvent[])[] = [];
+    for await (const { events } of this) pages.push(events);
+    return (forward ? pages : pages.reverse()).flat();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<HistoryPage> {

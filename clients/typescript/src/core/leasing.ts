@@ -55,7 +55,7 @@ class Leasing {
 
   async run(): Promise<void> {
     this.#shift.hooks = { changed: () => this.#pump(), said: () => this.#planNews() };
-    this.#plan(this.#shift.settings.leaseDurationMs / 3, () => this.#shift.working.tick(), true);
+    this.#plan(this.#shift.settings.leaseMs / 3, () => this.#shift.working.tick(), true);
     try {
       const ended = Promise.all(this.#sources.map((source) => this.#poll(source)));
       await Promise.race([ended.then(() => this.#shift.until(() => this.#shift.isDone)), this.#failed.promise]);
@@ -93,12 +93,12 @@ class Leasing {
 
   /** Asks once. False when the answer was nothing, and came at once where it should have waited. */
   async #ask(source: Source): Promise<boolean> {
-    const { client, workerId, leaseDurationMs } = this.#shift.settings;
+    const { client, workerId, leaseMs } = this.#shift.settings;
     const { from: { namespace, queue }, asked: jobsMax } = source;
     const waitMs = this.#waitMs(source);
     const began = performance.now();
-    const request = { workerId, namespace, queue, jobsMax, leaseDuration: duration(leaseDurationMs), wait: duration(waitMs) };
-    const limits = { timeoutMs: waitMs * 1.25 + client.timeoutMs, signal: this.#over };
+    const request = { workerId, namespace, queue, jobsMax, leaseDuration: duration(leaseMs), wait: duration(waitMs) };
+    const limits = { deadlineMs: waitMs * 1.25 + client.deadlineMs, signal: this.#over };
     const { leases } = await client.ask(WorkerService.method.lease, request, limits);
     const waited = !source.dry || performance.now() - began >= WAITED_MS;
     source.dry = leases.length === 0;

@@ -7,24 +7,25 @@ import type { Join } from "../gen/rialto/v1/room_pb.js";
 import { HelloSchema, type Close, type Drain, type Hello, type Welcome } from "../gen/rialto/v1/session_pb.js";
 import { backoff } from "./backoff.js";
 import type { Carrier, Stream } from "./carrier.js";
-import { next, type Next } from "./ending.js";
-import { failure, millis, RialtoError } from "./errors.js";
+import { next, notReached, type Next } from "./ending.js";
+import { failure, millis, refusal, RialtoError } from "./errors.js";
 import { Value, type Unsubscribe } from "./observable.js";
 import type { Settings } from "./options.js";
 import { Outbox, type Command } from "./outbox.js";
 import { Pace } from "./pace.js";
+import type { Report } from "./reports.js";
 import { attached, type Status } from "./status.js";
 import { Thread, type Arrival } from "./thread.js";
-import { bound, deferred, within } from "./time.js";
-import { expiryOf } from "./token.js";
+import { bound, deferred, TIMER_MAX_MS, within } from "./time.js";
+import { tokenFrom } from "./token.js";
 
 const FRAMES_MAX = 256;
-const BATCH_BYTES = 32 << 10;
-const RENEW_GRACE_MS = 2_000;
+const BATCH_BYTES = 64 << 10;
 const BYE_GRACE_MS = 2_000;
 const SETTLED_MS = 10_000;
 const SEEN_MS = 5_000;
-const TIMER_MAX_MS = 2 ** 31 - 1;
+/** When a source of tokens that has failed is asked again. */
+const ASK_AGAIN_MS = 5_000;
 const BYE: Command = { command: { case: "bye", value: { $typeName: "rialto.v1.Bye" } }, bytes: 16, lasts: "stream", fail: () => {} };
 
 /** What a session does when its connection has news. */
@@ -35,6 +36,10 @@ export interface Hooks {
   welcomed(welcome: Welcome, arrival: Arrival): void;
   /** A frame that is not about the connection. */
   heard(frame: ServerFrame): void;
+  /** Resolves when more can be heard; absent when it can. */
+  held(): Promise<void> | undefined;
+  /** Something happened that the application may want to know. */
+  report(told: Report): void;
   /** The stream is gone; there will be another one. The session may go on with it, or is certainly over. */
   lost(mayGoOn: boolean): void;
   /** The session is over. */
@@ -57,7 +62,15 @@ export class Life {
   #wake = deferred<void>();
   #ended = deferred<void>();
   #attempt = 0;
+  /** The token was asked for anew because the one before was not accepted. */
   #freshToken = false;
+  /** The token that calls beside the stream carry. */
+  #token = "";
+  /** A fixed token that took the place of the first. */
+  #given: string | undefined;
+  #began = false;
+  #id = "";
+  #lostBy = new RialtoError("CONNECTION_LOST", "the connection was lost");
   #heard = 0;
   #silenceMs = 0;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -65,13 +78,19 @@ export class Life {
   #pausing = false;
   #seenPlanned = false;
   #renewing = false;
+  #refresh: ReturnType<typeof setTimeout> | undefined;
   #closing: RialtoError | undefined;
 
   constructor(carrier: Carrier, settings: Settings, hooks: Hooks) {
     this.#carrier = carrier;
     this.#settings = settings;
     this.#hooks = hooks;
-    this.outbox = new Outbox(settings.offline);
+    this.outbox = new Outbox(settings.offlineBuffer);
+  }
+
+  /** The token of this session, for calls beside its stream. */
+  get token(): string {
+    return this.#token;
   }
 
   /** Begins. */
@@ -85,8 +104,8 @@ export class Life {
   submit(command: Command): void {
     if (this.#closing) throw this.#closing;
     const has = command.lasts === "always" || this.#stream || (command.lasts === "session" && this.#thread.resume);
-    if (!has) throw new RialtoError("OFFLINE", "there is no connection", { retry: { advice: "later" } });
-    this.outbox.add(command);
+    if (!has) throw new RialtoError("OFFLINE", "there is no connection", { advice: "later" });
+    this.outbox.add(command, this.#stream !== undefined);
     this.pump();
   }
 
@@ -111,7 +130,7 @@ export class Life {
     if (this.#closing) return this.#ended.promise;
     this.#closing = error;
     if (this.#stream) {
-      this.outbox.add({ ...BYE });
+      this.outbox.add({ ...BYE }, true);
       this.pump();
       await within(this.#ended.promise, { timeoutMs: BYE_GRACE_MS, what: "parting" }).catch(() => {});
     }
@@ -124,13 +143,16 @@ export class Life {
     for (;;) {
       const { what, livedMs } = await this.#live();
       this.#reset();
+      if (livedMs > SETTLED_MS) [this.#attempt, this.#freshToken] = [0, what.fresh];
+      else this.#freshToken ||= what.fresh;
       if (this.#closing || what.stay) return this.#finish(this.#closing ?? what.error);
+      if (!this.#began && !what.fresh && !this.#settings.waitForServer) return this.#finish(notReached(what.error));
       if (what.forget) this.#thread.forget();
       const mayGoOn = this.#thread.resume !== undefined;
       this.outbox.lose();
       if (!mayGoOn) this.outbox.afresh();
       this.#hooks.lost(mayGoOn);
-      if (livedMs > SETTLED_MS) this.#attempt = 0;
+      this.#lostBy = what.error;
       const waitMs = what.atOnce ? 0 : Math.max(what.afterMs, backoff(this.#attempt, this.#settings.backoff));
       this.#attempt++;
       this.#wake = deferred();
@@ -159,9 +181,11 @@ export class Life {
         this.#hear();
         for (const [place, frame] of burst.frames.entries()) {
           const seq = burst.firstSeq === 0 ? 0 : burst.firstSeq + place;
+          control.signal.throwIfAborted();
           if (life.close || !this.#thread.takes(seq)) continue;
           this.#take(frame, stream, life, clear);
           this.#thread.handedOn(seq);
+          await this.#room(control.signal);
         }
         if (life.close) break;
         this.#confirm();
@@ -173,20 +197,19 @@ export class Life {
       clear();
       control.abort(new RialtoError("CONNECTION_LOST", "the stream is over"));
     }
-    const tokenMayHelp = typeof this.#settings.token === "function" && !this.#freshToken;
-    const what = next({ close: life.close, error, welcomed: life.welcomedAt > 0, tokenMayHelp, resuming });
-    if (what.atOnce && !what.forget) this.#freshToken = true;
-    return { what, livedMs: life.welcomedAt > 0 ? Date.now() - life.welcomedAt : 0 };
+    const livedMs = life.welcomedAt > 0 ? Date.now() - life.welcomedAt : 0;
+    const tokenMayHelp = typeof this.#settings.token === "function" && (!this.#freshToken || livedMs > SETTLED_MS);
+    return { what: next({ close: life.close, error, welcomed: life.welcomedAt > 0, tokenMayHelp, resuming }), livedMs };
   }
 
   async #greeting(signal: AbortSignal): Promise<Hello> {
-    const { user, attributes, client, token, connectTimeoutMs } = this.#settings;
-    const given = typeof token === "string" ? token
-      : await within(Promise.resolve(token(signal)), { timeoutMs: connectTimeoutMs, signal, what: "getting a token" });
-    this.#planRefresh(expiryOf(given) - Date.now());
+    const { user, attributes, program: client, token: source, connectTimeoutMs: timeoutMs } = this.#settings;
+    const { token, expiresInMs } = await tokenFrom(this.#given ?? source, { timeoutMs, signal });
+    this.#token = token;
+    this.#planRefresh(expiresInMs);
     const { resume } = this.#thread;
     const joins = this.#hooks.greet();
-    return create(HelloSchema, { token: given, user, attributes: { ...attributes }, client, joins, ...(resume ? { resume } : {}) });
+    return create(HelloSchema, { token, user, attributes: { ...attributes }, client, joins, ...(resume ? { resume } : {}) });
   }
 
   #take(frame: ServerFrame, stream: Stream, life: { welcomedAt: number; close: Close | undefined }, clear: () => void): void {
@@ -197,15 +220,12 @@ export class Life {
     } else if (said.case === "welcome") {
       clear();
       life.welcomedAt = Date.now();
-      this.#freshToken = false;
       this.#welcomed(said.value, stream);
     } else if (said.case === "ping") {
       this.#say({ case: "pong", value: { $typeName: "rialto.v1.Pong" } });
     } else if (said.case === "drain") {
+      this.#hooks.report({ kind: "draining" });
       this.#planRenewal(said.value);
-    } else if (said.case === "refreshed") {
-      this.outbox.answer(frame);
-      this.#planRefresh(millis(said.value.expiresIn));
     } else {
       this.#hooks.heard(frame);
       if (this.#renewing && this.outbox.pending === 0) this.#renewed();
@@ -214,6 +234,9 @@ export class Life {
 
   #welcomed(welcome: Welcome, stream: Stream): void {
     const arrival = this.#thread.welcomed(welcome);
+    const [before, session] = [this.#id, welcome.sessionId];
+    this.#began = true;
+    this.#id = session;
     if (arrival === "resumed") this.outbox.resumed(welcome, stream.numbered);
     else this.outbox.afresh();
     const { emitsPerSecond = 0, emitsBurst = 0 } = welcome.limits ?? {};
@@ -223,6 +246,7 @@ export class Life {
     this.#hear();
     this.#hooks.welcomed(welcome, arrival);
     this.status.set(attached(welcome, arrival));
+    if (arrival !== "first") this.#hooks.report({ kind: "reconnected", before, session, resumed: arrival === "resumed", cause: this.#lostBy });
     this.pump();
   }
 
@@ -243,6 +267,7 @@ export class Life {
         const batch = this.outbox.take(FRAMES_MAX, BATCH_BYTES, (next) => next.command.case !== "emit" || this.#pace.take(performance.now()));
         if (batch.frames.length === 0) break;
         await stream.send(batch);
+        if (this.outbox.exhausted) throw this.#exhaust();
       }
       this.#pause();
     } catch (cause) {
@@ -250,6 +275,23 @@ export class Life {
     } finally {
       this.#pumping = false;
       if (this.#stream && this.#stream !== stream) this.pump();
+    }
+  }
+
+  /** There are no numbers left for commands: another session begins them anew. */
+  #exhaust(): RialtoError {
+    this.#thread.forget();
+    return new RialtoError("SESSION_EXHAUSTED", "the session has used up its numbers", { kind: "closed", advice: "later" });
+  }
+
+  /** Waits until readers that are behind have taken something. Time that passes so is no silence. */
+  async #room(signal: AbortSignal): Promise<void> {
+    for (let held = this.#hooks.held(); held && !signal.aborted; held = this.#hooks.held()) {
+      clearTimeout(this.#watchdog);
+      const aborted = deferred<void>();
+      signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+      await Promise.race([held, aborted.promise]);
+      this.#hear();
     }
   }
 
@@ -290,7 +332,7 @@ export class Life {
   /** The page goes: what can still be said is said at once. */
   #farewell(): void {
     if (!this.#stream?.farewell || this.#closing) return;
-    this.outbox.add({ ...BYE });
+    this.outbox.add({ ...BYE }, true);
     const batch = this.outbox.takeAll(FRAMES_MAX);
     if (batch.frames.at(-1)?.command.case === "bye") this.#stream.farewell(batch);
   }
@@ -307,43 +349,76 @@ export class Life {
   }
 
   /** The node will stop: after its delay, and when answers have come, connect to another one. */
-  #planRenewal(drain: Drain): void {
-    const control = this.#control;
-    this.#after(millis(drain.delay), () => {
+  #planRenewal({ delay, reconnectWithin }: Drain): void {
+    this.#after(millis(reconnectWithin), () => this.#renewed());
+    this.#after(millis(delay), () => {
       this.#renewing = true;
       if (this.outbox.pending === 0) this.#renewed();
-      else this.#after(RENEW_GRACE_MS, () => this.#control === control && this.#renewed());
     });
   }
 
   #renewed(): void {
-    this.#control.abort(new RialtoError("DRAINING", "the node is stopping", { retry: { advice: "later" }, said: true }));
+    this.#control.abort(new RialtoError("DRAINING", "the node is stopping", { advice: "later", said: true }));
+  }
+
+  /** Says a token; resolves when the server has taken it. */
+  renew(token: string, command: (said: Pick<Command, "command" | "bytes" | "lasts">) => Promise<ServerFrame>): Promise<void> {
+    const value = { $typeName: "rialto.v1.Refresh" as const, token };
+    return command({ command: { case: "refresh", value }, bytes: token.length, lasts: "stream" }).then(({ frame }) => {
+      if (frame.case !== "refreshed") return;
+      if (typeof this.#settings.token === "string") this.#given = token;
+      this.#token = token;
+      this.#planRefresh(millis(frame.value.expiresIn));
+    });
   }
 
   #planRefresh(expiresInMs: number): void {
-    const { token } = this.#settings;
-    if (typeof token !== "function" || !(expiresInMs > 0) || expiresInMs > TIMER_MAX_MS) return;
-    this.#after(expiresInMs * 0.8, () => void this.#refresh(token));
+    if (typeof this.#settings.token === "string" || !(expiresInMs > 0)) return;
+    this.#askLater(expiresInMs * 0.8);
   }
 
-  async #refresh(token: (signal: AbortSignal) => string | Promise<string>): Promise<void> {
+  #askLater(ms: number): void {
+    clearTimeout(this.#refresh);
+    if (ms <= TIMER_MAX_MS) this.#refresh = this.#after(ms, () => void this.#askForToken());
+  }
+
+  /** Asks for another token before the present one expires. */
+  async #askForToken(): Promise<void> {
+    const { signal } = this.#control;
+    const { token: source, connectTimeoutMs: timeoutMs } = this.#settings;
     try {
-      const fresh = await token(this.#control.signal);
-      if (!this.#stream) return;
-      const command: Command["command"] = { case: "refresh", value: { $typeName: "rialto.v1.Refresh", token: fresh } };
-      this.outbox.addFirst([{ command, bytes: fresh.length, lasts: "stream", answer: () => true, fail: () => {} }]);
-      this.pump();
-    } catch {
-      // The server closes the session when the old token expires, and says so; there is nothing to add here.
+      const { token } = await tokenFrom(source, { timeoutMs, signal });
+      if (signal.aborted || !this.#stream) return;
+      await this.renew(token, (said) => this.#ask(said));
+    } catch (cause) {
+      if (signal.aborted) return;
+      const error = failure(cause);
+      if (error.said) return this.#hooks.report({ kind: "refused", error });
+      this.#hooks.report({ kind: "token_unavailable", cause: error });
+      this.#askLater(ASK_AGAIN_MS);
     }
   }
 
-  #after(ms: number, work: () => void): void {
+  /** A command about the connection, and its answer. */
+  #ask(said: Pick<Command, "command" | "bytes" | "lasts">): Promise<ServerFrame> {
+    const { promise, resolve, reject } = deferred<ServerFrame>();
+    const answer = (frame: ServerFrame) => {
+      if (frame.frame.case === "refused") reject(refusal(frame.frame.value));
+      else resolve(frame);
+      return true;
+    };
+    this.outbox.addFirst([{ ...said, answer, fail: reject }]);
+    this.pump();
+    return promise;
+  }
+
+  #after(ms: number, work: () => void): ReturnType<typeof setTimeout> {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       work();
     }, Math.min(ms, TIMER_MAX_MS));
     this.#timers.add(timer);
+    return timer;
   }
 
   #clearTimers(): void {

@@ -1,33 +1,39 @@
-// Who wants to hear which event: by name, by prefix, any, once, and as a bounded async iterator. A room and a
-// namespace each own one of these. Never throws what a listener throws into the session.
+// Who wants to hear which event: by name, by prefix, any, once, and as a bounded async iterator. A session, a namespace and a
+// room each own one of these. Never throws what a listener throws into the session.
 
 import type { RialtoEvent } from "./event.js";
 import { report, type Unsubscribe } from "./observable.js";
-import { BoundedQueue } from "./queue.js";
+import { BoundedQueue, type Gate } from "./queue.js";
 
 /** Hears events. */
-export type Listener = (event: RialtoEvent) => void;
+export type Listener<T = any> = (event: RialtoEvent<T>) => void;
 
 /** How `events()` buffers. */
-export interface EventsOptions {
-  /** Events that may wait for the reader; the oldest are dropped beyond. Default 1,024. */
+export interface EventsOptions<Name extends string = string> {
+  /** Events that may wait for the reader; beyond, the session waits. Default: the session's `eventsWaiting`. */
   limit?: number;
+  /** Has the oldest events go instead, and is told how many. */
+  onDropped?: (count: number) => void;
   /** Only events of this name. */
-  event?: string;
+  event?: Name;
   /** Ends the iteration. */
   signal?: AbortSignal;
-  /** Told when events were dropped because the reader was behind. */
-  onDropped?: (count: number) => void;
+}
+
+/** How much waits for readers, and what is shut when that is too much. */
+export interface Patience {
+  readonly eventsWaiting: number;
+  readonly gate: Gate;
 }
 
 /** A set of listeners. */
 export class Listeners {
+  readonly #patience: Patience;
   readonly #entries = new Map<symbol, { wants: (name: string) => boolean; fn: Listener; once: boolean }>();
   readonly #ends = new Set<() => void>();
 
-  /** True when nobody listens. */
-  get idle(): boolean {
-    return this.#entries.size === 0;
+  constructor(patience: Patience) {
+    this.#patience = patience;
   }
 
   /** Hears events of one name. */
@@ -51,20 +57,21 @@ export class Listeners {
   }
 
   /** Events to iterate over; leaving the loop ends the listening. */
-  events(options: EventsOptions = {}): AsyncIterableIterator<RialtoEvent> {
+  events<T = any>({ event, limit, onDropped, signal }: EventsOptions = {}): AsyncIterableIterator<RialtoEvent<T>> {
     let stop: Unsubscribe = () => {};
     const end = () => queue.end();
-    const queue = new BoundedQueue<RialtoEvent>(options.limit ?? 1024, options.onDropped, () => {
+    const { gate, eventsWaiting } = this.#patience;
+    const ended = () => {
       stop();
       this.#ends.delete(end);
-      options.signal?.removeEventListener("abort", end);
-    });
+      signal?.removeEventListener("abort", end);
+    };
+    const queue = new BoundedQueue<RialtoEvent<T>>(limit ?? eventsWaiting, { gate: onDropped ? undefined : gate, dropped: onDropped, ended });
     this.#ends.add(end);
-    stop = options.event === undefined
-      ? this.onAny((event) => queue.push(event))
-      : this.on(options.event, (event) => queue.push(event));
-    if (options.signal?.aborted) queue.end();
-    else options.signal?.addEventListener("abort", end, { once: true });
+    const push: Listener = (heard) => queue.push(heard);
+    stop = event === undefined ? this.onAny(push) : this.on(event, push);
+    if (signal?.aborted) queue.end();
+    else signal?.addEventListener("abort", end, { once: true });
     return queue;
   }
 

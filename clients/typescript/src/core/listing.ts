@@ -9,15 +9,15 @@ export interface Page<T> {
 }
 
 /** Entries to iterate over. Each iteration asks anew. */
-export class Listing<T> implements AsyncIterable<T> {
-  readonly #load: (pageToken: string) => Promise<Page<T>>;
+export class Listing<T, P extends Page<T> = Page<T>> implements AsyncIterable<T> {
+  readonly #load: (pageToken: string) => Promise<P>;
 
-  constructor(load: (pageToken: string) => Promise<Page<T>>) {
+  constructor(load: (pageToken: string) => Promise<P>) {
     this.#load = load;
   }
 
   /** One page: the first, or the one that another page names. */
-  page(pageToken = ""): Promise<Page<T>> {
+  page(pageToken = ""): Promise<P> {
     return this.#load(pageToken);
   }
 

@@ -1,39 +1,54 @@
 // A namespace as an application holds it: its rooms, events to any target, calls, and everything that is heard in it.
 // A thin object; the session does the work through `Core`.
 
-import type { CallOptions, Callee, RoomsOptions, RoomsPage } from "./beside.js";
-import type { Accepted, AskOptions, EmitOptions, TargetOptions } from "./command.js";
+import type { CallOptions, Callee } from "./calling.js";
+import { onlyAnswer } from "./calling.js";
+import type { Accepted, AskOptions, TargetOptions } from "./command.js";
 import type { Payload, RialtoEvent } from "./event.js";
+import type { NodesPage, RoomEntry, RoomsOptions } from "./directory.js";
 import { Listeners, type EventsOptions, type Listener } from "./listeners.js";
 import type { Unsubscribe } from "./observable.js";
 import type { Reply, ReplyStream } from "./replies.js";
-import { Room, type Core } from "./room.js";
+import { Room, type Core, type JoinedRoom, type JoinOptions } from "./room.js";
+import type { EventName, Said, Untyped } from "./typed.js";
 
 /** Something to emit to. */
-export interface Destination {
+export interface Destination<E extends object = Untyped> {
   /** Sends an event; resolves when the server has taken it. */
-  emit(event: string, payload?: Payload, options?: EmitOptions): Promise<Accepted>;
+  emit<K extends EventName<E>>(event: K, ...said: Said<E[K]>): Promise<Accepted>;
   /** Sends an event and gathers answers. */
-  emitWithReplies(event: string, payload?: Payload, options?: AskOptions): ReplyStream;
+  emitWithReplies<K extends EventName<E>>(event: K, ...said: Said<E[K], AskOptions>): ReplyStream;
 }
 
-/** A namespace. */
-export class Namespace {
+/** A namespace. `E` declares its events: what each of them says, by name. */
+export class Namespace<E extends object = Untyped> {
   readonly name: string;
   readonly #core: Core;
   readonly #rooms = new Map<string, Room>();
-  readonly #listeners = new Listeners();
+  readonly #listeners: Listeners;
 
   constructor(core: Core, name: string) {
     this.#core = core;
+    this.#listeners = new Listeners(core.patience);
     this.name = name;
   }
 
   /** A room; the same object for the same name. To reach many rooms without joining them, use `to`. */
-  room(name: string): Room {
+  room(name: string): Room<E> {
     let room = this.#rooms.get(name);
     if (!room) this.#rooms.set(name, (room = new Room(this.#core, this.name, name)));
-    return room;
+    return room as unknown as Room<E>;
+  }
+
+  /** Joins several rooms; each is what it is when it is joined alone. Rejects with the first that is refused. */
+  join(rooms: readonly string[], options: JoinOptions = {}): Promise<JoinedRoom[]> {
+    return Promise.all(rooms.map((name) => this.room(name).join(options)));
+  }
+
+  /** Parts several rooms; says which of them the session was in. */
+  async part(rooms: readonly string[]): Promise<string[]> {
+    const parted = await Promise.all(rooms.map((name) => this.room(name).part()));
+    return rooms.filter((_, index) => parted[index]);
   }
 
   /** Enters the namespace without joining a room. Joining a room enters it too. */
@@ -47,30 +62,31 @@ export class Namespace {
   }
 
   /** A destination: rooms, sessions, users, everyone, with exceptions. */
-  to(target: TargetOptions): Destination {
+  to(target: TargetOptions): Destination<E> {
     return {
-      emit: (event, payload, options = {}) => this.#core.emit(this.name, target, event, payload, options),
-      emitWithReplies: (event, payload, options = {}) => this.#core.ask(this.name, target, event, payload, options),
+      emit: (event, ...[payload, options = {}]) => this.#core.emit(this.name, target, event, payload, options),
+      emitWithReplies: (event, ...[payload, options = {}]) => this.#core.ask(this.name, target, event, payload, options),
     };
   }
 
   /** Asks one session, or any one member of a room, and returns the answer. */
   call(callee: Callee, event: string, payload?: Payload, options: CallOptions = {}): Promise<Reply> {
-    return this.#core.beside.call(this.name, callee, event, payload, options);
+    const to = "session" in callee ? { sessions: [callee.session] } : callee;
+    return onlyAnswer(this.#core.ask(this.name, to, event, payload, options));
   }
 
-  /** Lists rooms that have members. Needs the right to look inside. */
-  rooms(options: RoomsOptions = {}): Promise<RoomsPage> {
+  /** A page of the rooms that have members. Needs the right to look inside. */
+  rooms(options: RoomsOptions = {}): Promise<NodesPage<RoomEntry>> {
     return this.#core.beside.rooms(this.name, options);
   }
 
   /** Hears events of one name, from any room of the namespace and from none. */
-  on(event: string, fn: Listener): Unsubscribe {
+  on<K extends EventName<E>>(event: K, fn: Listener<E[K]>): Unsubscribe {
     return this.#listeners.on(event, fn);
   }
 
   /** Hears the next event of one name. */
-  once(event: string, fn: Listener): Unsubscribe {
+  once<K extends EventName<E>>(event: K, fn: Listener<E[K]>): Unsubscribe {
     return this.#listeners.once(event, fn);
   }
 
@@ -85,14 +101,13 @@ export class Namespace {
   }
 
   /** Events to iterate over. */
-  events(options: EventsOptions = {}): AsyncIterableIterator<RialtoEvent> {
+  events<K extends EventName<E>>(options: EventsOptions<K> = {}): AsyncIterableIterator<RialtoEvent<E[K]>> {
     return this.#listeners.events(options);
   }
 
-  /** Hands over an event: in these rooms, and here unless it was handed over before. Called by the session. */
-  tell(event: RialtoEvent, rooms: readonly Room[], before: boolean): void {
-    for (const room of rooms) room.tell(event);
-    if (!before) this.#listeners.tell(event);
+  /** Hands over an event. Called by the session. */
+  tell(event: RialtoEvent): void {
+    this.#listeners.tell(event);
   }
 
   /** Ends all iterators. Called by the session. */

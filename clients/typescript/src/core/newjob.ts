@@ -4,8 +4,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ChainedJobSchema, NewJobSchema, RetryPolicySchema } from "../gen/rialto/v1/job_pb.js";
+import { byChance } from "./chance.js";
 import { duration } from "./command.js";
-import { RialtoError } from "./errors.js";
+import { invalid } from "./errors.js";
 import type { Payload } from "./event.js";
 import { fromState, type JobState } from "./job.js";
 import { toJobBody, type Uploaded } from "./uploaded.js";
@@ -83,11 +84,6 @@ export function named(job: NewJob): NewJob & { id: string } {
   return { ...job, id: job.id ?? byChance() };
 }
 
-/** A name that nothing else has. `crypto.randomUUID` would do, but pages that came over plain HTTP have none. */
-export function byChance(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** A job in the protocol's form. One without a name gets it from the server. */
 export function fromNewJob(job: NewJob): MessageInitShape<typeof NewJobSchema> {
   const { ttlMs, retry, notify = [], chain = [] } = job;
@@ -117,7 +113,7 @@ function fromChained({ queue = "", ...job }: ChainedJob): MessageInitShape<typeo
 
 function start({ delayMs, runAt }: NewJob) {
   if (delayMs !== undefined && runAt !== undefined) {
-    throw new RialtoError("INVALID", "a job begins after a delay or at a time, not both", { retry: { advice: "never" } });
+    throw invalid("a job begins after a delay or at a time, not both");
   }
   if (delayMs !== undefined) return { case: "delay" as const, value: duration(delayMs) };
   if (runAt !== undefined) return { case: "runAt" as const, value: timestampFromDate(runAt) };

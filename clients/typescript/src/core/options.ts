@@ -2,9 +2,7 @@
 
 import { BACKOFF, type BackoffOptions } from "./backoff.js";
 import { OFFLINE, type OfflineOptions } from "./outbox.js";
-
-/** Gives a token; called before each connection and before the token expires. */
-export type TokenSource = string | ((signal: AbortSignal) => string | Promise<string>);
+import type { TokenSource } from "./token.js";
 
 /** What a session can be told. */
 export interface SessionOptions {
@@ -15,28 +13,26 @@ export interface SessionOptions {
   /** What others see beside the session, for example a display name. */
   attributes?: Readonly<Record<string, string>>;
   /** The program, for the server's logs. */
-  client?: { readonly name: string; readonly version: string };
+  program?: { readonly name: string; readonly version: string };
   /** Ends the session when it fires. */
   signal?: AbortSignal;
   /** Longest time for one attempt to connect. Default 10 s. */
   connectTimeoutMs?: number;
-  /** Longest time for a command, waiting for a connection included. Default 20 s. */
-  commandTimeoutMs?: number;
+  /** Longest time for a command, waiting for a connection included. Default 10 s. */
+  deadlineMs?: number;
+  /** Has `connect` go on trying when the first attempt fails. Default: it fails with that. `open` always goes on. */
+  waitForServer?: boolean;
   /** How much may wait to be sent, for how long, and what goes when it is too much. */
-  offline?: Partial<OfflineOptions>;
+  offlineBuffer?: Partial<OfflineOptions>;
+  /** So many events may wait for each reader that is behind; then the session waits too. Default 256. */
+  eventsWaiting?: number;
   /** The window of the waits between attempts. */
   backoff?: Partial<BackoffOptions>;
 }
 
 /** The same with the defaults filled in. */
-export interface Settings {
-  readonly user: string;
-  readonly token: TokenSource;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly client: { readonly name: string; readonly version: string };
-  readonly connectTimeoutMs: number;
-  readonly commandTimeoutMs: number;
-  readonly offline: OfflineOptions;
+export interface Settings extends Required<Omit<SessionOptions, "signal" | "offlineBuffer" | "backoff">> {
+  readonly offlineBuffer: OfflineOptions;
   readonly backoff: BackoffOptions;
 }
 
@@ -44,15 +40,18 @@ export interface Settings {
 export const VERSION = "0.1.0";
 
 /** Fills in the defaults. */
-export function settings(options: SessionOptions): Settings {
+export function settings({ signal: _, ...options }: SessionOptions): Settings {
   return {
-    user: options.user ?? "",
-    token: options.token ?? "",
-    attributes: options.attributes ?? {},
-    client: options.client ?? { name: "rialto-typescript", version: VERSION },
-    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    commandTimeoutMs: options.commandTimeoutMs ?? 20_000,
-    offline: { ...OFFLINE, ...options.offline },
+    user: "",
+    token: "",
+    attributes: {},
+    program: { name: "rialto-typescript", version: VERSION },
+    connectTimeoutMs: 10_000,
+    deadlineMs: 10_000,
+    waitForServer: true,
+    eventsWaiting: 256,
+    ...options,
+    offlineBuffer: { ...OFFLINE, ...options.offlineBuffer },
     backoff: { ...BACKOFF, ...options.backoff },
   };
 }

@@ -20,10 +20,12 @@ export interface Command {
   readonly keyed?: boolean;
   /** Counts against the bounds of what waits and of what is under way. */
   readonly bounded?: boolean;
-  /** Has a number although nothing answers it: it is known to be taken when something after it was answered. */
+  /** Nothing answers it unless it is refused: it is known to be taken when something after it was answered. */
   readonly silent?: boolean;
   /** Takes an answer; true when it was the last. Absent: no answer is wanted. */
   readonly answer?: (frame: ServerFrame) => boolean;
+  /** It leaves. */
+  readonly sent?: () => void;
   /** No answer will come. */
   readonly fail: (error: RialtoError) => void;
   /** When it left for the first time, in milliseconds since 1970. Set by the outbox. */
@@ -49,7 +51,7 @@ export interface OfflineOptions {
 export const OFFLINE: OfflineOptions = { countMax: 1000, bytesMax: 1 << 20, ageMaxMs: Infinity, overflow: "refuse" };
 
 /** Most bounded commands under way at once. */
-const UNDER_WAY_MAX = 128;
+const UNDER_WAY_MAX = 256;
 const UNDER_WAY_BYTES_MAX = 1 << 20;
 /** After so many commands that nothing answers the server is asked for a sign. */
 const SILENT_MAX = 64;
@@ -61,7 +63,9 @@ const SIGN: Command = {
   fail: () => {},
 };
 /** Servers remember a key for 5 minutes at least; what is older is not sent again. */
-const KEY_HELD_MS = 4.5 * 60_000;
+const KEY_HELD_MS = 4 * 60_000;
+/** Numbers are of 32 bits; so many are left when a session is given up. */
+const REFS_MAX = 2 ** 32 - 65_536;
 
 /** Frames that leave together. */
 export interface Batch {
@@ -72,12 +76,17 @@ export interface Batch {
 
 const LATER = { advice: "later" } as const;
 
+/** An emit that was never sent: it may make room, or be cleared away. */
+function isUnsentEmit({ command, sentAt }: Command): boolean {
+  return command.case === "emit" && sentAt === undefined;
+}
+
 function lost(): RialtoError {
   return new RialtoError("CONNECTION_LOST", "the connection broke before the answer; whether the command was carried out is not known");
 }
 
 function unsent(): RialtoError {
-  return new RialtoError("OFFLINE", "the connection broke before this was sent", { retry: LATER });
+  return new RialtoError("OFFLINE", "the connection broke before this was sent", LATER);
 }
 
 /** Commands that wait and commands that are under way. */
@@ -109,6 +118,11 @@ export class Outbox {
     return this.#waiting.length + this.#again.length;
   }
 
+  /** Whether there are no numbers left for another session's worth of commands. */
+  get exhausted(): boolean {
+    return this.#ref > REFS_MAX;
+  }
+
   /** How many commands wait for an answer. */
   get pending(): number {
     let silent = 0;
@@ -116,14 +130,9 @@ export class Outbox {
     return this.#pending.size - silent;
   }
 
-  /** Whether one of the commands that wait or are under way fulfils a condition. */
-  some(condition: (command: Command) => boolean): boolean {
-    return this.#waiting.some(condition) || [...this.#pending.values()].some(condition);
-  }
-
-  /** Appends a command; throws when too much waits. */
-  add(command: Command): void {
-    if (command.bounded) this.#makeRoom(command.bytes);
+  /** Appends a command. While there is no stream too much may wait: then it throws, unless others make room. */
+  add(command: Command, attached: boolean): void {
+    if (command.bounded && !attached) this.#makeRoom(command.bytes);
     this.#waiting.push(command);
     this.#count(command, 1);
   }
@@ -146,10 +155,9 @@ export class Outbox {
     return false;
   }
 
-  /** Takes back all bounded commands that wait and were never sent; each fails with this error. */
+  /** Takes back all emits that wait and were never sent; each fails with this error. */
   clearWaiting(error: RialtoError): number {
-    const cleared = this.#waiting.filter((command) => command.bounded && command.sentAt === undefined);
-    this.#keep((command) => !cleared.includes(command));
+    const cleared = this.#keep((command) => !isUnsentEmit(command));
     for (const command of cleared) command.fail(error);
     return cleared.length;
   }
@@ -182,7 +190,7 @@ export class Outbox {
 
   /** Hands an answer to its command; false when nobody waits for it. */
   answer(frame: ServerFrame): boolean {
-    this.#taken(frame.ref);
+    this.#taken(frame.ref - 1);
     const command = this.#pending.get(frame.ref);
     if (!command?.answer) return false;
     this.#arrived(frame.ref);
@@ -230,8 +238,10 @@ export class Outbox {
     const keyHeldSince = this.#now() - KEY_HELD_MS;
     const again: Command[] = [];
     for (const [ref, command] of [...this.#pending].sort(([a], [b]) => a - b)) {
+      // A question that was taken had its answers sent to the session before.
+      const taken = command.bounded && !this.#underWay.has(ref);
       this.#settle(ref);
-      if (command.keyed && (command.sentAt ?? 0) >= keyHeldSince) again.push(command);
+      if (command.keyed && !taken && (command.sentAt ?? 0) >= keyHeldSince) again.push(command);
       else failed.push(command);
     }
     this.addFirst(again);
@@ -255,14 +265,13 @@ export class Outbox {
   /** A place for a new command, or an error. */
   #makeRoom(bytes: number): void {
     const { countMax, bytesMax, overflow } = this.#limits;
-    const full = () => this.#waitingCount >= countMax || this.#waitingBytes + bytes > bytesMax;
+    // One alone may have more bytes.
+    const full = () => this.#waitingCount >= countMax || (this.#waitingCount > 0 && this.#waitingBytes + bytes > bytesMax);
     while (full()) {
-      const oldest = overflow === "drop-oldest" && bytes <= bytesMax
-        ? this.#waiting.find((command) => command.bounded && command.sentAt === undefined)
-        : undefined;
-      if (!oldest) throw new RialtoError("QUEUE_FULL", "too many commands wait for the connection", { retry: LATER });
+      const oldest = overflow === "drop-oldest" ? this.#waiting.find(isUnsentEmit) : undefined;
+      if (!oldest) throw new RialtoError("FULL", "too many commands wait for the connection", LATER);
       this.drop(oldest);
-      oldest.fail(new RialtoError("DROPPED", "newer commands took its place; nothing was sent", { retry: LATER }));
+      oldest.fail(new RialtoError("MADE_ROOM", "newer commands took its place; nothing was sent", LATER));
     }
   }
 
@@ -275,6 +284,7 @@ export class Outbox {
   #frame(command: Command): ClientFrame {
     let ref = 0;
     command.sentAt ??= this.#now();
+    command.sent?.();
     if (command.answer || command.silent) {
       ref = ++this.#ref;
       this.#pending.set(ref, command);

@@ -18,7 +18,7 @@ export interface Place {
 /** The position in one room. */
 export class Position {
   #epoch = "";
-  /** Everything up to here was handed on or is not to be; absent while nothing was and the newest events are awaited. */
+  /** Everything up to here was handed on or is not to be; absent in a room without history. */
   #offset: bigint | undefined;
   /** What is recovered ends here. */
   #recoversTo = 0n;
@@ -48,21 +48,22 @@ export class Position {
    */
   joined(state: RoomState, newest: number): boolean {
     const { recovery, epoch, offset = 0n, firstOffset = offset + 1n } = state;
-    if (this.#offset !== undefined && (recovery === Recovery.WHOLE || recovery === Recovery.PARTIAL)) {
+    const known = this.#offset;
+    if (known !== undefined && (recovery === Recovery.WHOLE || recovery === Recovery.PARTIAL)) {
       if (this.#epoch === "") this.#epoch = epoch;
       this.#recoversTo = offset;
       return true;
     }
-    const lost = this.#offset !== undefined && recovery === Recovery.LOST;
-    const awaited = this.#offset === undefined && this.#epoch !== "" && this.#epoch === epoch && newest > 0;
+    const lost = known !== undefined && recovery === Recovery.LOST;
+    // The same history, and no right to what it keeps: only what is new comes.
+    if (lost && state.offset !== undefined && epoch === this.#epoch && offset >= known) return true;
     this.#early.clear();
     this.#epoch = epoch;
     this.#recoversTo = lost || newest > 0 ? offset : 0n;
-    if (state.offset === undefined) this.#offset = undefined;
-    // Of a history that is another one than before, everything that there is may come.
-    else if (lost) this.#offset = firstOffset - 1n;
-    else this.#offset = this.#recoversTo > 0n ? undefined : offset;
-    return lost || awaited;
+    const oldest = firstOffset - 1n;
+    const after = lost ? oldest : newest > 0 ? later(offset - BigInt(newest), oldest) : offset;
+    this.#offset = state.offset === undefined ? undefined : after;
+    return lost;
   }
 
   /** Whether an event was said before the session was a member. */
@@ -124,4 +125,8 @@ export class Position {
   #advance(): void {
     while (this.#offset !== undefined && this.#early.delete(this.#offset + 1n)) this.#offset += 1n;
   }
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }

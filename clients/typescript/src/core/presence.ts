@@ -3,6 +3,7 @@
 
 import type { Member as WireMember, Presence as WirePresence, RoomState } from "../gen/rialto/v1/room_pb.js";
 import { who, type Who } from "./event.js";
+import type { Page } from "./listing.js";
 import { Value, report, type Observable, type Unsubscribe } from "./observable.js";
 
 /** A session in a room. */
@@ -12,49 +13,54 @@ export interface Member extends Who {
   readonly away: boolean;
 }
 
-/** Who came, changed or went. */
-export interface PresenceChange {
+/** A user in a room. */
+export interface UserPresence {
+  readonly user: string;
+  readonly sessions: number;
+  /** True while the connections of all its sessions are lost. */
+  readonly away: boolean;
+}
+
+/** How many are in a room. */
+export interface Counts {
+  /** How many sessions. */
+  readonly count: number;
+  /** How many users that are: sessions of one user count once, sessions without a user each. */
+  readonly users: number;
+}
+
+/** Who came, changed or went, and how many there are now. */
+export interface PresenceChange extends Counts {
   readonly joined: readonly Member[];
   readonly left: readonly Who[];
 }
 
 /** The members of a room now. */
-export interface Presence {
+export interface Presence extends Counts {
   /** Members by session id. */
   readonly members: ReadonlyMap<string, Member>;
-  /** How many there are, also when they are not named. */
-  readonly count: number;
-  /** How many users that are: sessions of one user count once, sessions without a user each. */
-  readonly users: number;
   /** True when `members` names all of them. */
   readonly complete: boolean;
 }
 
-/** What is asked of the server about who is in a room. */
+/** Which page of those who are in a room is asked for. */
 export interface PresenceQuery {
-  /** One entry a session, which is the default, or one a user. */
-  by?: "session" | "user";
-  /** Only how many. */
-  countsOnly?: boolean;
   /** At most this many. Default 100, at most 1,000. */
-  limit?: number;
+  pageSize?: number;
   /** From the page before. */
   pageToken?: string;
+  deadlineMs?: number;
   signal?: AbortSignal;
 }
 
-/** Who is in a room, as the server says. */
-export interface PresencePage {
-  /** How many sessions. */
-  readonly count: number;
-  /** How many users: sessions of one user count once, sessions without a user each. */
-  readonly users: number;
-  /** Asked by session. */
-  readonly members: readonly Member[];
-  /** Asked by user. */
-  readonly byUser: readonly { readonly user: string; readonly sessions: number; readonly away: boolean }[];
-  /** Set when there are more. */
-  readonly nextPageToken: string;
+/** What the server is asked about who is in a room, whether it was joined or not. */
+export interface AsksPresence {
+  /** How many. */
+  counts(query?: Pick<PresenceQuery, "deadlineMs" | "signal">): Promise<Counts>;
+  /** A page of sessions. */
+  members(query?: PresenceQuery): Promise<Page<Member>>;
+  /** A page of users. */
+  users(query?: PresenceQuery): Promise<Page<UserPresence>>;
 }
 
 /** Who was last seen under a session id, for events of those who have gone. */
@@ -66,21 +72,29 @@ export function toMember(member: WireMember): Member {
 }
 
 /** Follows the members of one room. */
-export class PresenceMap implements Observable<Presence> {
+export class PresenceMap implements Observable<Presence>, AsksPresence {
   readonly #value = new Value<Presence>({ members: new Map(), count: 0, users: 0, complete: false });
   readonly #changes = new Set<(change: PresenceChange) => void>();
   readonly #gone = new Map<string, Member>();
-  readonly #ask: (query: PresenceQuery) => Promise<PresencePage>;
+  readonly #asks: () => Promise<AsksPresence>;
 
-  constructor(ask: (query: PresenceQuery) => Promise<PresencePage>) {
-    this.#ask = ask;
+  constructor(asks: () => Promise<AsksPresence>) {
+    this.#asks = asks;
   }
 
-  /** Asks the server, whether the room was joined or not. */
-  fetch(query: PresenceQuery = {}): Promise<PresencePage> {
-    return this.#ask(query);
+  async counts(query?: PresenceQuery): Promise<Counts> {
+    return (await this.#asks()).counts(query);
   }
 
+  async members(query?: PresenceQuery): Promise<Page<Member>> {
+    return (await this.#asks()).members(query);
+  }
+
+  async users(query?: PresenceQuery): Promise<Page<UserPresence>> {
+    return (await this.#asks()).users(query);
+  }
+
+  /** What is known here; filled when the room was joined with `presence`. */
   get current(): Presence {
     return this.#value.current;
   }
@@ -101,34 +115,34 @@ export class PresenceMap implements Observable<Presence> {
   }
 
   /** The room as `Joined` describes it. */
-  reset(state: RoomState): void {
+  reset({ members, memberCount, userCount }: Pick<RoomState, "members" | "memberCount" | "userCount">): void {
     const before = this.current.members;
-    const members = new Map(state.members.map(toMember).map((member) => [member.session, member]));
-    const joined = [...members.values()].filter((member) => !before.has(member.session));
-    const left = [...before.values()].filter((member) => !members.has(member.session));
-    this.#set(members, state.memberCount, state.userCount, { joined, left });
+    const now = new Map(members.map(toMember).map((member) => [member.session, member]));
+    const joined = [...now.values()].filter((member) => !before.has(member.session));
+    const left = [...before.values()].filter((member) => !now.has(member.session));
+    this.#set(now, { joined, left, count: memberCount, users: userCount });
   }
 
   /** Members came or went. False when the map has a hole that could be filled. */
-  apply(change: WirePresence): boolean {
-    const members = new Map(this.current.members);
-    const left: Member[] = [];
-    const joined = change.joined.map(toMember);
-    for (const sender of change.left) {
-      const member = members.get(sender.session);
-      if (members.delete(sender.session) && member) left.push(member);
-    }
+  apply({ joined: came, left: went, memberCount: count, userCount: users }: WirePresence): boolean {
+    const joined = came.map(toMember);
+    // As many as there are: these are all.
+    const members = new Map(joined.length === count ? [] : this.current.members);
+    const before = this.current.members;
+    const left = went.flatMap(({ session }) => before.get(session) ?? []);
+    for (const { session } of went) members.delete(session);
     for (const member of joined) members.set(member.session, member);
-    this.#set(members, change.memberCount, change.userCount, { joined, left });
-    return this.current.complete || change.joined.length + change.left.length === 0;
+    this.#set(members, { joined, left, count, users });
+    return this.current.complete || joined.length + went.length === 0;
   }
 
   /** The session is out of the room. */
   clear(): void {
-    this.#set(new Map(), 0, 0, { joined: [], left: [] });
+    this.#set(new Map(), { joined: [], left: [], count: 0, users: 0 });
   }
 
-  #set(members: Map<string, Member>, count: number, users: number, change: PresenceChange): void {
+  #set(members: Map<string, Member>, change: PresenceChange): void {
+    const { count, users } = change;
     for (const gone of change.left as Member[]) this.#remember(gone);
     this.#value.set({ members, count, users, complete: members.size === count });
     if (change.joined.length + change.left.length === 0) return;

@@ -1,19 +1,49 @@
-// A bounded queue between a callback and an async iterator. A reader that is too slow loses the oldest entries, and
-// the owner is told how many; memory never grows with the sender's speed. Knows nothing of what it carries.
+// A bounded queue between a callback and an async iterator. When its reader is behind, either the owner is to wait, which its
+// gate says, or the oldest entries go and are counted; memory never grows with the sender's speed.
+
+import { deferred, type Deferred } from "./time.js";
+
+/** What holds up whoever fills queues: those that are full. */
+export class Gate {
+  readonly #full = new Set<object>();
+  #passable: Deferred<void> | undefined;
+
+  /** Resolves when no queue is full; absent when none is. */
+  get passable(): Promise<void> | undefined {
+    return this.#passable?.promise;
+  }
+
+  /** A queue is full, or is not any more. */
+  set(queue: object, full: boolean): void {
+    if (full) this.#full.add(queue);
+    else this.#full.delete(queue);
+    if (this.#full.size > 0) return void (this.#passable ??= deferred());
+    this.#passable?.resolve();
+    this.#passable = undefined;
+  }
+}
+
+/** What becomes of a queue. */
+export interface QueueOptions {
+  /** Is shut while the queue is full. Without it the oldest entries go when there are too many. */
+  gate?: Gate | undefined;
+  /** Entries were dropped. */
+  dropped?: ((count: number) => void) | undefined;
+  /** It is over. */
+  ended?: () => void;
+}
 
 /** A queue of at most `limit` entries, read by one `for await`. */
 export class BoundedQueue<T> implements AsyncIterableIterator<T> {
   readonly #entries: T[] = [];
   readonly #limit: number;
-  readonly #dropped: (count: number) => void;
-  readonly #ended: () => void;
+  readonly #options: QueueOptions;
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void } | undefined;
   #over: { error?: unknown } | undefined;
 
-  constructor(limit: number, dropped: (count: number) => void = () => {}, ended: () => void = () => {}) {
+  constructor(limit: number, options: QueueOptions = {}) {
     this.#limit = Math.max(1, limit);
-    this.#dropped = dropped;
-    this.#ended = ended;
+    this.#options = options;
   }
 
   /** Appends an entry; nothing happens after the end. */
@@ -25,10 +55,13 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
       resolve({ done: false, value: entry });
       return;
     }
+    const { gate, dropped } = this.#options;
     this.#entries.push(entry);
-    if (this.#entries.length > this.#limit) {
+    if (gate) {
+      if (this.#entries.length >= this.#limit) gate.set(this, true);
+    } else if (this.#entries.length > this.#limit) {
       this.#entries.shift();
-      this.#dropped(1);
+      dropped?.(1);
     }
   }
 
@@ -42,11 +75,16 @@ export class BoundedQueue<T> implements AsyncIterableIterator<T> {
       if (error === undefined) waiting.resolve({ done: true, value: undefined });
       else waiting.reject(error);
     }
-    this.#ended();
+    this.#options.gate?.set(this, false);
+    this.#options.ended?.();
   }
 
   next(): Promise<IteratorResult<T>> {
-    if (this.#entries.length > 0) return Promise.resolve({ done: false, value: this.#entries.shift() as T });
+    if (this.#entries.length > 0) {
+      const value = this.#entries.shift() as T;
+      if (this.#entries.length < this.#limit) this.#options.gate?.set(this, false);
+      return Promise.resolve({ done: false, value });
+    }
     if (this.#over) {
       const { error } = this.#over;
       if (error === undefined) return Promise.resolve({ done: true, value: undefined });

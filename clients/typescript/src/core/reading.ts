@@ -4,8 +4,8 @@
 import { JobService } from "../gen/rialto/v1/job_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { single } from "./calls.js";
-import { ending, isLapsed, type Client } from "./client.js";
-import { RialtoError } from "./errors.js";
+import { ending, isLapsed, type Caller } from "./caller.js";
+import { invalid, RialtoError } from "./errors.js";
 import { aborted, bound, sleep } from "./time.js";
 import type { Uploaded } from "./uploaded.js";
 
@@ -25,7 +25,7 @@ const STREAM_SILENCE_MS = 60_000;
 
 /** The bytes of a payload as they come, from an offset to its end. */
 export async function* reading(
-  client: Client,
+  client: Caller,
   { namespace, queue }: { namespace: string; queue: string },
   { uploadId, bytes }: Uploaded,
   { offset = 0, timeoutMs = SILENCE_MS, signal }: ReadOptions,
@@ -60,18 +60,18 @@ export async function* here(payload: Uint8Array, offset: number): AsyncGenerator
 
 function inside(offset: number, bytes: number): number {
   if (Number.isInteger(offset) && offset >= 0 && offset <= bytes) return offset;
-  throw new RialtoError("INVALID", `a payload of ${bytes} bytes cannot be read from byte ${offset} on`, { retry: { advice: "never" } });
+  throw invalid(`a payload of ${bytes} bytes cannot be read from byte ${offset} on`);
 }
 
 /** One stream. The iteration ends without an error, which says afterwards why it is not whole. */
 class Stream implements AsyncIterable<Uint8Array> {
   error = new RialtoError("PROTOCOL", "the server ended the payload before it was whole");
   opened = false;
-  readonly #client: Client;
+  readonly #client: Caller;
   readonly #request: { namespace: string; queue: string; uploadId: string; offset: bigint };
   readonly #signal: AbortSignal | undefined;
 
-  constructor(client: Client, request: { namespace: string; queue: string; uploadId: string; offset: bigint }, signal: AbortSignal | undefined) {
+  constructor(client: Caller, request: { namespace: string; queue: string; uploadId: string; offset: bigint }, signal: AbortSignal | undefined) {
     this.#client = client;
     this.#request = request;
     this.#signal = signal;

@@ -14,7 +14,9 @@ const WAITING_MAX = 65_536;
 /** One answer. */
 export interface Reply {
   readonly from: Who;
-  /** The answer as text. */
+  /** The answer as it was given: text, bytes or nothing. */
+  readonly payload: string | Uint8Array | undefined;
+  /** The answer as text; empty for bytes that are no text. */
   readonly text: string;
   /** The answer as bytes. */
   readonly bytes: Uint8Array;
@@ -44,9 +46,9 @@ export interface Answers extends Summary {
 
 /** An answer as plain data. */
 export function toReply(item: ReplyItem): Reply {
-  const common = { from: who(item.from), contentType: item.contentType };
-  if (item.body.case === "error") return { ...common, text: "", bytes: new Uint8Array(), error: item.body.value };
-  return { ...common, text: bodyText(item.body), bytes: bodyBytes(item.body) };
+  const known = { from: who(item.from), contentType: item.contentType };
+  if (item.body.case === "error") return { ...known, payload: undefined, text: "", bytes: new Uint8Array(), error: item.body.value };
+  return { ...known, payload: item.body.value, text: bodyText(item.body), bytes: bodyBytes(item.body) };
 }
 
 /** Answers as they come in. */

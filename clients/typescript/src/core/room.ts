@@ -1,17 +1,19 @@
 // A room as an application holds it: join, part, emit, listen, see who is there. A thin object; the session does the
 // work through `Core`. What the server says about the room is kept here by `membership.ts`.
 
-import type { Beside, RoomName } from "./beside.js";
+import type { Beside } from "./beside.js";
 import type { Accepted, AskOptions, EmitOptions, TargetOptions } from "./command.js";
 import type { Payload, RialtoEvent } from "./event.js";
 import type { RialtoError } from "./errors.js";
-import type { History, HistoryOptions } from "./history.js";
-import { Listeners, type EventsOptions, type Listener } from "./listeners.js";
-import { Value, type Observable, type Unsubscribe } from "./observable.js";
+import { History, type HistoryOptions } from "./history.js";
+import type { RoomName } from "./kept.js";
+import { Listeners, type EventsOptions, type Listener, type Patience } from "./listeners.js";
+import { report, Value, type Observable, type Unsubscribe } from "./observable.js";
 import type { Place } from "./position.js";
 import { PresenceMap } from "./presence.js";
 import type { ReplyStream } from "./replies.js";
 import { StateMap, type SetOptions, type StateSet } from "./state.js";
+import type { EventName, Said, Untyped } from "./typed.js";
 
 /** How a room is joined. */
 export interface JoinOptions {
@@ -25,8 +27,22 @@ export interface JoinOptions {
   state?: boolean;
   /** Let payloads come as differences to earlier ones; they are whole again when they are handed over. */
   delta?: boolean;
-  timeoutMs?: number;
+  /** Longest wait for the server's answer, connecting included. Default: the session's `deadlineMs`. */
+  deadlineMs?: number;
   signal?: AbortSignal;
+}
+
+/** A room as a new member finds it. */
+export interface JoinedRoom {
+  /** How many sessions and how many users are in it, this one included. */
+  readonly count: number;
+  readonly users: number;
+  /** Which life of its history offsets count in; empty when it keeps none. */
+  readonly epoch: string;
+  /** The last event of its history; absent when it keeps none. */
+  readonly offset?: bigint;
+  /** The oldest event that is kept. */
+  readonly firstOffset?: bigint;
 }
 
 /** Whether this session is in the room. */
@@ -42,14 +58,15 @@ export type RoomStatus =
 /** What rooms and namespaces need of their session. */
 export interface Core {
   readonly beside: Beside;
-  join(room: Room, options: JoinOptions): Promise<void>;
-  part(room: Room): Promise<void>;
+  readonly patience: Patience;
+  join(room: Room<any>, options: JoinOptions): Promise<JoinedRoom>;
+  part(room: Room<any>): Promise<boolean>;
   enter(namespace: string): Promise<void>;
   leave(namespace: string): Promise<void>;
   emit(namespace: string, to: TargetOptions, event: string, payload: Payload, options: EmitOptions): Promise<Accepted>;
   ask(namespace: string, to: TargetOptions, event: string, payload: Payload, options: AskOptions): ReplyStream;
-  position(room: Room): Place | undefined;
-  setState(room: Room, key: string, value: Payload | undefined, options: SetOptions, expected?: bigint): Promise<StateSet>;
+  position(room: Room<any>): Place | undefined;
+  setState(room: Room<any>, key: string, value: Payload | undefined, options: SetOptions): Promise<StateSet>;
 }
 
 /** Events that should have come and do not, or may not. */
@@ -69,8 +86,8 @@ export interface Missed {
   readonly cause: "said" | "afresh" | "delta";
 }
 
-/** A room. */
-export class Room {
+/** A room. `E` declares its events: what each of them says, by name. */
+export class Room<E extends object = Untyped> {
   readonly namespace: string;
   readonly name: string;
   /** Who is there; filled when joined with `presence`. */
@@ -79,19 +96,20 @@ export class Room {
   readonly state: StateMap;
   readonly #core: Core;
   readonly #names: RoomName;
-  readonly #listeners = new Listeners();
+  readonly #listeners: Listeners;
   readonly #missed = new Set<(missed: Missed) => void>();
   readonly #status = new Value<RoomStatus>({ state: "out" });
 
   constructor(core: Core, namespace: string, name: string) {
     this.#core = core;
+    this.#listeners = new Listeners(core.patience);
     this.namespace = namespace;
     this.name = name;
     this.#names = { namespace, room: name };
-    this.presence = new PresenceMap((query) => core.beside.presence(this.#names, query));
+    this.presence = new PresenceMap(() => core.beside.presence(this.#names));
     this.state = new StateMap({
-      get: (keys) => core.beside.state(this.#names, keys),
-      set: (key, value, options, expected) => core.setState(this, key, value, options, expected),
+      asks: () => core.beside.state(this.#names),
+      set: (key, value, options) => core.setState(this, key, value, options),
       follow: () => core.join(this, { state: true }),
     });
   }
@@ -102,35 +120,35 @@ export class Room {
   }
 
   /**
-   * Joins; resolves when the session is a member. From then on the room is wanted: it is joined again after a lost
-   * connection, and when the server was only too busy, until `part`. A `TIMED_OUT` ends the waiting, not the wanting.
+   * Joins; resolves when the session is a member, with the room as it is then. From then on the room is wanted: it is joined again
+   * after a lost connection, until `part`. A refusal leaves it out. A `TIMED_OUT` ends the waiting, not the wanting.
    */
-  join(options: JoinOptions = {}): Promise<void> {
+  join(options: JoinOptions = {}): Promise<JoinedRoom> {
     return this.#core.join(this, options);
   }
 
-  /** Parts; after it resolves nothing more from the room is heard. */
-  part(): Promise<void> {
+  /** Parts; after it resolves nothing more from the room is heard. False when the session was not in it. */
+  part(): Promise<boolean> {
     return this.#core.part(this);
   }
 
   /** Sends an event to the members; resolves when the server has taken it. */
-  emit(event: string, payload?: Payload, options: EmitOptions = {}): Promise<Accepted> {
+  emit<K extends EventName<E>>(event: K, ...[payload, options = {}]: Said<E[K]>): Promise<Accepted> {
     return this.#core.emit(this.namespace, { rooms: [this.name] }, event, payload, options);
   }
 
   /** Sends an event to the members and gathers their answers. */
-  emitWithReplies(event: string, payload?: Payload, options: AskOptions = {}): ReplyStream {
+  emitWithReplies<K extends EventName<E>>(event: K, ...[payload, options = {}]: Said<E[K], AskOptions>): ReplyStream {
     return this.#core.ask(this.namespace, { rooms: [this.name] }, event, payload, options);
   }
 
   /** Hears events of one name. */
-  on(event: string, fn: Listener): Unsubscribe {
+  on<K extends EventName<E>>(event: K, fn: Listener<E[K]>): Unsubscribe {
     return this.#listeners.on(event, fn);
   }
 
   /** Hears the next event of one name. */
-  once(event: string, fn: Listener): Unsubscribe {
+  once<K extends EventName<E>>(event: K, fn: Listener<E[K]>): Unsubscribe {
     return this.#listeners.once(event, fn);
   }
 
@@ -145,13 +163,13 @@ export class Room {
   }
 
   /** Events to iterate over. */
-  events(options: EventsOptions = {}): AsyncIterableIterator<RialtoEvent> {
+  events<K extends EventName<E>>(options: EventsOptions<K> = {}): AsyncIterableIterator<RialtoEvent<E[K]>> {
     return this.#listeners.events(options);
   }
 
   /** Pages of its history; the room need not be joined. */
   history(options: HistoryOptions = {}): History {
-    return this.#core.beside.history(this.#names, options);
+    return new History(this.#core.beside.history(this.#names, options), options);
   }
 
   /** How far its history was handed over; absent when it keeps none. Good for `recover`, in another session too. */
@@ -180,7 +198,13 @@ export class Room {
 
   /** Hands over a notice. Called by the session. */
   tellMissed(missed: Missed): void {
-    for (const fn of [...this.#missed]) fn(missed);
+    for (const fn of [...this.#missed]) {
+      try {
+        fn(missed);
+      } catch (error) {
+        report(error);
+      }
+    }
   }
 
   /** Ends all iterators. Called by the session. */

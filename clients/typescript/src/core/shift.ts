@@ -4,7 +4,7 @@
 import type { Lease } from "../gen/rialto/v1/worker_service_pb.js";
 import type { Assignment } from "./assignment.js";
 import type { BackoffOptions } from "./backoff.js";
-import type { Client } from "./client.js";
+import type { Caller } from "./caller.js";
 import type { RialtoError } from "./errors.js";
 import type { Payload } from "./event.js";
 import { report } from "./observable.js";
@@ -24,11 +24,11 @@ export interface WorkerQueue {
 
 /** What a run is made of. */
 export interface ShiftSettings {
-  readonly client: Client;
+  readonly client: Caller;
   readonly workerId: string;
   readonly queues: readonly WorkerQueue[];
   readonly concurrency: number;
-  readonly leaseDurationMs: number;
+  readonly leaseMs: number;
   readonly leaseWaitMs: number;
   readonly backoff: BackoffOptions;
   /** Does one job. */
@@ -64,7 +64,7 @@ export class Shift {
     this.working = new Working({
       said: () => this.hooks?.said(),
       trouble: (error, job) => this.trouble(error, job),
-      reads: (job, uploaded, offset) => reading(settings.client, job, uploaded, { offset, signal: job.signal }),
+      reads: (job, uploaded, offset) => reading(settings.client, job, uploaded, { offset, signal: job.cancelled }),
     });
   }
 
@@ -143,7 +143,7 @@ export class Shift {
   #begin(): void {
     while (this.#waiting.length > 0 && (this.stopping || this.#running < this.settings.concurrency)) {
       const [token, job] = this.#waiting.shift() as [string, Assignment];
-      if (this.stopping || job.signal.aborted || job.pauseSignal.aborted) this.working.done(token, released());
+      if (this.stopping || job.cancelled.aborted || job.toPause.aborted) this.working.done(token, released());
       else void this.#do(token, job);
     }
   }

@@ -1,10 +1,13 @@
 // The keyed state of a room: read and changed through the server, and followed when the room was joined with `state`.
 // The local map is always one that was true at some moment: it changes whole when the server begins anew.
 
+import { create } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { StateChanges, StateEntry as WireEntry } from "../gen/rialto/v1/state_pb.js";
-import type { Durability } from "./command.js";
-import { bodyText, who, type Payload, type Who } from "./event.js";
+import { SetStateSchema, type SetState, type StateChanges, type StateEntry as WireEntry, type StateSet as WireSet } from "../gen/rialto/v1/state_pb.js";
+import { duration, toDurability, type Durability } from "./command.js";
+import { bodyText, toBody, who, type Payload, type Who } from "./event.js";
+import type { CallWait } from "./kept.js";
+import type { Page } from "./listing.js";
 import { Value, type Observable, type Unsubscribe } from "./observable.js";
 
 /** A key with its value. */
@@ -24,11 +27,18 @@ export interface StateEntry {
   readonly expiresAt?: Date;
 }
 
-/** A change of one key. */
-export interface StateChange {
+/** A key as it became. */
+export interface KeyChange {
   readonly key: string;
-  /** The key as it became; absent when it was taken away or has expired. */
+  /** Absent when the key was taken away or has expired. */
   readonly entry?: StateEntry;
+}
+
+/** What became different, key by key. */
+export interface StateChange {
+  readonly entries: readonly KeyChange[];
+  /** True when these are all keys that there are. */
+  readonly whole: boolean;
 }
 
 /** The state of a room as far as it is known here. */
@@ -40,13 +50,22 @@ export interface RoomStateView {
   readonly complete: boolean;
 }
 
+/** Under which condition a key is set or taken away. Rejects with `CONFLICT` and its `revision` otherwise. */
+export interface StateCondition {
+  /** The key has this revision. */
+  ifRevision?: bigint;
+  /** There is no such key. */
+  ifAbsent?: boolean;
+  /** Longest wait for the answer, connecting included. Default: that of the session or client. */
+  deadlineMs?: number;
+  signal?: AbortSignal;
+}
+
 /** How a key is set. */
-export interface SetOptions {
+export interface SetOptions extends StateCondition {
   contentType?: string;
   /** How long the value holds; at least 1 s. Absent: until it is set again or taken away. */
   expiresInMs?: number;
-  timeoutMs?: number;
-  signal?: AbortSignal;
 }
 
 /** A key was set or taken away. */
@@ -61,11 +80,49 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
+/** Which page of the keys is asked for. */
+export interface StateQuery {
+  /** At most this many. Default 100, at most 1,000. */
+  pageSize?: number;
+  /** From the page before. */
+  pageToken?: string;
+  deadlineMs?: number;
+  signal?: AbortSignal;
+}
+
+/** What the server is asked about the state of a room, whether it was joined or not. */
+export interface AsksState {
+  /** A key; nothing when there is none. */
+  get(key: string, wait?: CallWait): Promise<StateEntry | undefined>;
+  /** A page of keys. */
+  page(query?: StateQuery): Promise<Page<StateEntry>>;
+  /** All keys. */
+  all(wait?: CallWait): Promise<ReadonlyMap<string, StateEntry>>;
+}
+
 /** What a state needs of its session. */
 export interface StateCore {
-  get(keys: readonly string[]): Promise<readonly StateEntry[]>;
-  set(key: string, value: Payload | undefined, options: SetOptions, expected?: bigint): Promise<StateSet>;
-  follow(): Promise<void>;
+  asks(): Promise<AsksState>;
+  set(key: string, value: Payload | undefined, options: SetOptions): Promise<StateSet>;
+  follow(): Promise<unknown>;
+}
+
+/** What is to be set, in the protocol's form; without a value the key is taken away. */
+export function toSet(namespace: string, room: string, key: string, given: Payload, options: SetOptions): SetState {
+  const { contentType, expiresInMs, ifAbsent, ifRevision = ifAbsent ? 0n : undefined } = options;
+  return create(SetStateSchema, {
+    namespace,
+    room,
+    key,
+    ...toBody(given, contentType),
+    ...(ifRevision === undefined ? {} : { expectedRevision: ifRevision }),
+    ...(expiresInMs === undefined ? {} : { expiresIn: duration(expiresInMs) }),
+  });
+}
+
+/** How it was set, as plain data. */
+export function toStateSet({ revision, epoch, durability }: WireSet): StateSet {
+  return { revision, epoch, durability: toDurability(durability) };
 }
 
 /** An entry as plain data; nothing when the key was taken away. */
@@ -81,12 +138,12 @@ export function toEntry(entry: WireEntry): StateEntry | undefined {
 const NOTHING: RoomStateView = { entries: new Map(), epoch: "", complete: false };
 
 /** The state of one room. */
-export class StateMap implements Observable<RoomStateView> {
+export class StateMap implements Observable<RoomStateView>, AsksState {
   readonly #core: StateCore;
   readonly #value = new Value<RoomStateView>(NOTHING);
   readonly #watches = new Set<Watch>();
   /** What is told since the server began anew, until it is complete. */
-  #anew: Map<string, StateEntry> | undefined;
+  #anew: RoomStateView & { readonly entries: Map<string, StateEntry> } | undefined;
 
   constructor(core: StateCore) {
     this.#core = core;
@@ -101,14 +158,16 @@ export class StateMap implements Observable<RoomStateView> {
     return this.#value.subscribe(fn);
   }
 
-  /** Asks the server for a key; nothing when there is none. */
-  async get(key: string): Promise<StateEntry | undefined> {
-    return (await this.#core.get([key]))[0];
+  async get(key: string, wait?: CallWait): Promise<StateEntry | undefined> {
+    return (await this.#core.asks()).get(key, wait);
   }
 
-  /** Asks the server for all keys. */
-  async all(): Promise<ReadonlyMap<string, StateEntry>> {
-    return new Map((await this.#core.get([])).map((entry) => [entry.key, entry]));
+  async page(query?: StateQuery): Promise<Page<StateEntry>> {
+    return (await this.#core.asks()).page(query);
+  }
+
+  async all(wait?: CallWait): Promise<ReadonlyMap<string, StateEntry>> {
+    return (await this.#core.asks()).all(wait);
   }
 
   /** Sets a key. */
@@ -116,36 +175,33 @@ export class StateMap implements Observable<RoomStateView> {
     return this.#core.set(key, value, options);
   }
 
-  /** Sets a key if it has this revision now; 0: if there is no such key. Rejects with `CONFLICT` and its `revision`. */
-  setIf(key: string, revision: bigint, value: Exclude<Payload, undefined>, options: SetOptions = {}): Promise<StateSet> {
-    return this.#core.set(key, value, options, revision);
-  }
-
-  /** Takes a key away; with `revision` only if it has that now. */
-  remove(key: string, options: Pick<SetOptions, "timeoutMs" | "signal"> & { revision?: bigint } = {}): Promise<StateSet> {
-    return this.#core.set(key, undefined, options, options.revision);
+  /** Takes a key away. */
+  remove(key: string, options: StateCondition = {}): Promise<StateSet> {
+    return this.#core.set(key, undefined, options);
   }
 
   /**
-   * What changes, key by key, beginning with all that is there. Joins the room with `state` if need be. A reader that is
-   * slow hears of each key the newest only.
+   * All that is there, and then what became different. Joins the room with `state` if need be. A reader that is slow hears of
+   * each key the newest only.
    */
   watch(options: WatchOptions = {}): AsyncIterableIterator<StateChange> {
     const watch: Watch = new Watch(() => void this.#watches.delete(watch));
     this.#watches.add(watch);
     if (options.signal?.aborted) watch.end();
     else options.signal?.addEventListener("abort", () => watch.end(), { once: true });
-    if (this.current.complete) for (const entry of this.current.entries.values()) watch.push({ key: entry.key, entry });
+    if (this.current.complete) watch.push(changesOf(this.current.entries), true);
     this.#core.follow().catch((error: unknown) => watch.end(error));
     return watch;
   }
 
   /** The server has told the state, or a change. Called by the session. */
   apply({ epoch, entries, reset, complete }: StateChanges): void {
-    if (reset) this.#anew = new Map();
-    const before = this.current.entries;
-    const map = this.#anew ?? new Map(before);
+    const known = this.#anew ?? this.current;
+    if (reset || epoch !== known.epoch) this.#anew = { entries: new Map(), epoch, complete: false };
+    const map = this.#anew?.entries ?? new Map(this.current.entries);
     for (const wire of entries) {
+      // What is known is newer.
+      if (wire.revision <= (map.get(wire.key)?.revision ?? -1n)) continue;
       const entry = toEntry(wire);
       if (entry) map.set(wire.key, entry);
       else map.delete(wire.key);
@@ -169,23 +225,25 @@ export class StateMap implements Observable<RoomStateView> {
   #become(view: RoomStateView): void {
     const before = this.current;
     this.#value.set(view);
-    if (this.#watches.size === 0) return;
-    for (const key of before.entries.keys()) if (!view.entries.has(key)) this.#tell({ key });
+    if (!view.complete || this.#watches.size === 0) return;
     const same = before.epoch === view.epoch;
-    for (const [key, entry] of view.entries) {
-      if (!same || before.entries.get(key)?.revision !== entry.revision) this.#tell({ key, entry });
-    }
+    const gone = [...before.entries.keys()].filter((key) => !view.entries.has(key)).map((key) => ({ key }));
+    const changed = changesOf(view.entries).filter(({ key, entry }) => !same || before.entries.get(key)?.revision !== entry.revision);
+    for (const watch of this.#watches) watch.push(before.complete ? [...gone, ...changed] : changed, !before.complete);
   }
+}
 
-  #tell(change: StateChange): void {
-    for (const watch of this.#watches) watch.push(change);
-  }
+function changesOf(entries: ReadonlyMap<string, StateEntry>): { key: string; entry: StateEntry }[] {
+  return [...entries.values()].map((entry) => ({ key: entry.key, entry }));
 }
 
 /** Changes to iterate over: at most one waits for each key. */
 class Watch implements AsyncIterableIterator<StateChange> {
-  readonly #waiting = new Map<string, StateChange>();
+  readonly #waiting = new Map<string, KeyChange>();
   readonly #ended: () => void;
+  /** Something waits; all that there is waits. */
+  #due = false;
+  #whole = false;
   #reader: { resolve: (result: IteratorResult<StateChange>) => void; reject: (error: unknown) => void } | undefined;
   #over: { error?: unknown } | undefined;
 
@@ -193,13 +251,27 @@ class Watch implements AsyncIterableIterator<StateChange> {
     this.#ended = ended;
   }
 
-  push(change: StateChange): void {
-    if (this.#over) return;
+  push(changes: readonly KeyChange[], whole: boolean): void {
+    if (this.#over || (changes.length === 0 && !whole)) return;
+    if (whole) this.#waiting.clear();
+    this.#whole ||= whole;
+    this.#due = true;
+    for (const change of changes) {
+      this.#waiting.delete(change.key);
+      this.#waiting.set(change.key, change);
+    }
     const reader = this.#reader;
     this.#reader = undefined;
-    if (reader) return reader.resolve({ done: false, value: change });
-    this.#waiting.delete(change.key);
-    this.#waiting.set(change.key, change);
+    reader?.resolve(this.#take());
+  }
+
+  #take(): IteratorResult<StateChange> {
+    // Of all that there is nothing is gone.
+    const entries = [...this.#waiting.values()].filter(({ entry }) => entry || !this.#whole);
+    const value = { entries, whole: this.#whole };
+    this.#waiting.clear();
+    this.#due = this.#whole = false;
+    return { done: false, value };
   }
 
   end(error?: unknown): void {
@@ -214,10 +286,7 @@ class Watch implements AsyncIterableIterator<StateChange> {
   }
 
   next(): Promise<IteratorResult<StateChange>> {
-    for (const [key, value] of this.#waiting) {
-      this.#waiting.delete(key);
-      return Promise.resolve({ done: false, value });
-    }
+    if (this.#due) return Promise.resolve(this.#take());
     if (this.#over) {
       const { error } = this.#over;
       this.#over = {};
@@ -230,7 +299,7 @@ class Watch implements AsyncIterableIterator<StateChange> {
   }
 
   return(): Promise<IteratorResult<StateChange>> {
-    this.#waiting.clear();
+    this.#due = false;
     this.end();
     return Promise.resolve({ done: true, value: undefined });
   }

@@ -52,7 +52,10 @@ export class Thread {
   /** The welcome has come. */
   welcomed(welcome: Welcome): Arrival {
     const arrival: Arrival = welcome.resumed ? "resumed" : this.#known ? "afresh" : "first";
-    if (welcome.resumed && welcome.sessionId !== this.#id) throw new RialtoError("PROTOCOL", "another session was resumed");
+    if (welcome.resumed && welcome.sessionId !== this.#id) {
+      this.forget();
+      throw new RialtoError("PROTOCOL", "another session was resumed");
+    }
     if (!welcome.resumed) this.#heard = this.#told = 0;
     // The greeting has told it.
     else this.#told = this.#heard;

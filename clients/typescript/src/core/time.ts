@@ -3,6 +3,9 @@
 
 import { RialtoError } from "./errors.js";
 
+/** Timers count no further. */
+export const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** A promise that its owner settles. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -25,7 +28,7 @@ export function deferred<T>(): Deferred<T> {
 /** The error of a fired signal. */
 export function aborted(signal: AbortSignal): RialtoError {
   if (signal.reason instanceof RialtoError) return signal.reason;
-  return new RialtoError("ABORTED", "the caller gave up", { retry: { advice: "never" } });
+  return new RialtoError("ABORTED", "the caller gave up", { advice: "never" });
 }
 
 /** Waits; rejects when the signal fires first. */
@@ -46,6 +49,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 
 /** What bounds a wait. */
 export interface Bound {
+  /** `Infinity` for no bound in time. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** What was waited for, for the error's text. */
@@ -54,10 +58,11 @@ export interface Bound {
 
 /** Calls `over` with an error when the time is up or the signal fires; returns what clears it. */
 export function bound({ timeoutMs, signal, what }: Bound, over: (error: RialtoError) => void): () => void {
-  const timer = setTimeout(() => {
+  const late = () => {
     clear();
-    over(new RialtoError("TIMED_OUT", `${what} took longer than ${timeoutMs} ms`, { retry: { advice: "later" } }));
-  }, timeoutMs);
+    over(new RialtoError("TIMED_OUT", `${what} took longer than ${timeoutMs} ms`, { advice: "later" }));
+  };
+  const timer = timeoutMs <= TIMER_MAX_MS ? setTimeout(late, timeoutMs) : undefined;
   const stop = () => {
     clear();
     over(aborted(signal as AbortSignal));

@@ -3,7 +3,7 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JobBody, JobBodySchema } from "../gen/rialto/v1/job_pb.js";
-import { RialtoError } from "./errors.js";
+import { invalid } from "./errors.js";
 import { toBody, type Body, type Payload } from "./event.js";
 
 /** A payload that was uploaded: given as the payload of a job, the job has it. Good for one queue, and for one that is put in by
@@ -39,5 +39,5 @@ export function uploadedOf(body: JobBody | undefined): Uploaded | undefined {
 export function carried(body: JobBody | undefined): Body {
   if (!body) return { case: undefined };
   if (body.body.case !== "uploaded") return body.body;
-  throw new RialtoError("INVALID", "the payload was uploaded by itself: read it with read()", { retry: { advice: "never" } });
+  throw invalid("the payload was uploaded by itself: read it with read()");
 }

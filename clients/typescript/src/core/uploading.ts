@@ -4,8 +4,8 @@
 import { JobService, type BeginUploadResponse } from "../gen/rialto/v1/job_service_pb.js";
 import { persist } from "./again.js";
 import { bytesOf, chunks, type Chunk, type UploadSource } from "./chunks.js";
-import type { Client } from "./client.js";
-import { RialtoError } from "./errors.js";
+import type { Caller } from "./caller.js";
+import { invalid, tooLarge, RialtoError } from "./errors.js";
 import { report } from "./observable.js";
 import { aborted, deferred } from "./time.js";
 import { Uploaded } from "./uploaded.js";
@@ -27,12 +27,12 @@ const CHUNK_MS = 5 * 60_000;
 const CALL_MS = 60_000;
 
 /** Uploads a payload for a queue. What the source throws is thrown. */
-export function upload(client: Client, place: { namespace: string; queue: string }, source: UploadSource, options: UploadOptions): Promise<Uploaded> {
+export function upload(client: Caller, place: { namespace: string; queue: string }, source: UploadSource, options: UploadOptions): Promise<Uploaded> {
   return new Uploading(client, place, options, bytesOf(source)).run(source);
 }
 
 class Uploading {
-  readonly #client: Client;
+  readonly #client: Caller;
   readonly #place: { readonly namespace: string; readonly queue: string };
   readonly #options: UploadOptions;
   readonly #totalBytes: number | undefined;
@@ -41,7 +41,7 @@ class Uploading {
   #cutBytes = 0;
   #doneBytes = 0;
 
-  constructor(client: Client, place: { namespace: string; queue: string }, options: UploadOptions, totalBytes: number | undefined) {
+  constructor(client: Caller, place: { namespace: string; queue: string }, options: UploadOptions, totalBytes: number | undefined) {
     this.#client = client;
     this.#place = place;
     this.#options = options;
@@ -81,8 +81,8 @@ class Uploading {
 
   async #begin(): Promise<BeginUploadResponse> {
     const { signal } = this.#control;
-    const ask = (timeoutMs: number) => this.#client.ask(JobService.method.beginUpload, this.#place, { timeoutMs, signal });
-    const begun = await persist(ask, { timeoutMs: this.#client.timeoutMs, signal });
+    const ask = (timeoutMs: number) => this.#client.ask(JobService.method.beginUpload, this.#place, { deadlineMs: Math.min(timeoutMs, CALL_MS), signal });
+    const begun = await persist(ask, { timeoutMs: this.#options.timeoutMs ?? CHUNK_MS, signal });
     if (begun.uploadId === "" || begun.chunkBytes === 0) throw new RialtoError("PROTOCOL", "the answer to the beginning of an upload is none");
     return begun;
   }
@@ -102,7 +102,7 @@ class Uploading {
   async #say(chunk: { namespace: string; queue: string; uploadId: string; index: number; data: Uint8Array }): Promise<void> {
     const { signal } = this.#control;
     const { timeoutMs = CHUNK_MS } = this.#options;
-    const ask = (leftMs: number) => this.#client.ask(JobService.method.uploadChunk, chunk, { timeoutMs: Math.min(leftMs, CALL_MS), signal });
+    const ask = (leftMs: number) => this.#client.ask(JobService.method.uploadChunk, chunk, { deadlineMs: Math.min(leftMs, CALL_MS), signal });
     await persist(ask, { timeoutMs, signal });
   }
 
@@ -117,10 +117,10 @@ class Uploading {
 }
 
 function empty(): RialtoError {
-  return new RialtoError("INVALID", "there is nothing to upload: an upload has at least one byte", { retry: { advice: "never" } });
+  return invalid("there is nothing to upload: an upload has at least one byte");
 }
 
 function fits(bytes: number, { bytesMax }: BeginUploadResponse): void {
   if (BigInt(bytes) <= bytesMax) return;
-  throw new RialtoError("PAYLOAD_TOO_LARGE", `an upload has at most ${bytesMax} bytes`, { retry: { advice: "never" } });
+  throw tooLarge(`an upload has at most ${bytesMax} bytes`);
 }

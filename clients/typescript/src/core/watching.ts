@@ -3,10 +3,10 @@
 
 import { equals } from "@bufbuild/protobuf";
 import { JobSchema, type Job as WireJob } from "../gen/rialto/v1/job_pb.js";
-import { JobService } from "../gen/rialto/v1/job_service_pb.js";
+import { JobService, type WatchJobsResponse } from "../gen/rialto/v1/job_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { single } from "./calls.js";
-import { ending, isLapsed, type Client } from "./client.js";
+import { ending, isLapsed, type Caller } from "./caller.js";
 import { RialtoError } from "./errors.js";
 import { Job } from "./job.js";
 import { sleep } from "./time.js";
@@ -19,27 +19,66 @@ export interface Watched {
   readonly ids: readonly string[] | undefined;
 }
 
+const BACKOFF = { firstMs: 250, maxMs: 5_000 };
+
 /** Jobs as they are and then each change, until all have ended or the signal fires. */
-export async function* watching(client: Client, watched: Watched, signal: AbortSignal | undefined): AsyncGenerator<Job> {
-  const seen = new Seen(watched.ids);
-  const patience = performance.now() + client.timeoutMs;
-  let [begun, resume] = [false, ""];
-  for (let attempt = 0; !seen.allEnded && !signal?.aborted; attempt++) {
-    const watch = new Watch(client, { ...watched, ids: seen.left, resume }, signal);
-    for await (const job of watch) {
-      if (!seen.isNews(job)) continue;
-      attempt = 0;
-      yield new Job(job);
-      if (seen.allEnded) return;
+export class JobWatch implements AsyncIterableIterator<Job> {
+  readonly #client: Caller;
+  readonly #watched: Watched;
+  readonly #signal: AbortSignal | undefined;
+  readonly #seen: Seen;
+  readonly #jobs = this.#watch();
+  #first: Watch | undefined;
+
+  constructor(client: Caller, watched: Watched, signal: AbortSignal | undefined) {
+    this.#client = client;
+    this.#watched = watched;
+    this.#signal = signal;
+    this.#seen = new Seen(watched.ids);
+  }
+
+  /** Resolves when the server watches, so that it misses nothing from then on. Whoever iterates need not wait for it. */
+  async open(): Promise<void> {
+    if (this.#seen.allEnded) return;
+    await (this.#first ??= this.#stream("")).open();
+  }
+
+  next(): Promise<IteratorResult<Job>> {
+    return this.#jobs.next();
+  }
+
+  async return(): Promise<IteratorResult<Job>> {
+    this.#first?.close();
+    return this.#jobs.return(undefined);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #stream(resume: string): Watch {
+    return new Watch(this.#client, { ...this.#watched, ids: this.#seen.left, resume }, this.#signal);
+  }
+
+  async *#watch(): AsyncGenerator<Job> {
+    let [begun, resume] = [false, ""];
+    for (let attempt = 0; !this.#seen.allEnded && !this.#signal?.aborted; attempt++) {
+      const watch = this.#first ?? this.#stream(resume);
+      this.#first = undefined;
+      for await (const job of watch) {
+        if (!this.#seen.isNews(job)) continue;
+        attempt = 0;
+        yield new Job(job);
+        if (this.#seen.allEnded) return;
+      }
+      const { error, opened } = watch;
+      resume = watch.resume;
+      if (this.#signal?.aborted) return;
+      // A watch that was never there fails like any other call; one that is lost comes back.
+      begun ||= opened;
+      if (!begun || (!passes(error) && !isLapsed(error, this.#client))) throw error;
+      await sleep(pauseMs(error, attempt, BACKOFF), this.#signal).catch(() => {});
     }
-    const { error, opened } = watch;
-    resume = watch.resume;
-    if (signal?.aborted) return;
-    // A watch that was never there fails like any other call; one that is lost comes back.
-    begun ||= opened;
-    const mayHelp = passes(error) && (begun || performance.now() < patience);
-    if (!mayHelp && !(opened && isLapsed(error, client))) throw error;
-    await sleep(pauseMs(error, attempt), signal).catch(() => {});
   }
 }
 
@@ -83,39 +122,54 @@ interface Asked extends Watched {
 
 /** One stream. The iteration ends without an error, which says afterwards why. */
 class Watch implements AsyncIterable<WireJob> {
-  error = new RialtoError("CONNECTION_LOST", "the server ended the watch", { retry: { advice: "later" } });
+  error = new RialtoError("CONNECTION_LOST", "the server ended the watch", { advice: "later" });
   opened = false;
   /** Where the next one goes on. */
   resume: string;
-  readonly #client: Client;
+  readonly #client: Caller;
   readonly #watched: Asked;
   readonly #signal: AbortSignal | undefined;
+  readonly #control = new AbortController();
+  readonly #stop = () => this.#control.abort(this.#signal?.reason);
+  #opening: Promise<AsyncIterable<WatchJobsResponse>> | undefined;
 
-  constructor(client: Client, watched: Asked, signal: AbortSignal | undefined) {
+  constructor(client: Caller, watched: Asked, signal: AbortSignal | undefined) {
     this.resume = watched.resume;
     this.#client = client;
     this.#watched = watched;
     this.#signal = signal;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<WireJob> {
+  /** Opens it, once. */
+  async open(): Promise<AsyncIterable<WatchJobsResponse>> {
+    return (this.#opening ??= this.#open());
+  }
+
+  /** Lets go of it. */
+  close(): void {
+    this.#signal?.removeEventListener("abort", this.#stop);
+    this.#control.abort();
+  }
+
+  async #open(): Promise<AsyncIterable<WatchJobsResponse>> {
     const { namespace, queue, ids = [] } = this.#watched;
-    const control = new AbortController();
-    const stop = () => control.abort(this.#signal?.reason);
-    this.#signal?.addEventListener("abort", stop, { once: true });
+    this.#signal?.addEventListener("abort", this.#stop, { once: true });
+    const request = single({ namespace, queue, jobIds: [...ids], resume: this.resume });
+    const jobs = await this.#client.open(JobService.method.watchJobs, request, this.#control);
+    this.opened = true;
+    return jobs;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<WireJob> {
     try {
-      const request = single({ namespace, queue, jobIds: [...ids], resume: this.resume });
-      const jobs = await this.#client.open(JobService.method.watchJobs, request, control);
-      this.opened = true;
-      for await (const { job, resume } of jobs) {
+      for await (const { job, resume } of await this.open()) {
         this.resume = resume;
         if (job) yield job;
       }
     } catch (cause) {
-      this.error = ending(cause, control.signal);
+      this.error = ending(cause, this.#control.signal);
     } finally {
-      this.#signal?.removeEventListener("abort", stop);
-      control.abort();
+      this.close();
     }
   }
 }

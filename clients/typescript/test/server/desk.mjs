@@ -31,7 +31,7 @@ export class Desk {
 
   /** Another client. */
   connect(at = this.#url, options = {}) {
-    const client = this.#module.createClient(at, { timeoutMs: 20_000, ...options });
+    const client = this.#module.createClient(at, { deadlineMs: 20_000, ...options });
     this.#clients.push(client);
     return client;
   }

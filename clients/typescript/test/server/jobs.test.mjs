@@ -204,7 +204,7 @@ for (const [shape, module] of SHAPES) {
     const desk = new Desk(t, module, server.url);
     await desk.jobs.enqueue({ id: "before" });
     await server.kill();
-    await assert.rejects(desk.jobs.enqueue({ id: "late" }, { timeoutMs: 300 }), code("UNREACHABLE"));
+    await assert.rejects(desk.jobs.enqueue({ id: "late" }, { deadlineMs: 300 }), code("UNREACHABLE"));
     const enqueued = desk.jobs.enqueue({ payload: "x" });
     const waiting = desk.jobs.wait("before");
     await server.start();

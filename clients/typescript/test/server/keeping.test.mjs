@@ -124,14 +124,13 @@ for (const [shape, { connect }] of SHAPES) {
     const second = await connect(server.url, { user: ann.status.current.user });
     t.after(() => second.close());
     await second.namespace("chat").room(a.name).join();
-    const bySession = await a.presence.fetch();
-    assert.deepEqual([bySession.count, bySession.users, bySession.members.length, bySession.nextPageToken], [3, 2, 3, ""]);
-    assert.deepEqual(bySession.members.map(({ session }) => session).sort(), [ann.id, bob.id, second.id].sort());
-    const byUser = await a.presence.fetch({ by: "user" });
-    const entry = byUser.byUser.find(({ user }) => user === ann.status.current.user);
-    assert.deepEqual([byUser.byUser.length, entry.sessions, entry.away], [2, 2, false]);
-    const counts = await a.presence.fetch({ countsOnly: true });
-    assert.deepEqual([counts.count, counts.users, counts.members], [3, 2, []]);
+    const members = await a.presence.members();
+    assert.equal(members.nextPageToken, "");
+    assert.deepEqual(members.entries.map(({ session }) => session).sort(), [ann.id, bob.id, second.id].sort());
+    const users = (await a.presence.users()).entries;
+    const entry = users.find(({ user }) => user === ann.status.current.user);
+    assert.deepEqual([users.length, entry.sessions, entry.away], [2, 2, false]);
+    assert.deepEqual(await a.presence.counts(), { count: 3, users: 2 });
   });
 
   test(`${shape}: keyed state is set, compared, taken away, watched and right after the death of the server`, async (t) => {
@@ -140,13 +139,14 @@ for (const [shape, { connect }] of SHAPES) {
     const control = new AbortController();
     const changes = b.state.watch({ signal: control.signal });
     const change = async () => {
-      const { key, entry } = (await changes.next()).value;
+      const { entries: [{ key, entry }] } = (await changes.next()).value;
       return [key, entry?.text];
     };
+    assert.deepEqual((await changes.next()).value, { entries: [], whole: true });
     const first = await a.state.set("topic", "tea");
     assert.deepEqual(await change(), ["topic", "tea"]);
-    await assert.rejects(a.state.setIf("topic", 0n, "x"), (error) => code("CONFLICT")(error) && error.revision === first.revision);
-    const second = await a.state.setIf("topic", first.revision, { cups: 2 });
+    await assert.rejects(a.state.set("topic", "x", { ifAbsent: true }), (error) => code("CONFLICT")(error) && error.revision === first.revision);
+    const second = await a.state.set("topic", { cups: 2 }, { ifRevision: first.revision });
     assert.ok(second.revision > first.revision);
     assert.deepEqual(await change(), ["topic", '{"cups":2}']);
     const found = await b.state.get("topic");

@@ -56,13 +56,13 @@ for (const [shape, module] of SHAPES) {
       const left = new TextDecoder().decode(job.lastCheckpoint);
       if (left !== "") return { left, progress: job.lastProgress };
       begun.open();
-      await fired(job.pauseSignal);
+      await fired(job.toPause);
       // What is said last comes first.
       job.progress(60, 100, "row 60");
       job.checkpoint("row 60");
-      assert.equal(job.signal.aborted, false);
-      job.pauseSignal.throwIfAborted();
-    }, { leaseDurationMs: 1_000 });
+      assert.equal(job.cancelled.aborted, false);
+      job.toPause.throwIfAborted();
+    }, { leaseMs: 1_000 });
     await jobs.enqueue({ id: "one", retry: { attemptsMax: 1 } });
     await begun.opened;
     const asked = await jobs.pauseJob("one");
@@ -82,10 +82,10 @@ for (const [shape, module] of SHAPES) {
     const [begun, go] = [gate(), gate()];
     desk.work(async (job) => {
       begun.open();
-      await fired(job.pauseSignal);
+      await fired(job.toPause);
       await go.opened;
       return "done all the same";
-    }, { leaseDurationMs: 1_000 });
+    }, { leaseMs: 1_000 });
     await jobs.enqueue({ id: "one" });
     await begun.opened;
     await jobs.pauseJob("one");

@@ -1,4 +1,4 @@
-// The examples of the README run as they stand there.
+// The examples of the README and of the page about this client run as they stand there.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -8,16 +8,27 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { url } from "./shapes.mjs";
 
-const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-const examples = [...readme.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => {
-  assert.ok(code.includes("http://127.0.0.1:7400"));
-  return ["--input-type=module", "-e", code.replace("http://127.0.0.1:7400", url)];
-});
+/** The programs of a text, as arguments of Node. */
+function programs(file) {
+  const text = readFileSync(new URL(file, import.meta.url), "utf8");
+  return [...text.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => {
+    assert.ok(code.includes("http://127.0.0.1:7400"));
+    return ["--input-type=module", "-e", code.replace("http://127.0.0.1:7400", url)];
+  });
+}
+
+const examples = programs("../../README.md");
+const page = programs("../../../../docs/clients/typescript.md");
 const options = { cwd: new URL(".", import.meta.url), timeout: 20_000 };
 const run = async (example) => (await promisify(execFile)(process.execPath, example, options)).stdout;
 
 test("the example of a session runs", async () => {
   assert.match(await run(examples[0]), /^heard by \d+, \d+ here\n$/);
+});
+
+test("the programs of the page run", async () => {
+  const told = ["true\n", "ann: hi\nbob says yes, 2 here\n", "completed: sent to ann\n", "refused NAME_INVALID never false\n", "attached\n"];
+  assert.deepEqual(await Promise.all(page.map(run)), told);
 });
 
 test("the examples of batches, chains and schedules run", async () => {

@@ -49,12 +49,12 @@ for (const [shape, { connect, open }] of SHAPES) {
     const server = await Server.start(FORGETFUL);
     t.after(() => server.stop());
     await server.kill();
-    const session = open(server.url, { user: fresh("early"), offline: { countMax: 3 } });
+    const session = open(server.url, { user: fresh("early"), offlineBuffer: { countMax: 3 } });
     t.after(() => session.close());
     const room = session.namespace("chat").room("early");
     const joined = room.join();
     const sent = ["1", "2", "3"].map((text) => room.emit("n", text, { includeSender: true }));
-    await assert.rejects(room.emit("n", "4"), code("QUEUE_FULL"));
+    await assert.rejects(room.emit("n", "4"), code("FULL"));
     const events = room.events();
     await server.start();
     session.retryNow();
@@ -63,12 +63,12 @@ for (const [shape, { connect, open }] of SHAPES) {
     assert.deepEqual((await next(events, 3)).map(({ text }) => text), ["1", "2", "3"]);
     await server.kill();
     await until(session.status, ({ state }) => state === "waiting", "waiting");
-    await assert.rejects(room.emit("n", "5", { timeoutMs: 200 }), code("OFFLINE"));
+    await assert.rejects(room.emit("n", "5", { deadlineMs: 200 }), code("OFFLINE"));
   });
 
   test(`${shape}: connecting to nobody fails in time and leaves nothing behind`, async () => {
     const began = Date.now();
-    await assert.rejects(connect("http://127.0.0.1:9", { timeoutMs: 800 }), code("UNREACHABLE"));
+    await assert.rejects(connect("http://127.0.0.1:9", { connectTimeoutMs: 800 }), code("UNREACHABLE"));
     assert.ok(Date.now() - began < 5_000);
   });
 

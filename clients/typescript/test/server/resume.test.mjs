@@ -67,7 +67,7 @@ for (const [shape, { connect }] of SHAPES) {
     for (let index = 0; index < 30; index++) await b.emit("n", String(index));
     const [{ session }] = [...b.presence.current.members.values()].filter(({ away }) => away);
     const answers = bob.namespace("chat").to({ sessions: [session] }).emitWithReplies("ask", "", { timeoutMs: 20_000 }).collect();
-    await a.emit("late", "", { timeoutMs: 50 }).then(() => assert.fail("there is no wire"), code("OFFLINE"));
+    await a.emit("late", "", { deadlineMs: 50 }).then(() => assert.fail("there is no wire"), code("OFFLINE"));
     const waited = [a.emit("waited", "1"), a.emit("waited", "2")];
     const found = b.events({ event: "waited" });
     wire.join();

@@ -91,7 +91,7 @@ for (const [shape, { connect }] of SHAPES) {
     assert.deepEqual(answers.replies.map(({ from, text }) => [from.session, text]), [[bob.id, "yes to lunch"]]);
     assert.deepEqual([answers.answered, answers.missingCount, answers.timedOut], [1, 1, true]);
     assert.deepEqual(answers.missing.map(({ from, left }) => [from.session, left]), [[third.id, false]]);
-    bob.namespace("chat").on("fail", (event) => void event.fail("not today"));
+    bob.namespace("chat").on("fail", (event) => void event.replyError("not today"));
     const failed = await ann.namespace("chat").to({ sessions: [bob.id] }).emitWithReplies("fail").collect();
     assert.equal(failed.replies[0].error, "not today");
   });
@@ -104,7 +104,7 @@ for (const [shape, { connect }] of SHAPES) {
     assert.equal((await chat.call({ session: bob.id }, "add", [1, 2])).text, "3");
     await assert.rejects(chat.call({ session: bob.id }, "silence", "", { timeoutMs: 300 }), code("TIMED_OUT"));
     await assert.rejects(chat.call({ anyOf: fresh("nobody") }, "add"), code("NO_RECIPIENT"));
-    bob.namespace("chat").on("refuse", (event) => void event.fail("no"));
+    bob.namespace("chat").on("refuse", (event) => void event.replyError("no"));
     await assert.rejects(chat.call({ session: bob.id }, "refuse"), code("RECIPIENT_FAILED"));
   });
 
@@ -147,7 +147,7 @@ for (const [shape, { connect }] of SHAPES) {
   test(`${shape}: refusals are typed errors and the session goes on`, async (t) => {
     const { ann, a } = await pair(t, "refusal");
     const large = a.emit("big", "x".repeat(65_537));
-    await assert.rejects(large, (error) => code("PAYLOAD_TOO_LARGE")(error) && error.said && error.retry.advice === "after-change" && error.limit === "payload_bytes_max");
+    await assert.rejects(large, (error) => code("PAYLOAD_TOO_LARGE")(error) && error.said && error.advice === "after-change" && error.limit === "payload_bytes_max");
     await assert.rejects(a.emit("bad\u0000name"), code("NAME_INVALID"));
     await assert.rejects(ann.namespace("chat").room("$system").join(), code("NAME_INVALID"));
     await assert.rejects(ann.namespace(fresh("unknown")).enter(), code("NAMESPACE_UNKNOWN"));
@@ -173,7 +173,7 @@ for (const [shape, { connect }] of SHAPES) {
   test(`${shape}: rooms with members are listed`, async (t) => {
     const { ann, a } = await pair(t, "list");
     const page = await ann.namespace("chat").rooms({ prefix: a.name });
-    assert.deepEqual([page.total, page.rooms], [1, [{ name: a.name, memberCount: 2 }]]);
+    assert.deepEqual([page.total, page.entries], [1, [{ name: a.name, memberCount: 2 }]]);
   });
 
   test(`${shape}: an iterator that is too slow drops the oldest and says how many`, async (t) => {

@@ -77,11 +77,11 @@ for (const [shape, module] of SHAPES) {
       await new Promise(setImmediate);
       done++;
       return `run ${runs.get(job.id)}`;
-    }, { concurrency: 8, leaseDurationMs: 3_000 });
+    }, { concurrency: 8, leaseMs: 3_000 });
     const ids = names(count);
     for (let death = 0; death < deaths; death++) {
       const part = ids.slice((count / deaths) * death, (count / deaths) * (death + 1));
-      const taken = desk.jobs.enqueue(part.map((id) => ({ id, retry: QUICK })), { timeoutMs: 60_000 });
+      const taken = desk.jobs.enqueue(part.map((id) => ({ id, retry: QUICK })), { deadlineMs: 60_000 });
       const before = done;
       await until("some are done", () => done > before);
       await server.kill();

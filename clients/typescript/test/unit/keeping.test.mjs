@@ -31,28 +31,38 @@ test("a full buffer refuses the new one, or drops the oldest that was never sent
   failed = [];
   const refusing = new Outbox({ countMax: 2, bytesMax: 1000 });
   for (const name of ["a", "b"]) refusing.add(command(name));
-  assert.throws(() => refusing.add(command("c")), { code: "QUEUE_FULL" });
+  assert.throws(() => refusing.add(command("c")), { code: "FULL" });
+  refusing.add(command("c"), true);
+  assert.equal(refusing.waiting, 3, "while there is a stream the caller waits in line");
   const dropping = new Outbox({ countMax: 2, bytesMax: 25, overflow: "drop-oldest" });
   for (const name of ["a", "b", "c"]) dropping.add(command(name));
-  assert.deepEqual(failed, [["a", "DROPPED"]]);
-  assert.throws(() => dropping.add(command("large", { bytes: 26 })), { code: "QUEUE_FULL" }, "no place can be made for it");
+  assert.deepEqual(failed, [["a", "MADE_ROOM"]]);
+  dropping.add(command("large", { bytes: 26 }));
+  assert.deepEqual(failed.slice(1), [["b", "MADE_ROOM"], ["c", "MADE_ROOM"]], "one alone may have more bytes");
   dropping.add(command("d", { bytes: 20 }));
-  assert.deepEqual(failed, [["a", "DROPPED"], ["b", "DROPPED"], ["c", "DROPPED"]]);
-  assert.equal(dropping.clearWaiting(new RialtoError("DROPPED", "")), 1);
-  assert.deepEqual([failed.at(-1), dropping.waiting], [["d", "DROPPED"], 0]);
+  dropping.add(command("set", { bytes: 1, command: { case: "setState", value: {} } }));
+  assert.throws(() => dropping.add(command("set", { bytes: 6, command: { case: "setState", value: {} } })) ?? dropping.add(command("e")), { code: "FULL" }, "only emits make room");
+  assert.equal(dropping.clearWaiting(new RialtoError("CLEARED", "")), 0);
+  const clearing = new Outbox();
+  clearing.add(command("emit"));
+  clearing.add(command("set", { command: { case: "setState", value: {} } }));
+  assert.equal(clearing.clearWaiting(new RialtoError("CLEARED", "")), 1, "only emits are cleared");
+  assert.deepEqual([failed.at(-1), clearing.waiting], [["emit", "CLEARED"], 1]);
+  const none = new Outbox({ countMax: 0 });
+  assert.throws(() => none.add(command("x")), { code: "FULL" });
 });
 
 test("so many commands are under way at once, and answers let the next ones go, in order", () => {
   const outbox = new Outbox();
-  for (let index = 0; index < 300; index++) outbox.add(command(String(index)));
+  for (let index = 0; index < 600; index++) outbox.add(command(String(index)));
   const found = [];
-  for (let ref = 0; found.length < 300; ) {
+  for (let ref = 0; found.length < 600; ) {
     const batch = outbox.take(256, 1 << 20);
     found.push(...names(batch));
-    assert.ok(outbox.pending <= 128);
+    assert.ok(outbox.pending <= 256);
     if (batch.frames.length === 0) assert.ok(outbox.answer({ ref: ++ref, frame: { case: "accepted" } }));
   }
-  assert.deepEqual(found, Array.from({ length: 300 }, (_, index) => String(index)));
+  assert.deepEqual(found, Array.from({ length: 600 }, (_, index) => String(index)));
 });
 
 /** Numbers below a bound, the same for the same seed. */
@@ -202,15 +212,18 @@ test("while a room recovers, an event of several rooms does not pass over what h
   assert.deepEqual(place(position), ["a", 9]);
 });
 
-test("the newest events move a position from nowhere, and it is nowhere until they come", () => {
+test("who asks for the newest events stands before them, and comes back to them when they have not come", () => {
   const position = new Position();
-  position.joined(roomState({ epoch: "a", offset: 9n }), 3);
-  assert.equal(place(position), undefined);
+  position.joined(roomState({ epoch: "a", offset: 9n, firstOffset: 1n }), 3);
+  assert.deepEqual(place(position), ["a", 6]);
   position.accepted("a", 10n);
-  assert.equal(place(position), undefined);
-  assert.equal(position.joined(roomState({ epoch: "a", offset: 10n }), 3), true, "nothing was handed on, so nothing can be missing");
-  assert.equal(position.heard("a", 8n, true), true);
-  assert.deepEqual(place(position), ["a", 8]);
+  assert.deepEqual(place(position), ["a", 6]);
+  assert.equal(position.joined(roomState({ epoch: "a", offset: 10n, recovery: Recovery.WHOLE }), 0), true);
+  assert.deepEqual([7n, 8n, 9n].map((offset) => position.heard("a", offset, true)), [true, true, true]);
+  assert.deepEqual(place(position), ["a", 10]);
+  const short = new Position();
+  short.joined(roomState({ epoch: "a", offset: 9n, firstOffset: 8n }), 300);
+  assert.deepEqual(place(short), ["a", 7]);
   const empty = new Position();
   empty.joined(roomState({ epoch: "a", offset: 0n }), 3);
   assert.deepEqual(place(empty), ["a", 0]);
@@ -288,10 +301,10 @@ for (const [where, read] of [["browsers", inflate], ["Node", nodes]]) {
 test("bases are bounded, the newest are kept", () => {
   const deltas = new Deltas();
   deltas.inflate = inflate;
-  for (let index = 0; index < 1100; index++) deltas.restore(said(String(index), "base", { content: { event: "e", key: String(index), body: { case: "text", value: "base" } } }));
+  for (let index = 0; index < 4200; index++) deltas.restore(said(String(index), "base", { content: { event: "e", key: String(index), body: { case: "text", value: "base" } } }));
   const made = (index) => delta("d", String(index), "x", "base", { content: { event: "e", key: String(index), body: { case: undefined } } });
   assert.equal(deltas.restore(made(10)), undefined);
-  assert.equal(deltas.restore(made(1099)).content.body.value, "x");
+  assert.equal(deltas.restore(made(4199)).content.body.value, "x");
 });
 
 const changes = (entries, more) => create(StateChangesSchema, { epoch: "s", entries: entries.map(([key, value, revision]) => ({ key, body: value === undefined ? { case: undefined } : { case: "text", value }, revision: BigInt(revision) })), ...more });
@@ -307,12 +320,20 @@ test("a room's state is replaced whole when the server begins anew, and a watch 
   assert.deepEqual([view(map), map.current.complete], [[["a", "1"], ["b", "1"]], true]);
   map.apply(changes([["a", undefined, 3], ["c", "1", 4]]));
   assert.deepEqual(view(map), [["b", "1"], ["c", "1"]]);
-  const heard = [];
-  for (let count = 0; count < 3; count++) heard.push(await next());
-  assert.deepEqual(heard.map(({ key, entry }) => [key, entry?.text]), [["b", "1"], ["a", undefined], ["c", "1"]], "of each key the newest");
+  const told = ({ entries, whole }) => [entries.map(({ key, entry }) => [key, entry?.text]), whole];
+  assert.deepEqual(told(await next()), [[["b", "1"], ["c", "1"]], true], "all that there is, of each key the newest");
+  map.apply(changes([["c", "0", 3]]));
+  assert.deepEqual(view(map), [["b", "1"], ["c", "1"]], "what is known is newer");
   map.apply(changes([["c", "1", 4], ["d", "1", 5]], { reset: true, complete: true }));
-  assert.deepEqual([await next(), await next()].map(({ key, entry }) => [key, entry?.text]), [["b", undefined], ["d", "1"]], "what stayed is not told again");
+  assert.deepEqual(told(await next()), [[["b", undefined], ["d", "1"]], false], "what stayed is not told again");
+  map.apply(changes([["c", "2", 1]], { epoch: "t" }));
+  assert.deepEqual(view(map), [["c", "1"], ["d", "1"]], "half of another life is not shown");
+  map.apply(changes([["d", "2", 2]], { epoch: "t", complete: true }));
+  assert.deepEqual(view(map), [["c", "2"], ["d", "2"]]);
+  const late = map.watch();
+  assert.deepEqual(told((await late.next()).value), [[["c", "2"], ["d", "2"]], true], "who watches later gets what is known");
   map.end();
+  await next();
   assert.equal((await watch.next()).done, true);
 });
 
@@ -329,6 +350,7 @@ test("a history ends after the newest so many, or with its last page", async () 
   };
   assert.deepEqual(await all({}), [[pages[0], true], [pages[1], true], [pages[2], false]]);
   assert.deepEqual(await all({ newest: 5 }), [[[7, 8, 9], true], [[5, 6], false]]);
+  assert.deepEqual(await new History(load, { newest: 5 }).collect(), [5, 6, 7, 8, 9]);
   assert.deepEqual((await new History(load, { before: 10 }).page()).events, pages[0]);
   assert.throws(() => new History(load, { from: 1, before: 2 }), { code: "INVALID" });
 });

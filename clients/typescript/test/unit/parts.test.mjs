@@ -10,7 +10,7 @@ import { next } from "../../dist/core/ending.js";
 import { failure, refusal, RialtoError } from "../../dist/core/errors.js";
 import { Listeners } from "../../dist/core/listeners.js";
 import { Outbox } from "../../dist/core/outbox.js";
-import { BoundedQueue } from "../../dist/core/queue.js";
+import { BoundedQueue, Gate } from "../../dist/core/queue.js";
 import { expiryOf } from "../../dist/core/token.js";
 import { RefusedSchema } from "../../dist/gen/rialto/v1/event_pb.js";
 import { CloseSchema } from "../../dist/gen/rialto/v1/session_pb.js";
@@ -24,7 +24,7 @@ test("waits are random within a window that grows to its end", () => {
 
 test("a queue hands over in order, drops the oldest beyond its bound, and ends", async () => {
   let dropped = 0;
-  const queue = new BoundedQueue(2, (count) => (dropped += count));
+  const queue = new BoundedQueue(2, { dropped: (count) => (dropped += count) });
   for (const entry of [1, 2, 3]) queue.push(entry);
   assert.equal(dropped, 1);
   queue.end();
@@ -44,14 +44,21 @@ test("a queue that ends with an error throws it once, after what waits", async (
 });
 
 test("leaving an iteration ends the listening", async () => {
-  const listeners = new Listeners();
+  const listeners = new Listeners({ eventsWaiting: 2, gate: new Gate() });
   const control = new AbortController();
+  let looked = 0;
+  // An event that counts how often somebody asks for its name.
+  const event = { get name() { return String(++looked); } };
   for (const leave of [(events) => events.return(), () => control.abort(), () => listeners.end()]) {
     const events = listeners.events({ signal: control.signal.aborted ? undefined : control.signal });
-    assert.equal(listeners.idle, false);
+    listeners.tell(event);
+    assert.equal(looked, 1);
+    assert.equal((await events.next()).value, event);
     leave(events);
     assert.equal((await events.next()).done, true);
-    assert.equal(listeners.idle, true);
+    listeners.tell(event);
+    assert.equal(looked, 1, "nobody listens");
+    looked = 0;
   }
 });
 
@@ -73,9 +80,9 @@ test("an outbox is bounded in number and bytes, and batches are too", () => {
   const outbox = new Outbox({ countMax: 2, bytesMax: 100 });
   outbox.add(command());
   outbox.add(command());
-  assert.throws(() => outbox.add(command()), { code: "QUEUE_FULL" });
+  assert.throws(() => outbox.add(command()), { code: "FULL" });
   assert.equal(outbox.take(1, 1000).frames.length, 1);
-  assert.throws(() => outbox.add(command({ bytes: 91 })), { code: "QUEUE_FULL" });
+  assert.throws(() => outbox.add(command({ bytes: 91 })), { code: "FULL" });
   outbox.add(command({ bytes: 90 }));
   assert.equal(outbox.take(10, 20).frames.length, 1, "the large one waits for the next batch");
   assert.equal(outbox.take(10, 20).frames.length, 1, "but goes by itself");
@@ -100,12 +107,17 @@ test("statuses become typed errors; only a server of this kind is believed", () 
   detailed.details = [{ type: "google.rpc.ErrorInfo", value: bytes(field(1, "FORBIDDEN"), field(2, "rialto")) }];
   assert.deepEqual([failure(detailed).code, failure(detailed).said, failure(detailed).reason], ["FORBIDDEN", true, "no"]);
   detailed.details = [{ type: "google.rpc.ErrorInfo", value: bytes(field(1, "OTHER"), field(2, "elsewhere")) }];
-  assert.deepEqual([failure(detailed).code, failure(detailed).said], ["FORBIDDEN", false]);
-  assert.equal(failure(new TypeError("Failed to fetch")).code, "UNREACHABLE");
+  assert.deepEqual([failure(detailed).code, failure(detailed).kind, failure(detailed).said], ["PROTOCOL", "other", false]);
+  assert.equal(failure(new TypeError("Failed to fetch")).kind, "unknown_outcome", "nobody can tell how far it came");
+  const refusing = Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+  assert.equal(failure(new ConnectError("no", Code.Unavailable, undefined, undefined, refusing)).kind, "unavailable");
+  assert.equal(failure(new ConnectError("late", Code.DeadlineExceeded)).kind, "timed_out");
+  assert.equal(failure(new ConnectError("bug", Code.Internal)).kind, "other");
+  assert.equal(failure(new ConnectError("reset", Code.Internal, undefined, undefined, new Error("refused stream"))).kind, "unknown_outcome");
   assert.equal(failure(new ConnectError("x", Code.Unauthenticated)).code, "UNAUTHENTICATED");
   const refused = create(RefusedSchema, { code: RefusalCode.RATE_LIMITED, reason: "slow down", limit: "emits_per_second", retry: { advice: RetryAdvice.LATER, after: { seconds: 1n, nanos: 5e8 } } });
   const error = refusal(refused);
-  assert.deepEqual([error.code, error.limit, error.retry], ["RATE_LIMITED", "emits_per_second", { advice: "later", afterMs: 1500 }]);
+  assert.deepEqual([error.kind, error.code, error.limit, error.advice, error.afterMs], ["refused", "RATE_LIMITED", "emits_per_second", "later", 1500]);
   assert.equal(refusal(create(RefusedSchema, { code: 99 })).code, "CODE_99", "a later server's code");
 });
 
@@ -150,7 +162,7 @@ test("a session that may not be resumed is left behind at once", () => {
     assert.deepEqual([after.stay, after.atOnce, after.forget], [false, true, true], code);
   }
   assert.equal(next({ ...ended, resuming: true, error: new RialtoError("UNREACHABLE", "") }).forget, false);
-  assert.equal(next({ ...ended, welcomed: true, resuming: false, error: new RialtoError("PROTOCOL", "") }).forget, true);
+  assert.equal(next({ ...ended, welcomed: true, resuming: false, error: new RialtoError("PROTOCOL", "") }).forget, false, "a gap comes again");
 });
 
 test("a token tells when it expires, or nothing", () => {

@@ -112,25 +112,25 @@ test("a session that cannot go on: rooms are joined again where they were, and t
   assert.deepEqual(after.map(({ ref }) => ref), [1, 2]);
   second.say(accepted(1, { duplicate: true, offset: 15n, epoch: "a" }), accepted(2));
   assert.deepEqual((await Promise.all(emits)).map(({ duplicate }) => duplicate), [true, false]);
-  assert.deepEqual([heard, session.status.current.arrival, room.position], [["11", "12", "13", "14"], "afresh", { epoch: "a", offset: 15n }]);
+  assert.deepEqual([heard, session.status.current.arrival, room.position], [["11", "12", "13", "14"], "afresh", { epoch: "a", offset: 14n }]);
   assert.deepEqual([pasts, room.status.current.whole], [[false, false, true, true], true]);
   second.say(close(CloseCode.BYE));
   await new Promise((resolve) => session.status.subscribe(({ state }) => state === "closed" && resolve()));
-  assert.deepEqual(room.position, { epoch: "a", offset: 15n }, "kept for another session");
+  assert.deepEqual(room.position, { epoch: "a", offset: 14n }, "kept for another session");
 });
 
 test("without history another session says that something may be missing, by the room's name", async (t) => {
   const { script, session, stream, rooms: [room] } = await inRooms(t, ["r"]);
   const heard = hears(room);
   const all = [];
-  session.onMissed(({ rooms }) => all.push(rooms));
+  session.onReport(({ kind, rooms, resumed }) => all.push([kind, rooms ?? resumed]));
   const second = await broken(script, stream);
   assert.deepEqual(recover(second.hello.joins[0]), []);
   second.say(lasting({ sessionId: "n-2" }), joined("chat", "r"), event("r", "later"));
   await settled(second);
   assert.deepEqual(heard, [{ namespace: "chat", rooms: ["r"], count: 0, epoch: "", cause: "afresh" }, "later"]);
   assert.equal(room.status.current.whole, false);
-  assert.deepEqual(all, [[], ["r"]], "and that what was sent to sessions, users or everyone may be");
+  assert.deepEqual(all, [["reconnected", false], ["missed", ["r"]], ["rejoined", ["r"]]]);
 });
 
 test("with history only what the server says is missing", async (t) => {
@@ -174,11 +174,17 @@ test("asking ends when its session is over, and outlives a lost stream", async (
   const second = await broken(script, stream);
   second.say(resumed({ lastRef: ref }), { ref, frame: { case: "replies", value: { items: [{ body: { case: "text", value: "yes" } }] } } }, { ref, frame: { case: "repliesDone", value: { answered: 1 } } });
   assert.deepEqual((await asked.collect()).replies.map((reply) => reply.text), ["yes"]);
-  const late = room.emitWithReplies("ask", "??");
-  await second.command("emit");
+  const [taken, untaken] = [room.emitWithReplies("ask", "??"), room.emitWithReplies("ask", "???")];
+  second.say(accepted((await second.command("emit")).ref));
+  const { command: before } = await second.command("emit");
   const third = await broken(script, second);
+  const lost = assert.rejects(taken.collect(), { code: "CONNECTION_LOST", kind: "unknown_outcome" });
   third.say(lasting({ sessionId: "n-2" }), joined("chat", "r"));
-  await assert.rejects(late.collect(), { code: "CONNECTION_LOST" });
+  await lost;
+  const again = await third.command("emit");
+  assert.equal(again.command.value.idempotencyKey, before.value.idempotencyKey, "it is asked again under its key");
+  third.say(accepted(again.ref, { duplicate: true }));
+  await assert.rejects(untaken.collect(), { kind: "unknown_outcome" }, "its answers went to the session before");
 });
 
 test("joins and parts of the time without a stream are told to the session that goes on", async (t) => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CloseCode } from "../../dist/gen/rialto/v1/code_pb.js";
-import { close, joined, start, welcome } from "./script.mjs";
+import { broken, close, event, hears, inRooms, lasting, settled, joined, start, welcome } from "./script.mjs";
 
 test("attached is said after the welcome, and the greeting carries who this is", async (t) => {
   const { session, stream } = await start(t, { user: "ann", token: "key", attributes: { name: "Ann" } });
@@ -94,7 +94,7 @@ test("a drain is followed after its delay, once answers have come", async (t) =>
   const emitted = session.namespace("chat").room("r").emit("e");
   const { ref } = await stream.command("emit");
   const again = script.next();
-  stream.say({ frame: { case: "drain", value: { delay: { seconds: 0n, nanos: 1e6 } } } });
+  stream.say({ frame: { case: "drain", value: { delay: { seconds: 0n, nanos: 1e6 }, reconnectWithin: { seconds: 5n, nanos: 0 } } } });
   stream.say({ ref, frame: { case: "accepted", value: { eventId: "x", recipientsHere: 2 } } });
   assert.equal((await emitted).recipients, 2);
   (await again).say(welcome({ sessionId: "n-2" }));
@@ -114,24 +114,76 @@ test("a token is asked for again once when it is not accepted", async (t) => {
   assert.equal(asked, 2);
 });
 
-test("a join that may work later is tried again when the server says", async (t) => {
+const busy = { code: 6, reason: "too many rooms", retry: { advice: 2, after: { seconds: 0n, nanos: 20e6 } } };
+
+test("a first join that is refused is its caller's to repeat, also when it may work later", async (t) => {
   const { session, stream } = await start(t);
   stream.say(welcome());
   await session.ready();
-  const joining = session.namespace("chat").room("busy").join();
-  const first = await stream.command("join");
-  const retry = { advice: 2, after: { seconds: 0n, nanos: 20e6 } };
-  stream.say({ ref: first.ref, frame: { case: "refused", value: { code: 6, reason: "too many rooms", retry } } });
-  const second = await stream.command("join");
-  assert.ok(second.ref > first.ref);
-  stream.say({ ref: second.ref, ...joined("chat", "busy") });
+  const room = session.namespace("chat").room("busy");
+  const joining = assert.rejects(room.join(), { advice: "later", afterMs: 20 });
+  const { ref } = await stream.command("join");
+  stream.say({ ref, frame: { case: "refused", value: busy } });
   await joining;
+  assert.equal(room.status.current.state, "out");
+});
+
+test("a room that a new session may join later is joined when the server says", async (t) => {
+  const { script, stream, rooms: [room] } = await inRooms(t, ["busy"]);
+  const second = await broken(script, stream);
+  second.say(lasting({ sessionId: "n-2" }), { frame: { case: "refused", value: busy } });
+  const { ref } = await second.command("join");
+  assert.equal(room.status.current.state, "recovering");
+  second.say({ ref, ...joined("chat", "busy") });
+  await new Promise((resolve) => room.status.subscribe(({ state }) => state === "in" && resolve()));
+});
+
+test("rooms that somebody else has joined are not returned to, and namespaces stay entered", async (t) => {
+  const { script, session, stream, rooms: [own] } = await inRooms(t, ["own"]);
+  stream.say(joined("chat", "given"));
+  await settled(stream);
+  void own.part();
+  const { ref } = await stream.command("part");
+  stream.say({ ref, frame: { case: "parted", value: { namespace: "chat", rooms: ["own"] } } });
+  await settled(stream);
+  const second = await broken(script, stream);
+  assert.deepEqual(second.hello.joins, []);
+  second.say(lasting({ sessionId: "n-2" }));
+  assert.equal((await second.command("enter")).command.value.namespace, "chat");
+  assert.equal(session.namespace("chat").room("given").status.current.state, "out");
+});
+
+test("a reader that is behind holds the session up until it reads", async (t) => {
+  const { stream, rooms: [room] } = await inRooms(t, ["r"], { eventsWaiting: 2 });
+  const heard = hears(room);
+  const events = room.events();
+  stream.say(...["1", "2", "3", "4"].map((text) => event("r", text)));
+  await room.events().return();
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  assert.deepEqual(heard, ["1", "2"]);
+  const texts = [];
+  for await (const { text } of events) if (texts.push(text) === 4) break;
+  assert.deepEqual([texts, heard], [["1", "2", "3", "4"], ["1", "2", "3", "4"]]);
+});
+
+test("the first attempt alone decides whether connect fails, unless the server is waited for", async (t) => {
+  const { session, stream } = await start(t, { waitForServer: false });
+  stream.end(new Error("nobody"));
+  await assert.rejects(session.ready(), { kind: "unavailable" });
+  assert.equal(session.status.current.state, "closed");
+});
+
+test("to answer what asks for nothing makes no sense", async (t) => {
+  const { stream, rooms: [room] } = await inRooms(t, ["r"]);
+  const hearing = new Promise((resolve) => room.once("message", resolve));
+  stream.say(event("r", "plain"));
+  await assert.rejects((await hearing).reply("x"), { kind: "invalid" });
 });
 
 test("a room that the server takes away is out, and one that it gives is in", async (t) => {
   const { session, stream } = await start(t);
   const moved = [];
-  session.onMoved((change, room) => moved.push([change, room.name]));
+  session.onReport(({ kind, rooms }) => moved.push([kind, ...rooms]));
   stream.say(welcome(), joined("chat", "given"), { frame: { case: "parted", value: { namespace: "chat", rooms: ["given"] } } });
   await session.ready();
   const { status } = session.namespace("chat").room("given");

@@ -71,7 +71,7 @@ test("a job whose lease is lost hears of it, and nothing is said of it", () => {
   const [a, b] = take(working, "a", "b");
   working.tick();
   working.extended(extended(working.extensions(), LeaseOutcome.LEASE_LOST));
-  assert.deepEqual([a.signal.reason.code, b.signal.reason.code, working.lostCount], ["LEASE_LOST", "LEASE_LOST", 2]);
+  assert.deepEqual([a.cancelled.reason.code, b.cancelled.reason.code, working.lostCount], ["LEASE_LOST", "LEASE_LOST", 2]);
   working.tick();
   assert.equal(working.extensions(), undefined);
   working.done("a", completed("x"));
@@ -79,9 +79,9 @@ test("a job whose lease is lost hears of it, and nothing is said of it", () => {
   assert.deepEqual([working.settlements(), working.isDone, working.lostCount, told.length], [undefined, true, 0, 2]);
   const [c] = take(working, "c");
   working.reconnected(true);
-  assert.equal(c.signal.aborted, false);
+  assert.equal(c.cancelled.aborted, false);
   working.reconnected(false);
-  assert.equal(c.signal.reason.code, "LEASE_LOST");
+  assert.equal(c.cancelled.reason.code, "LEASE_LOST");
 });
 
 test("a job that is to be cancelled hears of it, and its end is said as usual", () => {
@@ -90,8 +90,8 @@ test("a job that is to be cancelled hears of it, and its end is said as usual", 
   working.cancel(["a", "unknown"]);
   working.tick();
   working.extended(extended(working.extensions(), LeaseOutcome.OK, { cancelling: ["b"] }));
-  assert.deepEqual([a.signal.reason.code, b.signal.reason.code], ["CANCELLED", "CANCELLED"]);
-  working.done("a", thrown(a.signal.reason));
+  assert.deepEqual([a.cancelled.reason.code, b.cancelled.reason.code], ["CANCELLED", "CANCELLED"]);
+  working.done("a", thrown(a.cancelled.reason));
   assert.deepEqual([tokens(working.settlements()), told], [["a"], []]);
 });
 
@@ -101,9 +101,9 @@ test("a job that is to be paused hears of it, and what it has left goes before i
   working.pause(["a", "unknown"]);
   working.tick();
   working.extended(extended(working.extensions(), LeaseOutcome.OK, { pausing: ["b"] }));
-  for (const job of [a, b]) assert.deepEqual([job.pauseSignal.reason instanceof Release, job.signal.aborted], [true, false]);
+  for (const job of [a, b]) assert.deepEqual([job.toPause.reason instanceof Release, job.cancelled.aborted], [true, false]);
   a.checkpoint("left");
-  working.done("a", thrown(a.pauseSignal.reason));
+  working.done("a", thrown(a.toPause.reason));
   working.done("b", completed("x"));
   assert.deepEqual(working.extensions().items.map(({ token, checkpoint }) => [token, String(Buffer.from(checkpoint))]), [["a", "left"]]);
   assert.deepEqual(working.settlements().items.map(({ token, outcome }) => [token, outcome.case]), [["a", "released"], ["b", "completed"]]);
