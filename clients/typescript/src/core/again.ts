@@ -8,6 +8,9 @@ import { sleep } from "./time.js";
 /** Failures without a word from a server. It may have heard, or not. */
 const UNHEARD = /^(unavailable|unknown_outcome|timed_out)$/;
 
+/** With less time left nothing is asked again: all that could come of it is that time was up, which says less than what came before. */
+const TRY_MS_MIN = 20;
+
 /** Whether the same may go well later. */
 export function passes({ kind, code, advice, said }: RialtoError): boolean {
   return said ? advice === "later" || code === "INTERNAL" : UNHEARD.test(kind);
@@ -33,7 +36,7 @@ export async function persist<T>(ask: (leftMs: number) => Promise<T>, { timeoutM
     } catch (cause) {
       const error = cause as RialtoError;
       const waitMs = pauseMs(error, attempt);
-      if (!passes(error) || performance.now() + waitMs >= end) throw error;
+      if (!passes(error) || performance.now() + waitMs + TRY_MS_MIN >= end) throw error;
       await sleep(waitMs, signal);
     }
   }
