@@ -76,6 +76,14 @@ impl Driver {
         })
     }
 
+    /// Waits until it listens: what a driver has to start first, as a browser, is not the time of a scenario.
+    pub(crate) async fn warm_up(&self) -> Result<(), String> {
+        let command = [("by", "warm-up"), ("do", "client"), ("url", "http://127.0.0.1:1")];
+        let command = command.map(|(key, value)| (key.to_owned(), value.into()));
+        let number = self.send(command.into_iter().collect()).await?;
+        self.answer_within(number).await.map(drop)
+    }
+
     /// Sends a command. Returns its number.
     pub(crate) async fn send(&self, mut command: Map<String, Value>) -> Result<u64, String> {
         let number = self.commands.fetch_add(1, Ordering::Relaxed) + 1;

@@ -85,6 +85,7 @@ async fn column(
     talk: bool,
 ) -> Result<Vec<Option<Result<(), String>>>, Failure> {
     let driver = Driver::start(client, talk)?;
+    driver.warm_up().await?;
     let kept = Kept::default();
     let outcomes = stream::iter(scenarios.iter().enumerate())
         .map(|(number, scenario)| outcome(client, (&driver, talk), number, scenario, &kept))

@@ -384,11 +384,12 @@ export class Life {
 
   /** Asks for another token before the present one expires. */
   async #askForToken(): Promise<void> {
+    // A slow greeting comes first: there is nobody to say it to yet.
+    if (!this.#stream) return this.#askLater(50);
     const { signal } = this.#control;
     const { token: source, connectTimeoutMs: timeoutMs } = this.#settings;
     try {
       const { token } = await tokenFrom(source, { timeoutMs, signal });
-      if (signal.aborted || !this.#stream) return;
       await this.renew(token, (said) => this.#ask(said));
     } catch (cause) {
       if (signal.aborted) return;
