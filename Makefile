@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs soak comparison stubs clean tools rust-tests nodes-tests node-tests deploy-tests go-generate go-client-tests go-driver java-client-tests java-driver python-client-tests python-generate example example-build example-test client-tests conformance
+.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs soak comparison stubs clean tools rust-tests nodes-tests node-tests deploy-tests go-generate go-client-tests go-driver java-client-tests java-driver python-client-tests python-generate example example-build example-test client-tests generated conformance
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -54,7 +54,11 @@ nodes-tests: tools
 
 # Each client by its own tests, and the programs of its documents; the Rust client among `rust-tests`, the TypeScript client among
 # `node-tests`.
-client-tests: python-client-tests go-client-tests java-client-tests
+client-tests: generated python-client-tests go-client-tests java-client-tests
+
+# What is committed of the messages of clients is what the protos say.
+generated: go-generate python-generate
+	git diff --exit-code -- clients/go/internal/gen clients/python/src/rialto/_gen
 
 # All clients do the same: the table client × scenario. The runner is what `rust-tests` has built.
 conformance: tools go-driver java-driver ## the scenarios of conformance with every client; CONFORMANCE="--client go" for one, see tests/conformance/README.md
