@@ -15,10 +15,14 @@ use rialto_tests::{
     talker::{Shape, Talker},
     within,
 };
+use tokio::time::{MissedTickBehavior, interval};
 
 const USERS: [&str; 6] = ["ann", "bob", "cid", "dan", "eve", "fay"];
 /// Namespaces that keep a history, and none.
 const NAMESPACES: [&str; 2] = ["chat", "default"];
+/// The pause between what each says: one hears so little of the five others that a session may be on its way between nodes for a
+/// second before the 1,024 frames that are held for it are full.
+const PACE: Duration = Duration::from_millis(10);
 
 /// A cluster whose nodes give clients some time to leave.
 async fn three() -> Cluster {
@@ -53,10 +57,13 @@ async fn member(proxy: &Proxy, user: &str) -> (Session, Vec<Events>) {
     (session, heard)
 }
 
-/// Says numbers in both namespaces until it is told to end. Returns how many.
+/// Says numbers in both namespaces, at its pace, until it is told to end. Returns how many.
 async fn speak(session: &Session, ends: &Cell<bool>) -> u32 {
     let mut number = 0;
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !ends.get() {
+        pace.tick().await;
         for namespace in NAMESPACES {
             let emission = session.namespace(namespace).room("red").emit("said", number.to_string());
             within("an answer", emission.into_future()).await.expect("it is taken");
