@@ -5,6 +5,8 @@ import { gzipSync } from "node:zlib";
 import { build } from "vite";
 
 const web = fileURLToPath(new URL("dist/web.js", import.meta.url));
+/** Most bytes of everything. */
+const WHOLE_BYTES_MAX = 45_000;
 const ENTRY = "\0entry";
 
 /** Bytes of a page that has nothing but this. */
@@ -18,4 +20,8 @@ async function bytesOf(code) {
 const from = `from ${JSON.stringify(web)}`;
 const session = await bytesOf(`import { open } ${from}; globalThis.open = open;`);
 const all = await bytesOf(`import * as all ${from}; globalThis.all = all;`);
+if (all > WHOLE_BYTES_MAX) {
+  console.error(`the whole client has grown beyond ${WHOLE_BYTES_MAX.toLocaleString("en")} bytes`);
+  process.exitCode = 1;
+}
 console.log(`compressed, a session alone is ${session.toLocaleString("en")} bytes, the whole client ${all.toLocaleString("en")}`);

@@ -72,3 +72,5 @@ export type { JobWatch } from "./core/watching.js";
 export { openWhole } from "./core/whole.js";
 export { Jobs, type Enqueued, type EnqueueOutcome, type JobFilter, type JobWait, type NotEnqueued, type QueuePlace } from "./jobs.js";
 export { Worker, type StopOptions, type Work, type WorkContext, type WorkerOptions } from "./worker.js";
+export { StatusError, type Detail } from "./wire/status.js";
+export type { CallLimits, Transport } from "./wire/transport.js";

@@ -2,9 +2,9 @@
 // what is not; whoever does the work is in `worker.ts`. No part of a session imports it, so that pages without jobs do
 // not carry it.
 
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampFromDate } from "./wire/wellknown.js";
 import type { EnqueueOutcome as WireOutcome } from "./gen/rialto/v1/job_service_pb.js";
-import { JobService } from "./gen/rialto/v1/job_service_pb.js";
+import { cancelJobMethod, closeBatchMethod, deleteScheduleMethod, enqueueMethod, getJobMethod, getQueueMethod, listJobsMethod, listQueuesMethod, listSchedulesMethod, pauseJobMethod, pauseQueueMethod, purgeQueueMethod, putScheduleMethod, redriveJobsMethod, resumeJobMethod, resumeQueueMethod, setQueueMethod, waitJobMethod } from "./gen/rialto/v1/job_service_pb.js";
 import type { Job as WireJob, Queue as WireQueue } from "./gen/rialto/v1/job_pb.js";
 import { passes, persist } from "./core/again.js";
 import type { UploadSource } from "./core/chunks.js";
@@ -105,7 +105,7 @@ export class Jobs {
   async #enqueue(given: readonly NewJob[], { deadlineMs: timeoutMs = this.#client.deadlineMs, signal }: CallWait): Promise<EnqueueOutcome[]> {
     const jobs = given.map(named);
     const request = { ...this.#place, jobs: jobs.map(fromNewJob) };
-    const ask = (leftMs: number) => this.#client.ask(JobService.method.enqueue, request, { deadlineMs: leftMs, signal });
+    const ask = (leftMs: number) => this.#client.ask(enqueueMethod, request, { deadlineMs: leftMs, signal });
     const { outcomes, durability } = await persist(ask, { timeoutMs, signal });
     return jobs.map(({ id }, index) => toOutcome(id, outcomes[index], toDurability(durability)));
   }
@@ -125,7 +125,7 @@ export class Jobs {
 
   /** One job, with its payload unless it has ended well. */
   async get(id: string, wait: CallWait = {}): Promise<Job> {
-    const { job } = await this.#client.ask(JobService.method.getJob, { ...this.#place, jobId: id }, wait);
+    const { job } = await this.#client.ask(getJobMethod, { ...this.#place, jobId: id }, wait);
     return toJob(job, "a lookup");
   }
 
@@ -149,7 +149,7 @@ export class Jobs {
 
   async #waitOnce(id: string, ms: number, signal: AbortSignal | undefined): Promise<Job> {
     const request = { ...this.#place, jobId: id, timeout: duration(Math.ceil(ms)) };
-    const { job } = await this.#client.ask(JobService.method.waitJob, request, { deadlineMs: ms + WAIT_SLACK_MS, signal });
+    const { job } = await this.#client.ask(waitJobMethod, request, { deadlineMs: ms + WAIT_SLACK_MS, signal });
     return toJob(job, "a wait");
   }
 
@@ -164,27 +164,27 @@ export class Jobs {
   list({ states = [], type = "", attributes = {}, batch = "", from, before, pageSize = 0, ...wait }: JobFilter = {}): Listing<Job> {
     const filter = { ...this.#place, states: states.map(fromState), type, attributes: { ...attributes }, batchId: batch, ...between(from, before), pageSize };
     return new Listing(async (pageToken) => {
-      const { jobs, nextPageToken } = await this.#client.ask(JobService.method.listJobs, { ...filter, pageToken }, wait);
+      const { jobs, nextPageToken } = await this.#client.ask(listJobsMethod, { ...filter, pageToken }, wait);
       return { entries: jobs.map((job) => new Job(job)), nextPageToken };
     });
   }
 
   /** Ends a job that waits, and asks the worker of one that runs to end it. */
   async cancel(id: string, { reason = "", ...wait }: CallWait & { reason?: string } = {}): Promise<Job> {
-    const { job } = await this.#client.ask(JobService.method.cancelJob, { ...this.#place, jobId: id, reason }, wait);
+    const { job } = await this.#client.ask(cancelJobMethod, { ...this.#place, jobId: id, reason }, wait);
     return toJob(job, "a cancel");
   }
 
   /** Pauses a job that waits, and asks the worker of one that runs to give it back. It begins, or goes on, once it is resumed. */
   async pauseJob(id: string, wait: CallWait = {}): Promise<Job> {
-    const { job } = await this.#client.ask(JobService.method.pauseJob, { ...this.#place, jobId: id }, wait);
+    const { job } = await this.#client.ask(pauseJobMethod, { ...this.#place, jobId: id }, wait);
     return toJob(job, "a pause");
   }
 
   /** Has a paused job go on with its checkpoint, in the attempt in which it was, or the worker of one that was to be paused keep it:
    * that one may have given it back all the same, and then it waits again. */
   async resumeJob(id: string, wait: CallWait = {}): Promise<Job> {
-    const { job } = await this.#client.ask(JobService.method.resumeJob, { ...this.#place, jobId: id }, wait);
+    const { job } = await this.#client.ask(resumeJobMethod, { ...this.#place, jobId: id }, wait);
     return toJob(job, "a resume");
   }
 
@@ -193,13 +193,13 @@ export class Jobs {
     const jobIds = toList(ids) ?? [];
     // The protocol says all by naming none; whoever has a list that happens to be empty does not mean that.
     if (ids !== undefined && jobIds.length === 0) return 0;
-    return (await this.#client.ask(JobService.method.redriveJobs, { ...this.#place, jobIds }, wait)).redrivenCount;
+    return (await this.#client.ask(redriveJobsMethod, { ...this.#place, jobIds }, wait)).redrivenCount;
   }
 
   /** Puts no more jobs into a batch: the job that completes it, which is returned, begins once all have ended. A batch to which
    * none was added for a day is closed by itself. */
   async closeBatch(id: string, wait: CallWait = {}): Promise<Job> {
-    const { job } = await this.#client.ask(JobService.method.closeBatch, { ...this.#place, batchId: id }, wait);
+    const { job } = await this.#client.ask(closeBatchMethod, { ...this.#place, batchId: id }, wait);
     return toJob(job, "a close of a batch");
   }
 
@@ -207,53 +207,53 @@ export class Jobs {
    * not made up for. */
   async putSchedule(given: Schedule, wait: CallWait = {}): Promise<ScheduleStatus> {
     const request = { ...this.#place, schedule: fromSchedule(given) };
-    const { schedule } = await this.#client.ask(JobService.method.putSchedule, request, wait);
+    const { schedule } = await this.#client.ask(putScheduleMethod, request, wait);
     if (!schedule) throw none("a schedule");
     return toSchedule(schedule);
   }
 
   /** Ends a schedule. The jobs that it has put in stay. */
   async deleteSchedule(id: string, wait: CallWait = {}): Promise<void> {
-    await this.#client.ask(JobService.method.deleteSchedule, { ...this.#place, scheduleId: id }, wait);
+    await this.#client.ask(deleteScheduleMethod, { ...this.#place, scheduleId: id }, wait);
   }
 
   /** All schedules of the queue, by name; there are at most 1,000. */
   async schedules(wait: CallWait = {}): Promise<ScheduleStatus[]> {
-    return (await this.#client.ask(JobService.method.listSchedules, this.#place, wait)).schedules.map(toSchedule);
+    return (await this.#client.ask(listSchedulesMethod, this.#place, wait)).schedules.map(toSchedule);
   }
 
   /** The queue as it is. */
   async queue(wait: CallWait = {}): Promise<JobQueue> {
-    return queueOf(await this.#client.ask(JobService.method.getQueue, this.#place, wait));
+    return queueOf(await this.#client.ask(getQueueMethod, this.#place, wait));
   }
 
   /** Queues of the namespace in which the caller may enqueue or work, by name: iterate over them, or take a page. */
   queues({ pageSize = 0, ...wait }: CallWait & { pageSize?: number } = {}): Listing<JobQueue> {
     const { namespace } = this.#place;
     return new Listing(async (pageToken) => {
-      const { queues, nextPageToken } = await this.#client.ask(JobService.method.listQueues, { namespace, pageSize, pageToken }, wait);
+      const { queues, nextPageToken } = await this.#client.ask(listQueuesMethod, { namespace, pageSize, pageToken }, wait);
       return { entries: queues.map(toQueue), nextPageToken };
     });
   }
 
   /** What holds in the queue from now on; what is not set has its default. */
   async set(settings: QueueSettings, wait: CallWait = {}): Promise<JobQueue> {
-    return queueOf(await this.#client.ask(JobService.method.setQueue, { ...this.#place, settings: fromSettings(settings) }, wait));
+    return queueOf(await this.#client.ask(setQueueMethod, { ...this.#place, settings: fromSettings(settings) }, wait));
   }
 
   /** Begins no more jobs; what runs goes on. */
   async pause(wait: CallWait = {}): Promise<JobQueue> {
-    return queueOf(await this.#client.ask(JobService.method.pauseQueue, this.#place, wait));
+    return queueOf(await this.#client.ask(pauseQueueMethod, this.#place, wait));
   }
 
   /** Begins jobs again. */
   async resume(wait: CallWait = {}): Promise<JobQueue> {
-    return queueOf(await this.#client.ask(JobService.method.resumeQueue, this.#place, wait));
+    return queueOf(await this.#client.ask(resumeQueueMethod, this.#place, wait));
   }
 
   /** Cancels all jobs that are not running: they wait, are delayed, paused or blocked. Returns how many. */
   async purge(wait: CallWait = {}): Promise<number> {
-    return (await this.#client.ask(JobService.method.purgeQueue, this.#place, wait)).cancelledCount;
+    return (await this.#client.ask(purgeQueueMethod, this.#place, wait)).cancelledCount;
   }
 }
 

@@ -1,7 +1,7 @@
 // The client for Node: a session in one bidirectional stream over HTTP/2, in clear or over TLS, and a client without one.
 // The transport's own pings watch the connection.
 
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Http2SessionManager } from "@connectrpc/connect-node";
 import type { SecureClientSessionOptions } from "node:http2";
 import { inflateRawSync } from "node:zlib";
 import { address } from "./core/address.js";
@@ -11,17 +11,16 @@ import { Client } from "./core/client.js";
 import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
 import { openWhole } from "./core/whole.js";
+import { http2Transport } from "./wire/http2.js";
 
 export * from "./index.js";
+export { http2Transport };
 
 /** What a session in Node can be told. */
 export interface NodeOptions extends SessionOptions {
   /** Certificates and other options of the connection. */
   tls?: SecureClientSessionOptions;
 }
-
-/** Larger messages are not read. One carries all that waited. */
-const MESSAGE_BYTES_MAX = 16 << 20;
 
 const inflate: Inflate = (data, dictionary, bytesMax) => inflateRawSync(data, { dictionary, maxOutputLength: bytesMax });
 
@@ -59,6 +58,5 @@ export async function connect(url: string, options: NodeOptions = {}): Promise<S
 
 function line(url: string, tls: SecureClientSessionOptions | undefined) {
   const manager = new Http2SessionManager(address(url), { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 }, tls);
-  const options = { baseUrl: url, sessionManager: manager, readMaxBytes: MESSAGE_BYTES_MAX, acceptCompression: [] };
-  return { manager, transport: createGrpcTransport(options) };
+  return { manager, transport: http2Transport(manager) };
 }

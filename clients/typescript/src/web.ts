@@ -1,16 +1,17 @@
 // The client for browsers: a session in two halves over grpc-web, which needs nothing but `fetch`. Watches the page's
 // surroundings, so that a laptop that wakes up or a network that returns is noticed at once.
 
-import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { address } from "./core/address.js";
 import type { Carrier, Surroundings } from "./core/carrier.js";
 import { openHalves } from "./core/halves.js";
 import type { SessionOptions } from "./core/options.js";
 import { Session } from "./core/session.js";
+import { webTransport } from "./wire/web.js";
 
 export * from "./index.js";
 export { createCaller, type WebClientOptions } from "./webcaller.js";
 export { createClient } from "./webclient.js";
+export { webTransport };
 
 /** What a session in a browser can be told. */
 export interface WebOptions extends SessionOptions {
@@ -23,8 +24,8 @@ const DOUBT_MS = 4_000;
 /** Opens a session and returns at once; its status says how it goes. It waits for a server that is not there yet. */
 export function open(url: string, options: WebOptions = {}): Session {
   const { fetch = globalThis.fetch } = options;
-  const transport = createGrpcWebTransport({ baseUrl: address(url), fetch: (input, init) => fetch(input, init) });
-  const lasting = createGrpcWebTransport({ baseUrl: url, fetch: (input, init) => fetch(input, { ...init, keepalive: true }) });
+  const transport = webTransport(address(url), fetch);
+  const lasting = webTransport(url, fetch, { keepalive: true });
   const carrier: Carrier = {
     transport,
     open: (hello, signal) => openHalves(transport, hello, signal, lasting),

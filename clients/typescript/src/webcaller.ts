@@ -1,9 +1,9 @@
 // What asks without a session in browsers, over grpc-web: enough for `new Jobs` and `new Worker`. Apart from the whole client, so
 // that pages which only hand work over do not carry all of it.
 
-import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { address } from "./core/address.js";
 import { Caller, type ClientLine, type ClientOptions } from "./core/caller.js";
+import { webTransport } from "./wire/web.js";
 
 /** What a client in a browser can be told. */
 export interface WebClientOptions extends ClientOptions {
@@ -18,6 +18,5 @@ export function createCaller(url: string, options: WebClientOptions = {}): Calle
 
 /** The way to a server. */
 export function line(url: string, { fetch = globalThis.fetch }: WebClientOptions): ClientLine {
-  const transport = createGrpcWebTransport({ baseUrl: address(url), fetch: (input, init) => fetch(input, init) });
-  return { transport, streamsUp: false };
+  return { transport: webTransport(address(url), fetch), streamsUp: false };
 }

@@ -1,7 +1,7 @@
 // Clients of Rialto: a session of the TypeScript client with the application around it, and a bare stream that presents
 // somebody's right to come back.
 
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Http2SessionManager } from "@connectrpc/connect-node";
 import { Link } from "../link.mjs";
 import { pause, until } from "../wait.mjs";
 
@@ -10,9 +10,9 @@ const NEVER_GIVEN = 1 << 30;
 /** `CloseCode.REPLACED` of the protocol. */
 const REPLACED = 304;
 
-function transport(url) {
+function transport({ http2Transport }, url) {
   const manager = new Http2SessionManager(url);
-  return { transport: createGrpcTransport({ baseUrl: url, sessionManager: manager }), close: () => manager.abort() };
+  return { transport: http2Transport(manager), close: () => manager.abort() };
 }
 
 /** A client and the application around it. */
@@ -137,7 +137,7 @@ export class Client {
 
   /** What `connect` of the client makes for itself, and looks at what goes through it. */
   #carrier(library) {
-    const { transport: made, close } = transport(this.link.url);
+    const { transport: made, close } = transport(library, this.link.url);
     return {
       transport: made,
       close,
@@ -177,7 +177,7 @@ export class Twin {
   static async open(library, { user, port, right }) {
     const twin = new Twin();
     twin.#link = await Link.to(port);
-    const { transport: made, close } = transport(twin.#link.url);
+    const { transport: made, close } = transport(library, twin.#link.url);
     twin.#close = close;
     const hello = { $typeName: "rialto.v1.Hello", token: "", user, attributes: {}, joins: [] };
     const resume = { $typeName: "rialto.v1.Resume", ...right, afresh: true };

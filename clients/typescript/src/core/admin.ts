@@ -1,7 +1,7 @@
 // Taking back what tokens, users and sessions may. For operators; needs the right `admin` in all namespaces.
 
-import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
-import { AdminService, type Revocation as WireRevocation, type Revoked as WireRevoked } from "../gen/rialto/v1/admin_pb.js";
+import { timestampDate, type Timestamp } from "../wire/wellknown.js";
+import { listRevocationsMethod, reinstateMethod, revokeMethod, type Revocation as WireRevocation, type Revoked as WireRevoked } from "../gen/rialto/v1/admin_pb.js";
 import type { Caller } from "./caller.js";
 import { duration, toDurability, type Durability } from "./command.js";
 import { RialtoError } from "./errors.js";
@@ -37,8 +37,6 @@ export interface RevokeOutcome {
   readonly durability: Durability;
 }
 
-const { method } = AdminService;
-
 /** Revocations. */
 export class Admin {
   readonly #client: Caller;
@@ -50,7 +48,7 @@ export class Admin {
   /** Revokes; when it resolves the sessions have ended. */
   async revoke(revoked: Revoked, { keepMs, reason = "", ...wait }: RevokeOptions = {}): Promise<RevokeOutcome> {
     const request = { revoked: from(revoked), reason, ...(keepMs === undefined ? {} : { keep: duration(keepMs) }) };
-    const { revocation, sessionsEnded, nodesMissing, durability } = await this.#client.ask(method.revoke, request, wait);
+    const { revocation, sessionsEnded, nodesMissing, durability } = await this.#client.ask(revokeMethod, request, wait);
     if (!revocation) throw new RialtoError("PROTOCOL", "the answer to a revocation is none");
     return { revocation: toRevocation(revocation), sessionsEnded, nodesMissing, durability: toDurability(durability) };
   }
@@ -58,14 +56,14 @@ export class Admin {
   /** What is revoked, the newest first. */
   revocations({ pageSize = 0, ...wait }: CallWait & { pageSize?: number } = {}): Listing<Revocation> {
     return new Listing(async (pageToken) => {
-      const { revocations, nextPageToken } = await this.#client.ask(method.listRevocations, { pageSize, pageToken }, wait);
+      const { revocations, nextPageToken } = await this.#client.ask(listRevocationsMethod, { pageSize, pageToken }, wait);
       return { entries: revocations.map(toRevocation), nextPageToken };
     });
   }
 
   /** Ends a revocation before its time. `wasRevoked`: there was one. */
   async reinstate(revoked: Revoked, wait: CallWait = {}): Promise<{ wasRevoked: boolean; nodesMissing: readonly string[] }> {
-    const { wasRevoked, nodesMissing } = await this.#client.ask(method.reinstate, { revoked: from(revoked) }, wait);
+    const { wasRevoked, nodesMissing } = await this.#client.ask(reinstateMethod, { revoked: from(revoked) }, wait);
     return { wasRevoked, nodesMissing };
   }
 }

@@ -1,7 +1,7 @@
 // A job that a worker has, as the work sees it: what is to be done, and what can be said while it is done. What is said waits
 // here until the worker sends it; of several words the newest counts.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import { JobProgressSchema, type JobProgress as WireProgress } from "../gen/rialto/v1/job_pb.js";
 import type { Lease } from "../gen/rialto/v1/worker_service_pb.js";
 import { tooLarge } from "./errors.js";

@@ -1,7 +1,7 @@
 // What is asked beside the session, by calls of their own with its token: what rooms keep. Once the session is attached, within a
 // deadline, and not repeated. What asks is a chunk of its own, fetched when first needed.
 
-import type { Transport } from "@connectrpc/connect";
+import type { Transport } from "../wire/transport.js";
 import { unary } from "./calls.js";
 import { failure } from "./errors.js";
 import type { NodesPage, RoomEntry, RoomsOptions } from "./directory.js";
@@ -51,7 +51,7 @@ export class Beside {
     try {
       const token = await this.#attached({ timeoutMs: deadlineMs, signal });
       const headers = token === "" ? undefined : { authorization: `Bearer ${token}` };
-      return await unary(this.#transport, method, input, { timeoutMs: Math.max(1, Math.ceil(end - performance.now())), signal, headers });
+      return await unary(this.#transport, method, input, { timeoutMs: Math.max(1, end - performance.now()), signal, headers });
     } catch (error) {
       throw failure(error);
     }

@@ -1,9 +1,9 @@
 // Calls without a session: a transport, credentials and a deadline. Clients, jobs and workers ask through it. Says nothing again
 // by itself, and knows nothing of what is asked.
 
-import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
-import { unary } from "./calls.js";
+import type { Init, Method } from "../wire/message.js";
+import type { Transport } from "../wire/transport.js";
+import { stream, unary } from "./calls.js";
 import { failure, RialtoError } from "./errors.js";
 import type { Ask } from "./kept.js";
 import { aborted, bound } from "./time.js";
@@ -57,8 +57,7 @@ export class Caller {
     this.#underWay.add(control);
     try {
       const headers = await this.#credentials(deadlineMs, control.signal);
-      // Deadlines travel in whole milliseconds.
-      return await unary(this.#line.transport, method, input, { timeoutMs: Math.ceil(deadlineMs), signal: control.signal, headers });
+      return await unary(this.#line.transport, method, input, { timeoutMs: deadlineMs, signal: control.signal, headers });
     } catch (cause) {
       throw ending(cause, control.signal);
     } finally {
@@ -69,18 +68,18 @@ export class Caller {
 
   /** Opens a stream of answers, which lasts until `control` ends it. Rejects when it is not open within the client's time.
    * Used by what is built on this. */
-  async open<I extends DescMessage, O extends DescMessage>(
-    method: DescMethodStreaming<I, O>,
-    input: AsyncIterable<MessageInitShape<I>>,
+  async open<I extends object, O extends object>(
+    method: Method<I, O>,
+    input: AsyncIterable<Init<I>>,
     control: AbortController,
-  ): Promise<AsyncIterable<MessageShape<O>>> {
+  ): Promise<AsyncIterable<O>> {
     const { signal } = control;
     const clear = bound({ timeoutMs: this.deadlineMs, what: "connecting" }, (error) => control.abort(error));
     this.#underWay.add(control);
     signal.addEventListener("abort", () => this.#underWay.delete(control), { once: true });
     try {
       const headers = await this.#credentials(this.deadlineMs, signal);
-      return (await this.#line.transport.stream(method, signal, undefined, headers, input)).message;
+      return await stream(this.#line.transport, method, input, { signal, headers });
     } catch (cause) {
       throw ending(cause, signal);
     } finally {

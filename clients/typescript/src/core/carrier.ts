@@ -1,7 +1,7 @@
 // What a session needs from below: something that opens streams and makes unary calls. Two shapes exist, `halves.ts`
 // for browsers and `whole.ts` for Node; the session behaves the same over both.
 
-import type { Transport } from "@connectrpc/connect";
+import type { Transport } from "../wire/transport.js";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import type { Hello } from "../gen/rialto/v1/session_pb.js";
 import type { Unsubscribe } from "./observable.js";

@@ -1,9 +1,9 @@
 // A client without a session, for services and scripts: publishes, asks, looks inside, and hands out queues of jobs and workers.
 // Says nothing again by itself; what may be said again its failures tell.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { MessagingService, type PublishRequestSchema } from "../gen/rialto/v1/messaging_pb.js";
-import { RoomService } from "../gen/rialto/v1/room_service_pb.js";
+import type { Init } from "../wire/message.js";
+import { callMethod, publishBatchMethod, publishMethod, type PublishRequest } from "../gen/rialto/v1/messaging_pb.js";
+import { setStateMethod } from "../gen/rialto/v1/room_service_pb.js";
 import { Jobs } from "../jobs.js";
 import { Worker, type WorkerOptions } from "../worker.js";
 import { Admin } from "./admin.js";
@@ -43,14 +43,14 @@ export class Client extends Caller {
   /** Publishes an event; resolves when the server has taken it. With an `idempotencyKey` it may be said again after any failure. */
   async publish(namespace: string, to: TargetOptions, event: string, payload?: Payload, options: EmitOptions = {}): Promise<Accepted> {
     const request = publication({ ...options, namespace, to, event, payload });
-    const { accepted } = await this.ask(MessagingService.method.publish, request, options);
+    const { accepted } = await this.ask(publishMethod, request, options);
     if (!accepted) throw none("a publish");
     return toAccepted(accepted);
   }
 
   /** Publishes up to 256 events; each is taken or refused by itself, in their order. */
   async publishBatch(publications: readonly Publication[], wait: CallWait = {}): Promise<PublishOutcome[]> {
-    const { outcomes } = await this.ask(MessagingService.method.publishBatch, { entries: publications.map(publication) }, wait);
+    const { outcomes } = await this.ask(publishBatchMethod, { entries: publications.map(publication) }, wait);
     return publications.map((_, index) => {
       const outcome = outcomes[index]?.outcome;
       if (outcome?.case === "accepted") return toAccepted(outcome.value);
@@ -65,7 +65,7 @@ export class Client extends Caller {
     const whom = "session" in callee ? { case: "session" as const, value: callee.session } : { case: "anyOf" as const, value: callee.anyOf };
     const request = { namespace, callee: whom, content: content(event, payload, options), timeout: duration(timeoutMs) };
     const deadlineMs = Math.max(this.deadlineMs, timeoutMs + REPLY_SLACK_MS);
-    const { reply } = await this.ask(MessagingService.method.call, request, { deadlineMs, signal });
+    const { reply } = await this.ask(callMethod, request, { deadlineMs, signal });
     if (!reply) throw none("a call");
     return toReply(reply);
   }
@@ -111,15 +111,15 @@ export class SettableState extends RoomState {
   async #set(key: string, value: Payload, options: SetOptions): Promise<StateSet> {
     const { namespace, room } = this.room;
     const request = { set: toSet(namespace, room, key, value, options) };
-    const { set } = await this.ask(RoomService.method.setState, request, options);
+    const { set } = await this.ask(setStateMethod, request, options);
     if (!set) throw none("a setting");
     return toStateSet(set);
   }
 }
 
 /** An event in the form of a publication. */
-function publication({ namespace, to, event, payload, ...options }: Publication): MessageInitShape<typeof PublishRequestSchema> {
-  const { $typeName: _, expectReplies: __, ...request } = emit(namespace, to, event, payload, options);
+function publication({ namespace, to, event, payload, ...options }: Publication): Init<PublishRequest> {
+  const { expectReplies: _, ...request } = emit(namespace, to, event, payload, options);
   return request;
 }
 

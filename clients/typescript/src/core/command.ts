@@ -1,10 +1,10 @@
 // The options of sending, and the commands they become. Owns the translation between an application's words and the
 // protocol's. Pure: nothing here waits or sends.
 
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import { create, type Init } from "../wire/message.js";
+import type { Duration } from "../wire/wellknown.js";
 import { Durability as WireDurability } from "../gen/rialto/v1/code_pb.js";
-import { ContentSchema, Delivery, EmitSchema, TargetSchema, type Accepted as WireAccepted, type Content, type Emit } from "../gen/rialto/v1/event_pb.js";
+import { ContentSchema, Delivery, EmitSchema, type Target, type Accepted as WireAccepted, type Content, type Emit } from "../gen/rialto/v1/event_pb.js";
 import { invalid } from "./errors.js";
 import { toBody, type Payload, type RoomPlace } from "./event.js";
 
@@ -75,7 +75,7 @@ export type Durability = "memory" | "fsync" | "replicated" | "stored";
 /** A duration of the protocol. */
 export function duration(ms: number): Duration {
   const whole = Math.trunc(ms / 1000);
-  return { $typeName: "google.protobuf.Duration", seconds: BigInt(whole), nanos: Math.round((ms - whole * 1000) * 1e6) };
+  return { seconds: BigInt(whole), nanos: Math.round((ms - whole * 1000) * 1e6) };
 }
 
 /** What is said, in the protocol's form. */
@@ -85,7 +85,7 @@ export function content(event: string, payload: Payload, options: Pick<EmitOptio
 }
 
 /** Whom it reaches, in the protocol's form. */
-export function target(options: TargetOptions): MessageInitShape<typeof TargetSchema> {
+export function target(options: TargetOptions): Init<Target> {
   return {
     rooms: [...(options.rooms ?? [])],
     sessions: [...(options.sessions ?? [])],

@@ -1,7 +1,7 @@
 // Commands of a session and their ends: an answer, a refusal, the end of their time, or the caller's. Bounds each by its
 // deadline, and knows what an asking waits for. What waits and what is sent again is in `outbox.ts`.
 
-import { create, toBinary } from "@bufbuild/protobuf";
+import { encode } from "../wire/encode.js";
 import { Delivery, type Emit } from "../gen/rialto/v1/event_pb.js";
 import { ClientFrameSchema, type ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import { toAccepted, weight, type AskOptions } from "./command.js";
@@ -160,7 +160,7 @@ function emitted(value: Emit) {
 /** Throws when a command is larger than any that is taken. */
 function fits({ command, bytes }: Command): void {
   if (bytes <= COMMAND_BYTES_MAX) return;
-  const { length } = toBinary(ClientFrameSchema, create(ClientFrameSchema, { command }));
+  const { length } = encode(ClientFrameSchema, { command });
   if (length > COMMAND_BYTES_MAX) throw tooLarge(`a command has at most ${COMMAND_BYTES_MAX} bytes`);
 }
 

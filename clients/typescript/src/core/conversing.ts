@@ -1,8 +1,8 @@
 // A worker over streams that go both ways: greets, takes jobs, says what became of them, comes back with its session when
 // a stream is lost. Owns what is sent when; what there is to be said is in `working.ts`.
 
-import { create } from "@bufbuild/protobuf";
-import { WorkerService, WorkRequestSchema, type WorkerWelcome, type WorkRequest, type WorkResponse } from "../gen/rialto/v1/worker_service_pb.js";
+import { create } from "../wire/message.js";
+import { workMethod, WorkRequestSchema, type WorkerWelcome, type WorkRequest, type WorkResponse } from "../gen/rialto/v1/worker_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { ending, isLapsed } from "./caller.js";
 import { duration } from "./command.js";
@@ -72,7 +72,7 @@ class Conversation {
     this.#shift.hooks = { changed: () => this.#changed(), said: () => this.#planNews() };
     try {
       void this.#up.send(this.#greeting()).catch(() => {});
-      const frames = await client.open(WorkerService.method.work, this.#up, this.#control);
+      const frames = await client.open(workMethod, this.#up, this.#control);
       for await (const { frame } of frames) this.#hear(frame);
       return new RialtoError("CONNECTION_LOST", "the server ended the stream", { advice: "later" });
     } catch (cause) {
@@ -189,11 +189,11 @@ class Conversation {
     const { working, stopping } = this.#shift;
     if (stopping && !this.#drained) {
       this.#drained = true;
-      return { case: "drain", value: { $typeName: "rialto.v1.WorkerDrain" } };
+      return { case: "drain", value: {} };
     }
     if (this.#room !== this.#credit) {
       this.#credit = this.#room;
-      return { case: "credit", value: { $typeName: "rialto.v1.WorkerCredit", jobs: this.#credit, bytes: BYTES_UNBOUNDED } };
+      return { case: "credit", value: { jobs: this.#credit, bytes: BYTES_UNBOUNDED } };
     }
     const extend = working.extensions();
     if (extend) return { case: "extend", value: extend };

@@ -1,7 +1,7 @@
 // Payloads that come as the difference to an earlier one. Keeps the last payload of each thing that changes, in rooms
 // that were joined with `delta`, within bounds. A difference to something that is not kept is never guessed at.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import { ContentSchema, EventSchema, type Event } from "../gen/rialto/v1/event_pb.js";
 import type { Inflate } from "./carrier.js";
 

@@ -1,10 +1,10 @@
 // Looking at namespaces, rooms and sessions, and acting on the sessions of others. For operators and backends; needs rights that
 // users seldom have. Answers name the nodes that were not heard.
 
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "../wire/wellknown.js";
 import { Then } from "../gen/rialto/v1/code_pb.js";
 import {
-  DirectoryService,
+  createNamespaceMethod, deleteNamespaceMethod, disconnectMembersMethod, getNamespaceMethod, getRoomMethod, getSessionMethod, joinMembersMethod, listMembersMethod, listNamespacesMethod, listRoomsMethod, partMembersMethod, updateAttributesMethod, updateNamespaceMethod, watchRoomsMethod,
   FallingBehind,
   History,
   NamespaceOrigin,
@@ -127,12 +127,10 @@ export interface DisconnectOptions extends CallWait {
 }
 
 const THEN = { "stay-away": Then.STAY_AWAY, reconnect: Then.RECONNECT, resume: Then.RESUME };
-const { method } = DirectoryService;
-
 /** A page of the rooms that have members, by name. */
 export async function roomsOf(ask: Ask, namespace: string, options: RoomsOptions): Promise<NodesPage<RoomEntry>> {
   const { prefix = "", pageSize = 0, pageToken = "", ...wait } = options;
-  const answer = await ask(method.listRooms, { namespace, prefix, pageSize, pageToken }, wait);
+  const answer = await ask(listRoomsMethod, { namespace, prefix, pageSize, pageToken }, wait);
   return page(answer, answer.rooms.map(({ room, memberCount }) => ({ name: room, memberCount })));
 }
 
@@ -147,32 +145,32 @@ export class Directory {
   /** All namespaces. */
   namespaces({ pageSize = 0, ...wait }: ListOptions = {}): Listing<NamespaceStatus, NodesPage<NamespaceStatus>> {
     return new Listing(async (pageToken) => {
-      const answer = await this.#client.ask(method.listNamespaces, { pageSize, pageToken }, wait);
+      const answer = await this.#client.ask(listNamespacesMethod, { pageSize, pageToken }, wait);
       return page(answer, answer.namespaces.map((namespace) => toNamespace(namespace, answer.nodesMissing)));
     });
   }
 
   /** One namespace. */
   async namespace(namespace: string, wait: CallWait = {}): Promise<NamespaceStatus> {
-    const answer = await this.#client.ask(method.getNamespace, { namespace }, wait);
+    const answer = await this.#client.ask(getNamespaceMethod, { namespace }, wait);
     return toNamespace(answer.namespace, answer.nodesMissing);
   }
 
   /** Makes a namespace. */
   async createNamespace(namespace: string, settings: NamespaceSettings = {}, wait: CallWait = {}): Promise<NamespaceStatus> {
     const request = { namespace, settings: fromSettings(settings) };
-    return toNamespace((await this.#client.ask(method.createNamespace, request, wait)).namespace);
+    return toNamespace((await this.#client.ask(createNamespaceMethod, request, wait)).namespace);
   }
 
   /** Changes a namespace; what is not named stays. */
   async updateNamespace(namespace: string, settings: NamespaceSettings, wait: CallWait = {}): Promise<NamespaceStatus> {
     const request = { namespace, settings: fromSettings(settings) };
-    return toNamespace((await this.#client.ask(method.updateNamespace, request, wait)).namespace);
+    return toNamespace((await this.#client.ask(updateNamespaceMethod, request, wait)).namespace);
   }
 
   /** Deletes a namespace; says how many sessions have left it. */
   async deleteNamespace(namespace: string, wait: CallWait = {}): Promise<number> {
-    return (await this.#client.ask(method.deleteNamespace, { namespace }, wait)).sessionsChanged;
+    return (await this.#client.ask(deleteNamespaceMethod, { namespace }, wait)).sessionsChanged;
   }
 
   /** Rooms that have members, by name. */
@@ -182,21 +180,21 @@ export class Directory {
 
   /** One room; without members its count is zero. */
   async room(namespace: string, room: string, wait: CallWait = {}): Promise<RoomEntry & { nodesMissing: readonly string[] }> {
-    const { room: found, nodesMissing } = await this.#client.ask(method.getRoom, { namespace, room }, wait);
+    const { room: found, nodesMissing } = await this.#client.ask(getRoomMethod, { namespace, room }, wait);
     return { name: room, memberCount: found?.memberCount ?? 0, nodesMissing };
   }
 
   /** Members of a room; of the whole namespace when the room is empty. */
   members(namespace: string, room = "", { pageSize = 0, ...wait }: ListOptions = {}): Listing<Member, NodesPage<Member>> {
     return new Listing(async (pageToken) => {
-      const answer = await this.#client.ask(method.listMembers, { namespace, room, pageSize, pageToken }, wait);
+      const answer = await this.#client.ask(listMembersMethod, { namespace, room, pageSize, pageToken }, wait);
       return page(answer, answer.members.map(toMember));
     });
   }
 
   /** One session with its rooms. */
   async session(sessionId: string, wait: CallWait = {}): Promise<SessionStatus> {
-    const { session } = await this.#client.ask(method.getSession, { sessionId }, wait);
+    const { session } = await this.#client.ask(getSessionMethod, { sessionId }, wait);
     if (!session?.member) throw new RialtoError("PROTOCOL", "the answer to a question about a session is none");
     const { member, client, node, since, memberships, outboxFrames, outboxBytes } = session;
     return {
@@ -212,19 +210,19 @@ export class Directory {
 
   /** Makes sessions join rooms, 1 to 64. */
   async joinMembers(namespace: string, to: TargetOptions, rooms: readonly string[], wait: CallWait = {}): Promise<MembersChanged> {
-    return changed(await this.#client.ask(method.joinMembers, { namespace, target: target(to), rooms: [...rooms] }, wait));
+    return changed(await this.#client.ask(joinMembersMethod, { namespace, target: target(to), rooms: [...rooms] }, wait));
   }
 
   /** Makes sessions part rooms, 1 to 64. */
   async partMembers(namespace: string, to: TargetOptions, rooms: readonly string[], wait: CallWait = {}): Promise<MembersChanged> {
-    return changed(await this.#client.ask(method.partMembers, { namespace, target: target(to), rooms: [...rooms] }, wait));
+    return changed(await this.#client.ask(partMembersMethod, { namespace, target: target(to), rooms: [...rooms] }, wait));
   }
 
   /** Ends sessions. */
   async disconnectMembers(namespace: string, to: TargetOptions, options: DisconnectOptions = {}): Promise<MembersChanged> {
     const { reason = "", then, ...wait } = options;
     const request = { namespace, target: target(to), reason, then: then ? THEN[then] : Then.UNSPECIFIED };
-    return changed(await this.#client.ask(method.disconnectMembers, request, wait));
+    return changed(await this.#client.ask(disconnectMembersMethod, request, wait));
   }
 
   /** Sets and removes attributes of sessions. */
@@ -234,7 +232,7 @@ export class Directory {
     { set = {}, remove = [], ...wait }: CallWait & { set?: Readonly<Record<string, string>>; remove?: readonly string[] },
   ): Promise<MembersChanged> {
     const request = { namespace, target: target(to), set: { ...set }, remove: [...remove] };
-    return changed(await this.#client.ask(method.updateAttributes, request, wait));
+    return changed(await this.#client.ask(updateAttributesMethod, request, wait));
   }
 
   /** What happens to the rooms of a namespace, or to one of them, from now on. Ends with an error when the stream is lost: nobody
@@ -245,7 +243,7 @@ export class Directory {
     signal?.addEventListener("abort", stop, { once: true });
     try {
       if (signal?.aborted) return;
-      for await (const event of await this.#client.open(method.watchRooms, single({ namespace, room }), control)) yield toRoomEvent(event);
+      for await (const event of await this.#client.open(watchRoomsMethod, single({ namespace, room }), control)) yield toRoomEvent(event);
     } catch (error) {
       if (!signal?.aborted) throw ending(error, control.signal);
     } finally {
@@ -291,7 +289,7 @@ function toNamespace(namespace: WireNamespace | undefined, nodesMissing: readonl
 
 function toSettings(settings: WireSettings | undefined): NamespaceSettings {
   if (!settings) return {};
-  const { $typeName: _, $unknown: __, fallingBehind, history, deliveryWindow, historyAgeMax, ...plain } = settings;
+  const { fallingBehind, history, deliveryWindow, historyAgeMax, ...plain } = settings;
   return {
     ...(plain as NamespaceSettings),
     ...(fallingBehind && { fallingBehind: word<"close">(FallingBehind, fallingBehind) }),

@@ -1,12 +1,13 @@
 // The one kind of error this client throws, and its translation from refusals, closes and gRPC statuses.
 // Owns the vocabulary of codes and kinds. Never decides whether to reconnect; `ending.ts` does, from what stands here.
 
-import { Code, ConnectError } from "@connectrpc/connect";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import { decode } from "../wire/decode.js";
+import { Code, StatusError } from "../wire/status.js";
+import type { Duration } from "../wire/wellknown.js";
 import { CloseCode, RefusalCode, RetryAdvice, Then } from "../gen/rialto/v1/code_pb.js";
 import type { Refused } from "../gen/rialto/v1/event_pb.js";
 import type { Close } from "../gen/rialto/v1/session_pb.js";
-import { readBadRequest, readErrorInfo, readRetryInfo, type Violation } from "./details.js";
+import { BadRequest, ErrorInfo, RetryInfo, type Violation } from "./details.js";
 
 /** What sort of failure it is. */
 export type ErrorKind =
@@ -147,14 +148,14 @@ export function closing({ code, reason, then, after }: Close): RialtoError {
 }
 
 /** What statuses mean that no Rialto server has explained. After those that are not here something else has answered. */
-const BY_STATUS: Partial<Record<Code, ErrorCode>> = {
-  [Code.Unauthenticated]: "UNAUTHENTICATED",
-  [Code.DeadlineExceeded]: "TIMED_OUT",
-  [Code.Canceled]: "ABORTED",
+const BY_STATUS: Partial<Record<number, ErrorCode>> = {
+  [Code.UNAUTHENTICATED]: "UNAUTHENTICATED",
+  [Code.DEADLINE_EXCEEDED]: "TIMED_OUT",
+  [Code.CANCELLED]: "ABORTED",
   // The connection broke, or nobody can tell what happened.
-  [Code.Unavailable]: "CONNECTION_LOST",
-  [Code.Unknown]: "CONNECTION_LOST",
-  [Code.Aborted]: "CONNECTION_LOST",
+  [Code.UNAVAILABLE]: "CONNECTION_LOST",
+  [Code.UNKNOWN]: "CONNECTION_LOST",
+  [Code.ABORTED]: "CONNECTION_LOST",
 };
 
 /** Why no connection was made, so that nothing can have been sent. */
@@ -167,36 +168,51 @@ function isNotConnected(cause: unknown): boolean {
   return false;
 }
 
-/** The code of a failure that no Rialto server has explained. */
-function unsaid(error: ConnectError): ErrorCode {
-  if (isNotConnected(error)) return "UNREACHABLE";
-  // Transports call what breaks on this side internal too, and then it has a cause.
-  if (error.code === Code.Internal && error.cause) return "CONNECTION_LOST";
-  return BY_STATUS[error.code] ?? "PROTOCOL";
+/** The code of what broke before anybody said something. */
+function broken(cause: unknown): ErrorCode {
+  const name = cause instanceof Error ? cause.name : "";
+  if (name === "AbortError") return "ABORTED";
+  if (name === "TimeoutError") return "TIMED_OUT";
+  return isNotConnected(cause) ? "UNREACHABLE" : "CONNECTION_LOST";
 }
 
 /** The error of a failed call. */
 export function failure(cause: unknown): RialtoError {
   if (cause instanceof RialtoError) return cause;
-  const error = ConnectError.from(cause);
+  if (!(cause instanceof StatusError)) return new RialtoError(broken(cause), cause instanceof Error && cause.message ? cause.message : NOT_REACHED);
   let code = "";
   let more: More = {};
-  for (const detail of error.details) {
-    if (!("type" in detail) || !(detail.value instanceof Uint8Array)) continue;
-    const { type, value } = detail;
-    if (type === "google.rpc.ErrorInfo") {
-      const { domain, reason, limit } = readErrorInfo(value);
-      if (domain !== "rialto") continue;
-      code = reason;
-      more = { ...more, limit, said: true };
-    } else if (type === "google.rpc.RetryInfo") {
-      more = { ...more, advice: "later", afterMs: readRetryInfo(value) };
-    } else if (type === "google.rpc.BadRequest") {
-      more = { ...more, violations: readBadRequest(value) };
+  for (const { typeUrl, value } of cause.details) {
+    try {
+      const known = told(typeUrl, value);
+      code ||= known.code ?? "";
+      more = { ...more, ...known.more };
+    } catch {
+      // A detail that cannot be read is no reason to lose the error that carried it.
     }
   }
-  const reason = error.rawMessage || "the server could not be reached";
-  if (!more.said) return new RialtoError(unsaid(error), reason);
+  const reason = cause.message || NOT_REACHED;
+  if (!more.said) return new RialtoError(BY_STATUS[cause.status] ?? "PROTOCOL", reason);
   const kind = code in CloseCode && !(code in RefusalCode) ? "closed" : "refused";
   return new RialtoError(code, reason, { advice: adviceOf(code), kind, ...more });
+}
+
+const NOT_REACHED = "the server could not be reached";
+
+/** What a detail of a status says. */
+function told(typeUrl: string, value: Uint8Array): { code?: string; more?: More } {
+  switch (typeUrl.slice(typeUrl.lastIndexOf("/") + 1)) {
+    case "google.rpc.ErrorInfo": {
+      const { domain, reason, metadata } = decode(ErrorInfo, value);
+      return domain === "rialto" ? { code: reason, more: { limit: metadata.limit ?? "", said: true } } : {};
+    }
+    case "google.rpc.RetryInfo": {
+      const { retryDelay } = decode(RetryInfo, value);
+      return { more: { advice: "later", afterMs: retryDelay && millis(retryDelay) } };
+    }
+    case "google.rpc.BadRequest":
+      return { more: { violations: decode(BadRequest, value).fieldViolations } };
+    default:
+      return {};
+  }
 }

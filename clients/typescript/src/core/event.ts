@@ -1,7 +1,7 @@
 // What an application says and hears: payloads, and an event with the means to answer it. Owns the mapping between
 // JavaScript values and the bodies of the protocol. Never sends by itself.
 
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "../wire/wellknown.js";
 import type { Event, Sender } from "../gen/rialto/v1/event_pb.js";
 import { invalid } from "./errors.js";
 

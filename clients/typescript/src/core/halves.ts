@@ -1,9 +1,9 @@
 // A stream in two halves: `Listen` comes down, `Push` goes up, for clients that cannot stream upwards. One Push is in
 // flight at a time; its frames are numbered, so that a lost call is repeated without doing anything twice.
 
-import { create } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
-import { ListenRequestSchema, MessagingService, PushRequestSchema, type PushRequest } from "../gen/rialto/v1/messaging_pb.js";
+import { create } from "../wire/message.js";
+import type { Transport } from "../wire/transport.js";
+import { ListenRequestSchema, listenMethod, pushMethod, PushRequestSchema, type PushRequest } from "../gen/rialto/v1/messaging_pb.js";
 import type { Hello, Welcome } from "../gen/rialto/v1/session_pb.js";
 import { backoff } from "./backoff.js";
 import { single, stream, unary } from "./calls.js";
@@ -38,7 +38,7 @@ class Halves implements Stream {
 
   async *#listen(hello: Hello): AsyncGenerator<Burst> {
     const request = create(ListenRequestSchema, { hello });
-    for await (const response of stream(this.#transport, MessagingService.method.listen, single(request), this.#signal)) {
+    for await (const response of await stream(this.#transport, listenMethod, single(request), { signal: this.#signal })) {
       this.#welcome ??= response.frames.find((frame) => frame.frame.case === "welcome")?.frame.value as Welcome | undefined;
       yield { firstSeq: response.firstSeq, frames: response.frames };
     }
@@ -60,7 +60,7 @@ class Halves implements Stream {
 
   farewell(batch: Batch): void {
     if (!this.#welcome || !this.#lasting) return;
-    unary(this.#lasting, MessagingService.method.push, this.#request(batch, this.#welcome), {}).catch(() => {});
+    unary(this.#lasting, pushMethod, this.#request(batch, this.#welcome), {}).catch(() => {});
   }
 
   #request(batch: Batch, { sessionId, sessionSecret }: Welcome): PushRequest {
@@ -74,7 +74,7 @@ class Halves implements Stream {
     const request = this.#request(batch, this.#welcome);
     try {
       const limits = { signal: this.#signal, timeoutMs: PUSH_TIMEOUT_MS };
-      const response = await unary(this.#transport, MessagingService.method.push, request, limits);
+      const response = await unary(this.#transport, pushMethod, request, limits);
       return Math.max(0, response.acceptedSeq - batch.firstSeq + 1);
     } catch (cause) {
       const error = failure(cause);

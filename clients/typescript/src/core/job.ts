@@ -1,7 +1,7 @@
 // Jobs as an application sees them. Owns the translation from the protocol's words: states, dates, contents, errors.
 // Pure: nothing here asks or waits.
 
-import { timestampDate, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampDate, type Timestamp } from "../wire/wellknown.js";
 import {
   JobState as WireState,
   type Job as WireJob,

@@ -1,7 +1,7 @@
 // A queue of jobs as it is, and what holds in it, in an application's words and as the protocol says them. Pure.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Queue as WireQueue, QueueSettingsSchema, RetryPolicy as WireRetry } from "../gen/rialto/v1/job_pb.js";
+import type { Init } from "../wire/message.js";
+import type { Queue as WireQueue, QueueSettings as WireSettings, RetryPolicy as WireRetry } from "../gen/rialto/v1/job_pb.js";
 import { duration } from "./command.js";
 import { millis } from "./errors.js";
 import { toDate } from "./job.js";
@@ -59,7 +59,7 @@ export interface JobQueue {
 }
 
 /** Settings in the protocol's form. */
-export function fromSettings(settings: QueueSettings): MessageInitShape<typeof QueueSettingsSchema> {
+export function fromSettings(settings: QueueSettings): Init<WireSettings> {
   const { retry, endedKeptMs, deadKeptMs, ...counts } = settings;
   return {
     ...counts,

@@ -1,10 +1,10 @@
 // What rooms keep, as the server tells it: histories, presence, keyed state, of rooms that were joined and of others. Asked by a
 // session beside its stream, which fetches this when it is first needed, and by clients without one.
 
-import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Init, Method } from "../wire/message.js";
+import { timestampFromDate } from "../wire/wellknown.js";
 import type { Event } from "../gen/rialto/v1/event_pb.js";
-import { PresenceBy, RoomService } from "../gen/rialto/v1/room_service_pb.js";
+import { PresenceBy, getHistoryMethod, getPresenceMethod, getStateMethod } from "../gen/rialto/v1/room_service_pb.js";
 import { RialtoEvent } from "./event.js";
 import type { HistoryOptions, LoadPage } from "./history.js";
 import type { Page } from "./listing.js";
@@ -25,13 +25,7 @@ export interface CallWait {
 }
 
 /** Asks once, with somebody's credentials. */
-export type Ask = <I extends DescMessage, O extends DescMessage>(
-  method: DescMethodUnary<I, O>,
-  input: MessageInitShape<I>,
-  wait?: CallWait,
-) => Promise<MessageShape<O>>;
-
-const { method } = RoomService;
+export type Ask = <I extends object, O extends object>(method: Method<I, O>, input: Init<I>, wait?: CallWait) => Promise<O>;
 
 /** Gives pages of a room's history. */
 export function historyOf(ask: Ask, room: RoomName, options: HistoryOptions): LoadPage {
@@ -39,7 +33,7 @@ export function historyOf(ask: Ask, room: RoomName, options: HistoryOptions): Lo
   const about = { ...room, epoch, start: start(options), ...(to === undefined ? {} : { toOffset: BigInt(to) }) };
   return async (pageToken, pageSize) => {
     const request = { ...about, pageToken, ...(pageSize === undefined ? {} : { pageSize }) };
-    const answer = await ask(method.getHistory, request, { deadlineMs, signal });
+    const answer = await ask(getHistoryMethod, request, { deadlineMs, signal });
     const { nextPageToken: next, firstOffset, nextOffset } = answer;
     return { page: { events: answer.events.map(past), epoch: answer.epoch, firstOffset, nextOffset, more: next !== "" }, next };
   };
@@ -83,7 +77,7 @@ export class RoomPresence implements AsksPresence {
   }
 
   #page(what: { countsOnly?: boolean; by?: PresenceBy }, { pageSize = 0, pageToken = "", ...wait }: PresenceQuery) {
-    return this.#ask(method.getPresence, { ...this.#room, ...what, pageSize, pageToken }, wait);
+    return this.#ask(getPresenceMethod, { ...this.#room, ...what, pageSize, pageToken }, wait);
   }
 }
 
@@ -98,12 +92,12 @@ export class RoomState implements AsksState {
   }
 
   async get(key: string, wait: CallWait = {}): Promise<StateEntry | undefined> {
-    const { entries: [entry] } = await this.ask(method.getState, { ...this.room, keys: [key] }, wait);
+    const { entries: [entry] } = await this.ask(getStateMethod, { ...this.room, keys: [key] }, wait);
     return entry && toEntry(entry);
   }
 
   async page({ pageSize = 0, pageToken = "", ...wait }: StateQuery = {}): Promise<Page<StateEntry>> {
-    const { entries, nextPageToken } = await this.ask(method.getState, { ...this.room, pageSize, pageToken }, wait);
+    const { entries, nextPageToken } = await this.ask(getStateMethod, { ...this.room, pageSize, pageToken }, wait);
     return { entries: entries.flatMap((entry) => toEntry(entry) ?? []), nextPageToken };
   }
 

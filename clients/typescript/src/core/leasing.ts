@@ -1,7 +1,7 @@
 // A worker by single calls, for runtimes that cannot stream upwards: `Lease`, `Extend`, `Settle`. Nobody knows by a stream
 // that it is gone, so its leases end by their time alone. What there is to be said is in `working.ts`.
 
-import { WorkerService } from "../gen/rialto/v1/worker_service_pb.js";
+import { extendMethod, leaseMethod, settleMethod } from "../gen/rialto/v1/worker_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { backoff } from "./backoff.js";
 import { duration } from "./command.js";
@@ -99,7 +99,7 @@ class Leasing {
     const began = performance.now();
     const request = { workerId, namespace, queue, jobsMax, leaseDuration: duration(leaseMs), wait: duration(waitMs) };
     const limits = { deadlineMs: waitMs * 1.25 + client.deadlineMs, signal: this.#over };
-    const { leases } = await client.ask(WorkerService.method.lease, request, limits);
+    const { leases } = await client.ask(leaseMethod, request, limits);
     const waited = !source.dry || performance.now() - began >= WAITED_MS;
     source.dry = leases.length === 0;
     source.asked = 0;
@@ -155,12 +155,12 @@ class Leasing {
     const limits = { signal: this.#over };
     const extend = working.extensions();
     if (extend) {
-      const say = async () => this.#answered(working.extended(await client.ask(WorkerService.method.extend, extend, limits)));
+      const say = async () => this.#answered(working.extended(await client.ask(extendMethod, extend, limits)));
       return { say, requestId: extend.requestId };
     }
     const settle = working.settlements();
     if (!settle) return undefined;
-    const say = async () => this.#answered(working.settled(await client.ask(WorkerService.method.settle, settle, limits)));
+    const say = async () => this.#answered(working.settled(await client.ask(settleMethod, settle, limits)));
     return { say, requestId: settle.requestId };
   }
 

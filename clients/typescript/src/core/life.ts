@@ -1,7 +1,7 @@
 // The life of a session's connection: open, greet, listen, notice death, wait, open again, go on where it was. Owns the
 // status, the outbox and the timers. Knows nothing of rooms; `session.ts` hears every other frame from it.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import type { Join } from "../gen/rialto/v1/room_pb.js";
 import { HelloSchema, type Close, type Drain, type Hello, type Welcome } from "../gen/rialto/v1/session_pb.js";
@@ -26,7 +26,7 @@ const SETTLED_MS = 10_000;
 const SEEN_MS = 5_000;
 /** When a source of tokens that has failed is asked again. */
 const ASK_AGAIN_MS = 5_000;
-const BYE: Command = { command: { case: "bye", value: { $typeName: "rialto.v1.Bye" } }, bytes: 16, lasts: "stream", fail: () => {} };
+const BYE: Command = { command: { case: "bye", value: {} }, bytes: 16, lasts: "stream", fail: () => {} };
 
 /** What a session does when its connection has news. */
 export interface Hooks {
@@ -119,7 +119,7 @@ export class Life {
     if (!this.#stream) return;
     const heard = this.#heard;
     const control = this.#control;
-    this.#say({ case: "ping", value: { $typeName: "rialto.v1.Ping" } });
+    this.#say({ case: "ping", value: {} });
     this.#after(timeoutMs, () => {
       if (this.#heard === heard) control.abort(new RialtoError("UNREACHABLE", "the server does not answer any more"));
     });
@@ -222,7 +222,7 @@ export class Life {
       life.welcomedAt = Date.now();
       this.#welcomed(said.value, stream);
     } else if (said.case === "ping") {
-      this.#say({ case: "pong", value: { $typeName: "rialto.v1.Pong" } });
+      this.#say({ case: "pong", value: {} });
     } else if (said.case === "drain") {
       this.#hooks.report({ kind: "draining" });
       this.#planRenewal(said.value);
@@ -314,7 +314,7 @@ export class Life {
   }
 
   #saySeen(): void {
-    this.#say({ case: "seen", value: { $typeName: "rialto.v1.Seen", seq: this.#thread.tell() } });
+    this.#say({ case: "seen", value: { seq: this.#thread.tell() } });
   }
 
   /** Tells the server what was heard, when it is much or some time ago. */
@@ -363,7 +363,7 @@ export class Life {
 
   /** Says a token; resolves when the server has taken it. */
   renew(token: string, command: (said: Pick<Command, "command" | "bytes" | "lasts">) => Promise<ServerFrame>): Promise<void> {
-    const value = { $typeName: "rialto.v1.Refresh" as const, token };
+    const value = { token };
     return command({ command: { case: "refresh", value }, bytes: token.length, lasts: "stream" }).then(({ frame }) => {
       if (frame.case !== "refreshed") return;
       if (typeof this.#settings.token === "string") this.#given = token;

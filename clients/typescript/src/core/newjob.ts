@@ -1,9 +1,9 @@
 // A job about to be put into a queue, in an application's words and as the protocol says it. Pure but for the names that it
 // makes by chance.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ChainedJobSchema, NewJobSchema, RetryPolicySchema } from "../gen/rialto/v1/job_pb.js";
+import type { Init } from "../wire/message.js";
+import { timestampFromDate } from "../wire/wellknown.js";
+import type { ChainedJob as WireChained, NewJob as WireJob, RetryPolicy as WireRetry } from "../gen/rialto/v1/job_pb.js";
 import { byChance } from "./chance.js";
 import { duration } from "./command.js";
 import { invalid } from "./errors.js";
@@ -85,7 +85,7 @@ export function named(job: NewJob): NewJob & { id: string } {
 }
 
 /** A job in the protocol's form. One without a name gets it from the server. */
-export function fromNewJob(job: NewJob): MessageInitShape<typeof NewJobSchema> {
+export function fromNewJob(job: NewJob): Init<WireJob> {
   const { ttlMs, retry, notify = [], chain = [] } = job;
   return {
     jobId: job.id ?? "",
@@ -107,7 +107,7 @@ export function fromNewJob(job: NewJob): MessageInitShape<typeof NewJobSchema> {
   };
 }
 
-function fromChained({ queue = "", ...job }: ChainedJob): MessageInitShape<typeof ChainedJobSchema> {
+function fromChained({ queue = "", ...job }: ChainedJob): Init<WireChained> {
   return { queue, job: fromNewJob(job) };
 }
 
@@ -121,7 +121,7 @@ function start({ delayMs, runAt }: NewJob) {
 }
 
 /** A policy in the protocol's form. */
-export function fromRetry({ attemptsMax = 0, baseMs, maxMs }: RetryPolicy): MessageInitShape<typeof RetryPolicySchema> {
+export function fromRetry({ attemptsMax = 0, baseMs, maxMs }: RetryPolicy): Init<WireRetry> {
   return {
     attemptsMax,
     ...(baseMs === undefined ? {} : { base: duration(baseMs) }),

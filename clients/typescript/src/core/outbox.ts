@@ -2,7 +2,7 @@
 // Gives each its `ref` when it leaves, so that refs rise on the wire, and knows what is sent again under which number
 // when a session goes on or another one begins. Knows no transport and no clock.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import { ClientFrameSchema, type ClientFrame, type ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import type { Welcome } from "../gen/rialto/v1/session_pb.js";
 import { RialtoError } from "./errors.js";
@@ -56,7 +56,7 @@ const UNDER_WAY_BYTES_MAX = 1 << 20;
 /** After so many commands that nothing answers the server is asked for a sign. */
 const SILENT_MAX = 64;
 const SIGN: Command = {
-  command: { case: "ping", value: { $typeName: "rialto.v1.Ping" } },
+  command: { case: "ping", value: {} },
   bytes: 16,
   lasts: "session",
   answer: () => true,
@@ -226,7 +226,7 @@ export class Outbox {
     }
     // What does not outlive its stream leaves its number behind, with a harmless word in its place.
     const stale = ({ ref }: ClientFrame) => !this.#pending.has(ref);
-    const word = () => create(ClientFrameSchema, { command: { case: "pong", value: { $typeName: "rialto.v1.Pong" } } });
+    const word = () => create(ClientFrameSchema, { command: { case: "pong", value: {} } });
     this.#again = [...left.map((frame) => (stale(frame) ? word() : frame)), ...rest];
     this.#last = { firstSeq: this.#seq + 1, frames: [] };
   }

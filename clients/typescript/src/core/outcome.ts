@@ -1,7 +1,7 @@
 // What becomes of a job when the work on it is over: a result, or one of the three other outcomes, which the work throws.
 // Owns the translation into the protocol's form, and the bounds of texts there. Pure.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import {
   JobCompletedSchema,
   JobDiscardedSchema,

@@ -1,7 +1,7 @@
 // How far the history of one room was handed to the application. Never ahead of that: what comes out of turn (answers to
 // own emits, events of several rooms during a recovery) is noted by itself and counted when its turn comes. Pure.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import { RoomPositionSchema, type RoomPosition } from "../gen/rialto/v1/event_pb.js";
 import { Recovery, type RoomState } from "../gen/rialto/v1/room_pb.js";
 

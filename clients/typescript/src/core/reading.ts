@@ -1,7 +1,7 @@
 // Reading a payload that was uploaded, over all the streams that this takes: each goes on at the byte that was reached. It ends
 // well only when all of it came. `jobs.ts` and the jobs of workers hand it out.
 
-import { JobService } from "../gen/rialto/v1/job_service_pb.js";
+import { readPayloadMethod } from "../gen/rialto/v1/job_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { single } from "./calls.js";
 import { ending, isLapsed, type Caller } from "./caller.js";
@@ -82,7 +82,7 @@ class Stream implements AsyncIterable<Uint8Array> {
     const stop = () => control.abort(aborted(this.#signal as AbortSignal));
     this.#signal?.addEventListener("abort", stop, { once: true });
     try {
-      const messages = (await this.#client.open(JobService.method.readPayload, single(this.#request), control))[Symbol.asyncIterator]();
+      const messages = (await this.#client.open(readPayloadMethod, single(this.#request), control))[Symbol.asyncIterator]();
       this.opened = true;
       for (;;) {
         const clear = bound({ timeoutMs: STREAM_SILENCE_MS, what: "the next part of a payload" }, (error) => control.abort(error));

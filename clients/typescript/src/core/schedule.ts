@@ -1,7 +1,7 @@
 // Schedules: jobs that are put in again and again, in an application's words and as the protocol says them. Pure.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ScheduleSchema, ScheduleStatus as WireStatus } from "../gen/rialto/v1/job_pb.js";
+import type { Init } from "../wire/message.js";
+import type { Schedule as WireSchedule, ScheduleStatus as WireStatus } from "../gen/rialto/v1/job_pb.js";
 import { toDate } from "./job.js";
 import { fromNewJob, type NewJob } from "./newjob.js";
 
@@ -41,7 +41,7 @@ export interface ScheduleStatus {
 }
 
 /** A schedule in the protocol's form. */
-export function fromSchedule({ id, cron, timeZone = "", job, oneLive = false, paused = false }: Schedule): MessageInitShape<typeof ScheduleSchema> {
+export function fromSchedule({ id, cron, timeZone = "", job, oneLive = false, paused = false }: Schedule): Init<WireSchedule> {
   return { scheduleId: id, cron, timeZone, job: fromNewJob(job), oneLive, paused };
 }
 

@@ -1,6 +1,6 @@
 // A room that a session wants to be in or is in, and the commands about it. Decides nothing; `membership.ts` does.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
 import { JoinSchema, type Join, type Joined, type RoomState } from "../gen/rialto/v1/room_pb.js";
 import { refusal, type RialtoError } from "./errors.js";
@@ -119,12 +119,12 @@ export function joinCommand(seats: Seat[], answer: (frame: ServerFrame) => void)
 
 /** Parts a room. */
 export function partCommand({ namespace, name }: Room): Command {
-  return command({ case: "part", value: { $typeName: "rialto.v1.Part", namespace, rooms: [name] } }, 1);
+  return command({ case: "part", value: { namespace, rooms: [name] } }, 1);
 }
 
 /** Enters a namespace; `refused` hears that it cannot. */
 export function enterCommand(namespace: string, refused: (error: RialtoError) => void): Command {
-  return command({ case: "enter", value: { $typeName: "rialto.v1.Enter", namespace } }, 0, ({ frame }) => {
+  return command({ case: "enter", value: { namespace } }, 0, ({ frame }) => {
     if (frame.case === "refused") refused(refusal(frame.value));
   });
 }

@@ -1,7 +1,7 @@
 // A session: what an application holds while it is connected, through all reconnects. Ties the connection (`life.ts`),
 // the memberships and the objects of the application together. Never touches a transport.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import type { Emit, Event } from "../gen/rialto/v1/event_pb.js";
 import { ReplySchema } from "../gen/rialto/v1/event_pb.js";
 import type { ServerFrame } from "../gen/rialto/v1/frame_pb.js";
@@ -132,7 +132,7 @@ export class Session {
 
   /** Asks the server for a sign of life. */
   async ping(options: Waiting = {}): Promise<void> {
-    const value = { $typeName: "rialto.v1.Ping" as const };
+    const value = {};
     await this.#commands.say({ command: { case: "ping", value }, bytes: 16, lasts: "always", keyed: true }, options, "a ping");
   }
 
@@ -183,7 +183,7 @@ export class Session {
       enter: (namespace) => this.#enter(namespace),
       leave: async (namespace) => {
         this.#memberships.leave(namespace);
-        await this.#asMember({ case: "leave", value: { $typeName: "rialto.v1.Leave", namespace } });
+        await this.#asMember({ case: "leave", value: { namespace } });
       },
       emit: (namespace, to, event, payload, options) => this.#emit(namespace, to, event, payload, options),
       ask: (namespace, to, event, payload, options) => this.#ask(namespace, to, event, payload, options),
@@ -221,7 +221,7 @@ export class Session {
   async #part(room: Room): Promise<boolean> {
     this.#assertOpen();
     if (!this.#memberships.part(room)) return false;
-    const value = { $typeName: "rialto.v1.Part" as const, namespace: room.namespace, rooms: [room.name] };
+    const value = { namespace: room.namespace, rooms: [room.name] };
     const answer = await this.#asMember({ case: "part", value });
     return answer?.frame.case !== "parted" || answer.frame.value.rooms.length > 0;
   }
@@ -231,7 +231,7 @@ export class Session {
     try {
       // Before there is a session its greeting says it.
       if (!this.#memberships.begun) return await this.ready({ timeoutMs: this.#settings.deadlineMs });
-      const value = { $typeName: "rialto.v1.Enter" as const, namespace };
+      const value = { namespace };
       await this.#commands.say({ command: { case: "enter", value }, bytes: 320, lasts: "session" }, {}, "entering");
     } catch (error) {
       if (isLost(error)) return;

@@ -1,8 +1,8 @@
 // The keyed state of a room: read and changed through the server, and followed when the room was joined with `state`.
 // The local map is always one that was true at some moment: it changes whole when the server begins anew.
 
-import { create } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { create } from "../wire/message.js";
+import { timestampDate } from "../wire/wellknown.js";
 import { SetStateSchema, type SetState, type StateChanges, type StateEntry as WireEntry, type StateSet as WireSet } from "../gen/rialto/v1/state_pb.js";
 import { duration, toDurability, type Durability } from "./command.js";
 import { bodyText, toBody, who, type Payload, type Who } from "./event.js";

@@ -1,7 +1,7 @@
 // The thread of a session through its streams: who it is, which frame was heard last, what of that the server knows.
 // Owns the numbers that resuming rests on. Pure: opens nothing and sends nothing; `life.ts` does.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import { ResumeSchema, type Resume, type Welcome } from "../gen/rialto/v1/session_pb.js";
 import { millis, RialtoError } from "./errors.js";
 

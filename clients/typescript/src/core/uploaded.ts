@@ -1,8 +1,8 @@
 // A payload that was uploaded by itself, because it is too large for a message: what names it, and how a body that names one
 // differs from a body that carries its payload. Pure.
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { JobBody, JobBodySchema } from "../gen/rialto/v1/job_pb.js";
+import type { Init } from "../wire/message.js";
+import type { JobBody } from "../gen/rialto/v1/job_pb.js";
 import { invalid } from "./errors.js";
 import { toBody, type Body, type Payload } from "./event.js";
 
@@ -21,7 +21,7 @@ export class Uploaded {
 }
 
 /** A payload in the protocol's form, with its media type. */
-export function toJobBody(payload: Payload | Uploaded, contentType?: string): MessageInitShape<typeof JobBodySchema> {
+export function toJobBody(payload: Payload | Uploaded, contentType?: string): Init<JobBody> {
   if (!(payload instanceof Uploaded)) return toBody(payload, contentType);
   const value = { uploadId: payload.uploadId, bytes: BigInt(payload.bytes) };
   return { body: { case: "uploaded", value }, contentType: contentType ?? "" };

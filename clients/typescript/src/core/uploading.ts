@@ -1,7 +1,7 @@
 // Uploading a payload: its chunks go several at once, each is said again until it is answered, and no more of it is held than
 // what is on its way. What is given up is left to the server, which forgets it. `jobs.ts` hands it out.
 
-import { JobService, type BeginUploadResponse } from "../gen/rialto/v1/job_service_pb.js";
+import { beginUploadMethod, uploadChunkMethod, type BeginUploadResponse } from "../gen/rialto/v1/job_service_pb.js";
 import { persist } from "./again.js";
 import { bytesOf, chunks, type Chunk, type UploadSource } from "./chunks.js";
 import type { Caller } from "./caller.js";
@@ -81,7 +81,7 @@ class Uploading {
 
   async #begin(): Promise<BeginUploadResponse> {
     const { signal } = this.#control;
-    const ask = (timeoutMs: number) => this.#client.ask(JobService.method.beginUpload, this.#place, { deadlineMs: Math.min(timeoutMs, CALL_MS), signal });
+    const ask = (timeoutMs: number) => this.#client.ask(beginUploadMethod, this.#place, { deadlineMs: Math.min(timeoutMs, CALL_MS), signal });
     const begun = await persist(ask, { timeoutMs: this.#options.timeoutMs ?? CHUNK_MS, signal });
     if (begun.uploadId === "" || begun.chunkBytes === 0) throw new RialtoError("PROTOCOL", "the answer to the beginning of an upload is none");
     return begun;
@@ -102,7 +102,7 @@ class Uploading {
   async #say(chunk: { namespace: string; queue: string; uploadId: string; index: number; data: Uint8Array }): Promise<void> {
     const { signal } = this.#control;
     const { timeoutMs = CHUNK_MS } = this.#options;
-    const ask = (leftMs: number) => this.#client.ask(JobService.method.uploadChunk, chunk, { deadlineMs: Math.min(leftMs, CALL_MS), signal });
+    const ask = (leftMs: number) => this.#client.ask(uploadChunkMethod, chunk, { deadlineMs: Math.min(leftMs, CALL_MS), signal });
     await persist(ask, { timeoutMs, signal });
   }
 

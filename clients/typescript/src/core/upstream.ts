@@ -32,11 +32,6 @@ export class Upstream<T> implements AsyncIterable<T> {
     return {
       next: () => this.#next(),
       return: () => Promise.resolve(this.#end()),
-      // The transport's way to say that it gave up; it wants the reason back.
-      throw: (reason: unknown) => {
-        this.#end();
-        return Promise.reject(reason);
-      },
     };
   }
 

@@ -1,9 +1,9 @@
 // Watching jobs over all the streams that this takes: what was told before is not told again, what has changed meanwhile is, and a
 // watch of named jobs ends when all of them have ended. `jobs.ts` hands it out.
 
-import { equals } from "@bufbuild/protobuf";
+import { encode } from "../wire/encode.js";
 import { JobSchema, type Job as WireJob } from "../gen/rialto/v1/job_pb.js";
-import { JobService, type WatchJobsResponse } from "../gen/rialto/v1/job_service_pb.js";
+import { watchJobsMethod, type WatchJobsResponse } from "../gen/rialto/v1/job_service_pb.js";
 import { passes, pauseMs } from "./again.js";
 import { single } from "./calls.js";
 import { ending, isLapsed, type Caller } from "./caller.js";
@@ -105,13 +105,18 @@ class Seen {
     if (!this.#ids) return true;
     const before = this.#last.get(job.jobId);
     this.#last.set(job.jobId, job);
-    return !before || !equals(JobSchema, before, job);
+    return !before || !isSame(before, job);
   }
 
   #hasEnded(id: string): boolean {
     const job = this.#last.get(id);
     return job !== undefined && new Job(job).ended;
   }
+}
+
+function isSame(one: WireJob, other: WireJob): boolean {
+  const [before, now] = [encode(JobSchema, one), encode(JobSchema, other)];
+  return before.length === now.length && before.every((byte, at) => byte === now[at]);
 }
 
 /** What one stream watches. */
@@ -155,7 +160,7 @@ class Watch implements AsyncIterable<WireJob> {
     const { namespace, queue, ids = [] } = this.#watched;
     this.#signal?.addEventListener("abort", this.#stop, { once: true });
     const request = single({ namespace, queue, jobIds: [...ids], resume: this.resume });
-    const jobs = await this.#client.open(JobService.method.watchJobs, request, this.#control);
+    const jobs = await this.#client.open(watchJobsMethod, request, this.#control);
     this.opened = true;
     return jobs;
   }

@@ -1,10 +1,10 @@
 // A stream in one piece: the bidirectional call `Attach`, for runtimes that can stream upwards. Backpressure is the
 // transport's: the next commands are handed over when it has asked for them.
 
-import { create } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
+import { create } from "../wire/message.js";
+import type { Transport } from "../wire/transport.js";
 import { ClientFrameSchema } from "../gen/rialto/v1/frame_pb.js";
-import { AttachRequestSchema, MessagingService, type AttachRequest } from "../gen/rialto/v1/messaging_pb.js";
+import { AttachRequestSchema, attachMethod, type AttachRequest } from "../gen/rialto/v1/messaging_pb.js";
 import type { Hello } from "../gen/rialto/v1/session_pb.js";
 import { stream } from "./calls.js";
 import type { Burst, Stream } from "./carrier.js";
@@ -20,7 +20,7 @@ export function openWhole(transport: Transport, hello: Hello, signal: AbortSigna
 }
 
 async function* attach(transport: Transport, up: Upstream<AttachRequest>, signal: AbortSignal): AsyncGenerator<Burst> {
-  for await (const response of stream(transport, MessagingService.method.attach, up, signal)) {
+  for await (const response of await stream(transport, attachMethod, up, { signal })) {
     yield { firstSeq: response.firstSeq, frames: response.frames };
   }
 }

@@ -1,7 +1,7 @@
 // What a worker knows of its jobs, over all its streams and calls: which it has, what became of them and was not confirmed,
 // what is to be said of them. Pure; `conversing.ts` and `leasing.ts` send and hear.
 
-import { create } from "@bufbuild/protobuf";
+import { create } from "../wire/message.js";
 import {
   ExtendRequestSchema,
   ExtensionSchema,

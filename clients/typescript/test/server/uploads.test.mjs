@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { deferred } from "../../dist/core/time.js";
-import { JobService } from "../../dist/gen/rialto/v1/job_service_pb.js";
+import { beginUploadMethod, uploadChunkMethod } from "../../dist/gen/rialto/v1/job_service_pb.js";
 import { Desk } from "./desk.mjs";
 import { code, SHAPES } from "./shapes.mjs";
 
@@ -74,9 +74,9 @@ for (const [shape, module] of SHAPES) {
 
   test(`${shape}: what is not uploaded, or not to its end, or for another queue, is not taken as a payload`, async (t) => {
     const desk = new Desk(t, module);
-    const { uploadId, chunkBytes } = await desk.client.ask(JobService.method.beginUpload, desk.place);
-    await desk.client.ask(JobService.method.uploadChunk, { ...desk.place, uploadId, index: 0, data: PAYLOAD.subarray(0, chunkBytes) });
-    await desk.client.ask(JobService.method.uploadChunk, { ...desk.place, uploadId, index: 2, data: PAYLOAD.subarray(0, 10) });
+    const { uploadId, chunkBytes } = await desk.client.ask(beginUploadMethod, desk.place);
+    await desk.client.ask(uploadChunkMethod, { ...desk.place, uploadId, index: 0, data: PAYLOAD.subarray(0, chunkBytes) });
+    await desk.client.ask(uploadChunkMethod, { ...desk.place, uploadId, index: 2, data: PAYLOAD.subarray(0, 10) });
     const refused = [new Uploaded(uploadId, 2 * chunkBytes + 10), new Uploaded(uploadId, chunkBytes + 1), new Uploaded("nothing", 5)];
     const good = await desk.jobs.upload(PAYLOAD);
     refused.push(new Uploaded(good.uploadId, good.bytes - 1), new Uploaded(good.uploadId, good.bytes + 1));

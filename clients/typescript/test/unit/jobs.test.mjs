@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create, toJson } from "@bufbuild/protobuf";
 import { Assignment } from "../../dist/core/assignment.js";
 import { fromState, Job, toState } from "../../dist/core/job.js";
 import { toQueue } from "../../dist/core/jobqueue.js";
@@ -10,26 +9,28 @@ import { fromNewJob, named } from "../../dist/core/newjob.js";
 import { fromSchedule, toSchedule } from "../../dist/core/schedule.js";
 import { JobSchema, JobState, NewJobSchema, QueueSchema, ScheduleSchema, ScheduleStatusSchema } from "../../dist/gen/rialto/v1/job_pb.js";
 import { LeaseSchema } from "../../dist/gen/rialto/v1/worker_service_pb.js";
+import { create } from "../../dist/wire/message.js";
+import { onTheWire } from "./played.mjs";
 
-const onTheWire = (job) => toJson(NewJobSchema, create(NewJobSchema, fromNewJob(job)));
+const said = (job) => onTheWire(NewJobSchema, fromNewJob(job));
 const COUNTS = { closed: true, liveCount: 1, completedCount: 2, deadCount: 3, cancelledCount: 4, expiredCount: 5, discardedCount: 6 };
 const BATCH = { closed: true, live: 1, completed: 2, dead: 3, cancelled: 4, expired: 5, discarded: 6 };
 const at = (seconds) => ({ seconds: BigInt(seconds), nanos: 0 });
 
 test("a job says which batch it belongs to or completes, and says nothing of batches otherwise", () => {
-  assert.deepEqual(onTheWire({ id: "a", batch: "all" }), { jobId: "a", body: {}, batchId: "all" });
-  assert.deepEqual(onTheWire({ id: "all", completesBatch: true }), { jobId: "all", body: {}, completesBatch: true });
-  assert.deepEqual(onTheWire({ id: "a" }), { jobId: "a", body: {} });
+  assert.deepEqual(said({ id: "a", batch: "all" }), { jobId: "a", body: {}, batchId: "all" });
+  assert.deepEqual(said({ id: "all", completesBatch: true }), { jobId: "all", body: {}, completesBatch: true });
+  assert.deepEqual(said({ id: "a" }), { jobId: "a", body: {} });
   assert.match(named({ completesBatch: true }).id, /^[0-9a-f]{32}$/, "a batch is named here like any other job");
 });
 
 test("a chained job goes into its queue, and is named by the server unless it has a name", () => {
   const chain = [{ queue: "upload", payload: "x", type: "t", delayMs: 1_500 }, { id: "last", priority: 2 }];
-  assert.deepEqual(onTheWire(named({ id: "a", chain })), {
+  assert.deepEqual(said(named({ id: "a", chain })), {
     jobId: "a",
     body: {},
     chain: [
-      { queue: "upload", job: { body: { text: "x" }, type: "t", delay: "1.500s" } },
+      { queue: "upload", job: { body: { body: { case: "text", value: "x" } }, type: "t", start: { case: "delay", value: { seconds: 1n, nanos: 500_000_000 } } } },
       { job: { jobId: "last", body: {}, priority: 2 } },
     ],
   });
@@ -72,7 +73,7 @@ test("a queue counts the jobs of each place", () => {
 });
 
 test("a schedule and its job are said without a name for the job", () => {
-  const said = (schedule) => toJson(ScheduleSchema, create(ScheduleSchema, fromSchedule(schedule)));
+  const said = (schedule) => onTheWire(ScheduleSchema, fromSchedule(schedule));
   const nightly = { id: "nightly", cron: "0 2 * * *", job: { type: "report" } };
   assert.deepEqual(said(nightly), { scheduleId: "nightly", cron: "0 2 * * *", job: { type: "report", body: {} } });
   const all = said({ ...nightly, timeZone: "Europe/Berlin", oneLive: true, paused: true });

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { deflateRawSync } from "node:zlib";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
 import { Deltas } from "../../dist/core/delta.js";
 import { RialtoError } from "../../dist/core/errors.js";
 import { History } from "../../dist/core/history.js";
@@ -17,6 +16,7 @@ import { EventSchema } from "../../dist/gen/rialto/v1/event_pb.js";
 import { RoomStateSchema } from "../../dist/gen/rialto/v1/room_pb.js";
 import { StateChangesSchema } from "../../dist/gen/rialto/v1/state_pb.js";
 import { Recovery } from "./words.mjs";
+import { create } from "../../dist/wire/message.js";
 
 let failed = [];
 function command(name, more = {}) {

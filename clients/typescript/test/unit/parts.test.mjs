@@ -2,10 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { ConnectError, Code } from "@connectrpc/connect";
 import { backoff } from "../../dist/core/backoff.js";
-import { readErrorInfo, readRetryInfo } from "../../dist/core/details.js";
 import { next } from "../../dist/core/ending.js";
 import { failure, refusal, RialtoError } from "../../dist/core/errors.js";
 import { Listeners } from "../../dist/core/listeners.js";
@@ -15,6 +12,9 @@ import { expiryOf } from "../../dist/core/token.js";
 import { RefusedSchema } from "../../dist/gen/rialto/v1/event_pb.js";
 import { CloseSchema } from "../../dist/gen/rialto/v1/session_pb.js";
 import { CloseCode, RefusalCode, RetryAdvice, Then } from "../../dist/gen/rialto/v1/code_pb.js";
+import { create } from "../../dist/wire/message.js";
+import { Code, StatusError } from "../../dist/wire/status.js";
+import { reasonDetail, textField } from "./played.mjs";
 
 test("waits are random within a window that grows to its end", () => {
   const options = { firstMs: 250, maxMs: 30_000 };
@@ -88,33 +88,28 @@ test("an outbox is bounded in number and bytes, and batches are too", () => {
   assert.equal(outbox.take(10, 20).frames.length, 1, "but goes by itself");
 });
 
-const bytes = (...parts) => new Uint8Array(parts.flat());
-const field = (number, text) => [(number << 3) | 2, text.length, ...new TextEncoder().encode(text)];
-
-test("error details are read from their bytes, and nonsense is survived", () => {
-  const entry = [...field(1, "limit"), ...field(2, "rooms_max")];
-  const info = bytes(field(1, "LIMIT_REACHED"), field(2, "rialto"), [(3 << 3) | 2, entry.length, ...entry], [(9 << 3) | 0, 1]);
-  assert.deepEqual(readErrorInfo(info), { reason: "LIMIT_REACHED", domain: "rialto", limit: "rooms_max" });
-  assert.equal(readRetryInfo(bytes([10, 8, 8, 2, 16, 128, 202, 181, 238, 1])), 2500);
-  for (const nonsense of [bytes([255]), bytes([10, 200]), bytes([0])]) {
-    assert.equal(readErrorInfo(nonsense).reason, "");
-    assert.equal(readRetryInfo(nonsense), undefined);
-  }
+test("the details of a status are obeyed, and nonsense among them is survived", () => {
+  const entry = [...textField(1, "limit"), ...textField(2, "rooms_max")];
+  const limit = reasonDetail("LIMIT_REACHED", "rialto", [(3 << 3) | 2, entry.length, ...entry, (9 << 3) | 0, 1]);
+  const retry = { typeUrl: "type.googleapis.com/google.rpc.RetryInfo", value: new Uint8Array([10, 8, 8, 2, 16, 128, 202, 181, 238, 1]) };
+  const wrong = { typeUrl: "type.googleapis.com/google.rpc.BadRequest", value: new Uint8Array([10, 6, ...textField(2, "none")]) };
+  const nonsense = [[255], [10, 200], [0]].map((bytes) => ({ ...retry, value: new Uint8Array(bytes) }));
+  const error = failure(new StatusError(Code.UNAVAILABLE, "no", [...nonsense, limit, retry, wrong]));
+  assert.deepEqual([error.code, error.limit, error.advice, error.afterMs, error.violations], ["LIMIT_REACHED", "rooms_max", "later", 2500, [{ field: "", description: "none" }]]);
 });
 
 test("statuses become typed errors; only a server of this kind is believed", () => {
-  const detailed = new ConnectError("no", Code.PermissionDenied);
-  detailed.details = [{ type: "google.rpc.ErrorInfo", value: bytes(field(1, "FORBIDDEN"), field(2, "rialto")) }];
-  assert.deepEqual([failure(detailed).code, failure(detailed).said, failure(detailed).reason], ["FORBIDDEN", true, "no"]);
-  detailed.details = [{ type: "google.rpc.ErrorInfo", value: bytes(field(1, "OTHER"), field(2, "elsewhere")) }];
-  assert.deepEqual([failure(detailed).code, failure(detailed).kind, failure(detailed).said], ["PROTOCOL", "other", false]);
+  const said = failure(new StatusError(Code.PERMISSION_DENIED, "no", [reasonDetail("FORBIDDEN")]));
+  assert.deepEqual([said.code, said.said, said.reason], ["FORBIDDEN", true, "no"]);
+  const other = failure(new StatusError(Code.PERMISSION_DENIED, "no", [reasonDetail("OTHER", "elsewhere")]));
+  assert.deepEqual([other.code, other.kind, other.said], ["PROTOCOL", "other", false]);
   assert.equal(failure(new TypeError("Failed to fetch")).kind, "unknown_outcome", "nobody can tell how far it came");
   const refusing = Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
-  assert.equal(failure(new ConnectError("no", Code.Unavailable, undefined, undefined, refusing)).kind, "unavailable");
-  assert.equal(failure(new ConnectError("late", Code.DeadlineExceeded)).kind, "timed_out");
-  assert.equal(failure(new ConnectError("bug", Code.Internal)).kind, "other");
-  assert.equal(failure(new ConnectError("reset", Code.Internal, undefined, undefined, new Error("refused stream"))).kind, "unknown_outcome");
-  assert.equal(failure(new ConnectError("x", Code.Unauthenticated)).code, "UNAUTHENTICATED");
+  assert.equal(failure(new Error("no", { cause: refusing })).kind, "unavailable");
+  assert.equal(failure(new StatusError(Code.DEADLINE_EXCEEDED, "late")).kind, "timed_out");
+  assert.equal(failure(new StatusError(Code.INTERNAL, "bug")).kind, "other");
+  assert.equal(failure(new Error("refused stream")).kind, "unknown_outcome");
+  assert.equal(failure(new StatusError(Code.UNAUTHENTICATED, "x")).code, "UNAUTHENTICATED");
   const refused = create(RefusedSchema, { code: RefusalCode.RATE_LIMITED, reason: "slow down", limit: "emits_per_second", retry: { advice: RetryAdvice.LATER, after: { seconds: 1n, nanos: 5e8 } } });
   const error = refusal(refused);
   assert.deepEqual([error.kind, error.code, error.limit, error.advice, error.afterMs], ["refused", "RATE_LIMITED", "emits_per_second", "later", 1500]);

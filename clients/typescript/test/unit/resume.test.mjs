@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CloseCode, Recovery } from "./words.mjs";
 import { accepted, broken, close, event, hears, inRooms, joined, lasting, resumed, settled, start } from "./script.mjs";
+import { Code, StatusError } from "../../dist/wire/status.js";
+import { reasonDetail } from "./played.mjs";
 
 const HISTORY = { room: "r", epoch: "a", offset: 10n, firstOffset: 1n };
 const text = ({ command }) => command.value.content.body.value;
@@ -214,10 +216,7 @@ test("a close that ends the session, and a server that does not resume, begin an
   await settled(second);
   const third = await broken(script, second);
   assert.equal(third.hello.resume.sessionId, "n-2");
-  const { ConnectError, Code } = await import("@connectrpc/connect");
-  const refused = new ConnectError("gone", Code.FailedPrecondition);
-  const info = (field, said) => [(field << 3) | 2, said.length, ...new TextEncoder().encode(said)];
-  refused.details = [{ type: "google.rpc.ErrorInfo", value: new Uint8Array([...info(1, "RESUME_LATE"), ...info(2, "rialto")]) }];
+  const refused = new StatusError(Code.FAILED_PRECONDITION, "gone", [reasonDetail("RESUME_LATE")]);
   const fourth = script.next();
   third.end(refused);
   assert.equal((await fourth).hello.resume, undefined);

@@ -1,11 +1,11 @@
 // Streams that a test plays the other end of: it says frames under the numbers that a node would give them, and waits for
 // commands. Used by the tests of the session.
 
-import { create } from "@bufbuild/protobuf";
 import { BoundedQueue } from "../../dist/core/queue.js";
 import { Session } from "../../dist/core/session.js";
 import { CloseCode } from "../../dist/gen/rialto/v1/code_pb.js";
 import { ServerFrameSchema } from "../../dist/gen/rialto/v1/frame_pb.js";
+import { create } from "../../dist/wire/message.js";
 
 /** A carrier whose streams the test plays the other end of. */
 class Script {

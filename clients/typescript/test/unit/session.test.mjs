@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CloseCode } from "../../dist/gen/rialto/v1/code_pb.js";
 import { broken, close, event, hears, inRooms, lasting, settled, joined, start, welcome } from "./script.mjs";
+import { Code, StatusError } from "../../dist/wire/status.js";
 
 test("attached is said after the welcome, and the greeting carries who this is", async (t) => {
   const { session, stream } = await start(t, { user: "ann", token: "key", attributes: { name: "Ann" } });
@@ -104,12 +105,11 @@ test("a drain is followed after its delay, once answers have come", async (t) =>
 test("a token is asked for again once when it is not accepted", async (t) => {
   let asked = 0;
   const { script, session, stream } = await start(t, { token: () => `token ${++asked}` });
-  const { ConnectError, Code } = await import("@connectrpc/connect");
   const again = script.next();
-  stream.end(new ConnectError("old", Code.Unauthenticated));
+  stream.end(new StatusError(Code.UNAUTHENTICATED, "old"));
   const second = await again;
   assert.equal(second.hello.token, "token 2");
-  second.end(new ConnectError("no", Code.Unauthenticated));
+  second.end(new StatusError(Code.UNAUTHENTICATED, "no"));
   await assert.rejects(session.ready(), { code: "UNAUTHENTICATED" });
   assert.equal(asked, 2);
 });

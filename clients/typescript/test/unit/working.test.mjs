@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
 import { completed, cut, Discard, Fail, Release, thrown } from "../../dist/core/outcome.js";
 import { Working } from "../../dist/core/working.js";
 import { ExtendResponseSchema, LeaseOutcome, LeaseSchema, SettleResponseSchema } from "../../dist/gen/rialto/v1/worker_service_pb.js";
+import { create } from "../../dist/wire/message.js";
 
 /** A worker's book, and what it has told. */
 function start() {
