@@ -6,7 +6,7 @@ use rialto_proto::v1::{self, CloseCode, RefusalCode, Then};
 
 use crate::{
     error::span,
-    refusal::{self, Refusal},
+    refusal::{self, Refusal, UnknownCode},
 };
 
 /// Why a session ended.
@@ -24,6 +24,8 @@ pub struct Closing {
     pub after: Duration,
     /// The code as it came; 0 when none did.
     pub(crate) number: i32,
+    /// What the code of `refusal` is called when this version does not know it.
+    pub(crate) unknown: Option<Box<UnknownCode>>,
     /// Of a command: it was sent before, and may have been carried out.
     pub(crate) sent: bool,
 }
@@ -38,6 +40,7 @@ impl Closing {
             then: Then::StayAway,
             after: Duration::ZERO,
             number: 0,
+            unknown: None,
             sent: false,
         }
     }
@@ -55,8 +58,10 @@ impl Closing {
     /// The name of the code, as in the documentation: `FELL_BEHIND`; that of the refusal where one ended the session,
     /// as `FORBIDDEN`; `CLOSED` when this side has ended it; the number of a code that this version does not know.
     pub fn code_name(&self) -> Cow<'static, str> {
-        if let Some(code) = self.refusal {
-            return Cow::Borrowed(refusal::name_of(code));
+        match (self.refusal, &self.unknown) {
+            (Some(_), Some(unknown)) => return Cow::Owned(unknown.0.clone()),
+            (Some(code), None) => return Cow::Borrowed(refusal::name_of(code)),
+            (None, _) => {}
         }
         let name = self.code.as_str_name();
         match (self.code, self.number) {
@@ -93,6 +98,7 @@ impl From<v1::Close> for Closing {
             then,
             after: span(close.after.as_ref()),
             number: close.code,
+            unknown: None,
             reason: close.reason,
             sent: false,
         }
@@ -101,7 +107,8 @@ impl From<v1::Close> for Closing {
 
 impl From<&Refusal> for Closing {
     fn from(refusal: &Refusal) -> Self {
-        Self::refused(refusal.code, refusal.reason.as_str())
+        let unknown = refusal.unknown.clone();
+        Self { unknown, ..Self::refused(refusal.code, refusal.reason.as_str()) }
     }
 }
 

@@ -8,6 +8,8 @@ pub use rialto_proto::v1::{CloseCode, RefusalCode};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::refusal::UnknownCode;
+
 pub use crate::{
     closing::Closing,
     refusal::{Refusal, Retry, Violation},
@@ -207,8 +209,10 @@ fn announced(status: &Status) -> Option<Error> {
         })));
     }
     let code = refusal.unwrap_or(RefusalCode::Unspecified);
+    let unknown = refusal.is_none().then(|| Box::new(UnknownCode(info.reason.clone())));
     Some(Error::Refused(Refusal {
         code,
+        unknown,
         reason: status.message().to_owned(),
         retry: after.map_or_else(|| Retry::by_code(code), Retry::After),
         limit: info.metadata.get("limit").cloned().unwrap_or_default(),
@@ -300,6 +304,14 @@ mod tests {
             let error = Error::from(Status::with_error_details(Code::Unavailable, "no", details));
             assert_eq!(error.refusal().map(|refusal| refusal.code), Some(code));
         }
+    }
+
+    #[test]
+    fn a_refusal_of_another_version_keeps_the_name_that_the_status_has_for_it() {
+        let details = ErrorDetails::with_error_info("OUT_OF_TUNE", DOMAIN, []);
+        let error = Error::from(Status::with_error_details(Code::FailedPrecondition, "no", details));
+        assert_eq!(error.refusal().map(Refusal::code_name), Some("OUT_OF_TUNE"));
+        assert_eq!(error.closing().code_name(), "OUT_OF_TUNE");
     }
 
     #[test]

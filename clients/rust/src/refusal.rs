@@ -9,7 +9,7 @@ use crate::error::span;
 /// Why one command was refused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
-    /// The kind; `Unspecified` for one that this version does not know.
+    /// The kind; `Unspecified` for one that this version does not know, which [`code_name`](Self::code_name) shows.
     pub code: RefusalCode,
     /// For a human being: names the field, room or limit.
     pub reason: String,
@@ -21,7 +21,13 @@ pub struct Refusal {
     pub revision: Option<u64>,
     /// The fields that are wrong, where the server names them.
     pub violations: Vec<Violation>,
+    pub(crate) unknown: Option<Box<UnknownCode>>,
 }
+
+/// What a code is called that this version does not know: its number, or the name that a status has for it. Kept apart, because
+/// errors are small and this is rare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnknownCode(pub(crate) String);
 
 /// A field of a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +47,7 @@ impl Default for Refusal {
             limit: String::new(),
             revision: None,
             violations: Vec::new(),
+            unknown: None,
         }
     }
 }
@@ -94,9 +101,9 @@ impl Refusal {
         Self { code, reason: reason.into(), retry: Retry::by_code(code), ..Self::default() }
     }
 
-    /// The name of the code, as in the documentation: `FORBIDDEN`.
-    pub fn code_name(&self) -> &'static str {
-        name_of(self.code)
+    /// The name of the code, as in the documentation: `FORBIDDEN`; the number of one that this version does not know.
+    pub fn code_name(&self) -> &str {
+        self.unknown.as_ref().map_or_else(|| name_of(self.code), |unknown| &unknown.0)
     }
 
     /// How long to wait before trying again; `None` when trying again is not what the server advises.
@@ -138,8 +145,10 @@ impl From<v1::Refused> for Refusal {
         let advice = refused.retry.as_ref().map_or(RetryAdvice::Unspecified, v1::Retry::advice);
         let after = refused.retry.and_then(|retry| retry.after);
         let code = refused.code();
+        let is_known = RefusalCode::try_from(refused.code).is_ok();
         Self {
             code,
+            unknown: (!is_known).then(|| Box::new(UnknownCode(refused.code.to_string()))),
             retry: match advice {
                 RetryAdvice::Later => Retry::After(span(after.as_ref())),
                 RetryAdvice::AfterChange => Retry::AfterChange,
@@ -171,6 +180,14 @@ mod tests {
             let refused = v1::Refused { code: code.into(), ..v1::Refused::default() };
             assert_eq!(Refusal::from(refused).retry, retry, "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_code_that_this_version_does_not_know_is_shown_by_its_number() {
+        let refused = v1::Refused { code: 4711, reason: "why".into(), ..v1::Refused::default() };
+        let refusal = Refusal::from(refused);
+        assert_eq!((refusal.code, refusal.code_name()), (RefusalCode::Unspecified, "4711"));
+        assert_eq!(refusal.to_string(), "why (4711)");
     }
 
     #[test]

@@ -62,13 +62,16 @@ fn conflicts(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rialto_client::Refusal;
+    use rialto_client::v1::Refused;
 
     use super::*;
 
     #[test]
     fn scripts_can_tell_failures_apart() {
-        let refused = |code| Failure::Server(Error::Refused(Refusal { code, ..Refusal::default() }));
+        let refused = |code: RefusalCode| {
+            let refused = Refused { code: code.into(), ..Refused::default() };
+            Failure::Server(Error::Refused(refused.into()))
+        };
         for (failure, code) in [
             (refused(RefusalCode::Forbidden), 1),
             (Failure::Server(Error::UnknownOutcome), 1),
