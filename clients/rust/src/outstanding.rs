@@ -81,7 +81,10 @@ impl Outstanding {
 
     /// Holds when a room of this join begins anew already.
     pub(crate) fn joins_again(&self, join: &v1::Join) -> bool {
-        let same = |wire: &Wire| matches!(wire, Wire::Join(other) if other == join);
+        let same = |wire: &Wire| {
+            matches!(wire, Wire::Join(other)
+            if other.namespace == join.namespace && other.rooms == join.rooms)
+        };
         let again = self.entries.values().filter(|entry| matches!(entry.awaiting, Awaiting::Again));
         again.filter_map(|entry| entry.wire.as_ref()).any(same)
     }
@@ -248,6 +251,18 @@ fn is_membership(wire: &Wire) -> bool {
     matches!(wire, Wire::Join(_) | Wire::Part(_) | Wire::Enter(_) | Wire::Leave(_))
 }
 
+/// Holds when this answer says that a command which changes the session was carried out. One of another kind says nothing.
+fn carries_out(answer: &Frame, command: &Wire) -> bool {
+    matches!(
+        (command, answer),
+        (Wire::Join(_), Frame::Joined(_))
+            | (Wire::Part(_), Frame::Parted(_))
+            | (Wire::Enter(_), Frame::Entered(_))
+            | (Wire::Leave(_), Frame::Left(_))
+            | (Wire::Refresh(_), Frame::Refreshed(_))
+    )
+}
+
 impl Entry {
     /// Tells who waits for it.
     fn fail(self, error: Error) {
@@ -285,7 +300,11 @@ impl Entry {
                 }
                 false
             }
-            _ => true,
+            // It does not fit: whoever has asked is told so.
+            other => answer.take().is_none_or(|answer| {
+                answer.send(Ok(other)).ok();
+                false
+            }),
         }
     }
 
@@ -297,14 +316,17 @@ impl Entry {
         match (self.awaiting, self.wire, refusal) {
             (Awaiting::One(answer), command, None) => {
                 // The membership has changed even if the caller has given up.
+                let done = command.filter(|command| carries_out(&frame, command));
                 answer.send(Ok(frame)).ok();
-                command.map_or(Settled::Nothing, Settled::Done)
+                done.map_or(Settled::Nothing, Settled::Done)
             }
             (Awaiting::One(answer), _, Some(refusal)) => {
                 answer.send(Err(Error::Refused(refusal))).ok();
                 Settled::Nothing
             }
-            (Awaiting::Refresh, Some(command), None) => Settled::Done(command),
+            (Awaiting::Refresh, Some(command), None) if carries_out(&frame, &command) => {
+                Settled::Done(command)
+            }
             (Awaiting::Rejoin, Some(command), Some(refusal)) => Settled::RejoinRefused(command, refusal),
             (Awaiting::Refresh | Awaiting::Refusals | Awaiting::Again, _, Some(refusal)) => {
                 Settled::Refused(refusal)

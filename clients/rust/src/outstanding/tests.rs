@@ -202,3 +202,19 @@ async fn a_token_that_did_not_arrive_is_not_handed_in_again() {
     assert_eq!(outstanding.lost_after(0), [2]);
     assert_eq!(refreshed.try_recv().unwrap(), Err(Error::UnknownOutcome));
 }
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_its_command_changes_nothing() {
+    let (mut outstanding, mut parked) = (Outstanding::default(), Parked::default());
+    let (number, outcome) = sent(&mut outstanding, join());
+    let pong = || Frame::Pong(v1::Pong {});
+    assert_eq!(outstanding.settle(number, pong(), &mut parked), Settled::Nothing);
+    assert_eq!(outcome.await.unwrap(), Ok(pong()), "whoever has asked sees that it is something else");
+    let (answer, outcome) = oneshot::channel();
+    let (replies, _heard) = mpsc::channel(1);
+    let number =
+        outstanding.begin(Command { wire: emit("q"), awaiting: Awaiting::Many(Some(answer), replies) });
+    assert_eq!(outstanding.settle(number, pong(), &mut parked), Settled::Nothing);
+    assert_eq!(outcome.await.unwrap(), Ok(pong()));
+    assert!(outstanding.is_quiet());
+}
