@@ -18,6 +18,8 @@ pub struct NewJob {
     pub(crate) raw: Box<v1::NewJob>,
     /// It was told to begin at two times.
     conflicts: bool,
+    /// Its name is one by chance, which the application has not given.
+    unnamed: bool,
 }
 
 impl NewJob {
@@ -28,13 +30,13 @@ impl NewJob {
             body: Some(payload.into().into_job()),
             ..v1::NewJob::default()
         };
-        Self { raw: Box::new(raw), conflicts: false }
+        Self { raw: Box::new(raw), conflicts: false, unnamed: true }
     }
 
     /// A job whose payload was uploaded for its queue, under a name by chance.
     pub fn uploaded(payload: Uploaded) -> Self {
         let raw = v1::NewJob { job_id: by_chance(), body: Some(payload.into_job()), ..v1::NewJob::default() };
-        Self { raw: Box::new(raw), conflicts: false }
+        Self { raw: Box::new(raw), conflicts: false, unnamed: true }
     }
 
     /// The job as it is put in: with a name, so that saying it again has one effect.
@@ -52,6 +54,7 @@ impl NewJob {
     /// Its name in the queue, for ever. A job of the same name and content is the same job.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.raw.job_id = id.into();
+        self.unnamed = self.raw.job_id.is_empty();
         self
     }
 
@@ -135,8 +138,12 @@ impl NewJob {
     }
 
     /// The same with another queue of the namespace.
-    pub fn then_in(mut self, queue: impl Into<String>, job: Self) -> Self {
+    pub fn then_in(mut self, queue: impl Into<String>, mut job: Self) -> Self {
         self.conflicts |= job.conflicts;
+        if job.unnamed {
+            // The server names it by the one before it.
+            job.raw.job_id.clear();
+        }
         self.raw.chain.push(v1::ChainedJob { queue: queue.into(), job: Some(*job.raw) });
         self
     }
@@ -196,6 +203,13 @@ mod tests {
         let names = [NewJob::new("").id(""), NewJob::new("")].map(|job| job.named().unwrap().job_id);
         assert!(names.iter().all(|name| name.len() == 32) && names[0] != names[1]);
         assert_eq!(NewJob::new("").id("mine").named().unwrap().job_id, "mine");
+    }
+
+    #[test]
+    fn a_job_of_a_chain_is_named_by_the_server_unless_the_application_does() {
+        let job = NewJob::new("").then(NewJob::new("")).then(NewJob::new("").id("last"));
+        let names = job.named().unwrap().chain.into_iter().map(|chained| chained.job.unwrap().job_id);
+        assert_eq!(names.collect::<Vec<_>>(), ["", "last"]);
     }
 
     #[test]
