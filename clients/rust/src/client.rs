@@ -1,5 +1,5 @@
-//! Speaking without a session: publish and call, for services and scripts. One HTTP/2 connection, made when it is first
-//! needed and made again when it is lost.
+//! Speaking without a session: publish and call, for services and scripts. How its one connection is shared and closed is
+//! in `uplink.rs`.
 
 use std::{
     future::{Future, IntoFuture},
@@ -12,7 +12,7 @@ use rialto_proto::v1::{
 };
 use tokio::time::{Instant, timeout_at};
 use tonic::{
-    Request, Response, Status,
+    Request, Response, Status, Streaming,
     transport::{Certificate, Channel},
 };
 
@@ -29,17 +29,21 @@ use crate::{
     state::State,
     target::Target,
     token::{Token, TokenError, TokenSource},
+    uplink::{Opened, Uplink},
 };
 
 /// How long a callee may take unless the caller says otherwise.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much longer than that the server is waited for at least: it ends the wait for answers, and says who is missing.
+pub(crate) const SERVER_MORE: Duration = Duration::from_secs(5);
 
-/// A client without a session. Cheap to clone.
+/// A client without a session. Cheap to clone; all clones, queues, workers and watches share one connection, which ends when
+/// [`close`](Client::close) is called or the last of them is dropped.
 ///
 /// *Errors*: every call fails at its deadline (default 10 s) at the latest; none is repeated by itself.
 #[derive(Debug, Clone)]
 pub struct Client {
-    channel: Channel,
+    uplink: Uplink,
     token: TokenSource,
     deadline: Duration,
 }
@@ -86,7 +90,11 @@ impl ClientBuilder {
             bearer(token.text())?;
         }
         let channel = self.settings.endpoint()?.connect_lazy();
-        Ok(Client { channel, token: self.settings.token, deadline: self.settings.deadline })
+        Ok(Client {
+            uplink: Uplink::new(channel),
+            token: self.settings.token,
+            deadline: self.settings.deadline,
+        })
     }
 }
 
@@ -164,6 +172,13 @@ impl Client {
         Self::builder(server).build()
     }
 
+    /// Closes the client and its connection, for all its clones: calls and streams that are under way, and all later ones, fail
+    /// with [`Error::Closed`], whose code is `CLOSED`. A worker drops what it works on; to let that end [stop](crate::Worker::run_until)
+    /// the worker before.
+    pub fn close(&self) {
+        self.uplink.close();
+    }
+
     /// Makes one call. It ends by its deadline, the token and connecting included, and tells it to the server.
     pub(crate) async fn unary<T, R, F>(
         &self,
@@ -182,10 +197,15 @@ impl Client {
         };
         let mut request = signed(Request::new(message), &bearer);
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        match timeout_at(deadline, call(channel, request)).await {
-            Ok(response) => Ok(response?.into_inner()),
-            Err(_) => Err(late()),
-        }
+        // In a place of its own: what waits for a whole call is large.
+        let answer = timeout_at(deadline, Box::pin(call(channel, request)));
+        let answer = async {
+            match answer.await {
+                Ok(response) => Ok(response?.into_inner()),
+                Err(_) => Err(late()),
+            }
+        };
+        self.uplink.carry(true, answer).await
     }
 
     /// Opens a stream, which is there within the deadline and may stay open for ever.
@@ -193,24 +213,31 @@ impl Client {
         &self,
         message: T,
         call: impl FnOnce(Channel, Request<T>) -> F,
-    ) -> Result<R, Error>
+    ) -> Result<Opened<R>, Error>
     where
-        F: Future<Output = Result<Response<R>, Status>>,
+        F: Future<Output = Result<Response<Streaming<R>>, Status>>,
     {
         let opening = async {
             let (channel, bearer) = self.way().await?;
             let opened = call(channel, signed(Request::new(message), &bearer)).await;
-            Ok(opened.map_err(Error::of_stream)?.into_inner())
+            let stream = opened.map_err(Error::of_stream)?.into_inner();
+            Ok(Opened::new(stream, self.uplink.clone()))
         };
         let late = || Error::TimedOut(format!("no answer within {:?}", self.deadline));
-        timeout_at(Instant::now() + self.deadline, opening).await.unwrap_or_else(|_| Err(late()))
+        let opening = timeout_at(Instant::now() + self.deadline, opening);
+        let opening = async { opening.await.unwrap_or_else(|_| Err(late())) };
+        self.uplink.carry(true, opening).await
     }
 
     /// The channel, with a token for one call.
-    pub(crate) async fn way(&self) -> Result<(Channel, Bearer), Error> {
-        let token = self.token.fetch().await?;
+    async fn way(&self) -> Result<(Channel, Bearer), Error> {
+        let token = self.uplink.carry(false, self.token.fetch()).await?;
         let bearer = token.map(|token| bearer(token.text())).transpose()?;
-        Ok((self.channel.clone(), bearer))
+        Ok((self.uplink.channel()?, bearer))
+    }
+
+    pub(crate) fn uplink(&self) -> &Uplink {
+        &self.uplink
     }
 
     /// Whether a stream that had been open, and is not any more by this, may be there again later.
@@ -322,7 +349,7 @@ impl Call {
     async fn send(mut self) -> Result<Reply, Error> {
         self.raw.timeout = Some(carried(self.timeout));
         // The server says who did not answer; the longer deadline is for a server that says nothing.
-        let within = self.timeout.saturating_add(self.client.deadline);
+        let within = self.timeout.saturating_add(self.client.deadline.max(SERVER_MORE));
         let response = self.client.unary(*self.raw, within, async |channel, request| {
             MessagingServiceClient::new(channel).call(request).await
         });

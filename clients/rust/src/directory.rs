@@ -2,9 +2,8 @@
 //! `DirectoryService`, which gives the messages of the contract as they are.
 
 use rialto_proto::v1::{self, directory_service_client::DirectoryServiceClient};
-use tonic::Streaming;
 
-use crate::{client::Client, error::Error, target::Target};
+use crate::{client::Client, error::Error, target::Target, uplink::Opened};
 
 /// The directory of a server. Reading needs the right `presence`, changing `admin`.
 #[derive(Debug, Clone)]
@@ -216,7 +215,7 @@ impl Directory {
 /// Room events as they happen.
 #[derive(Debug)]
 pub struct RoomWatch {
-    stream: Streaming<v1::WatchRoomsResponse>,
+    stream: Opened<v1::WatchRoomsResponse>,
 }
 
 impl RoomWatch {
@@ -224,6 +223,6 @@ impl RoomWatch {
     ///
     /// *Cancel safety*: nothing is lost.
     pub async fn next(&mut self) -> Option<Result<v1::WatchRoomsResponse, Error>> {
-        self.stream.message().await.map_err(Error::from).transpose()
+        self.stream.message(Error::from).await.transpose()
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     audience::Delivery,
+    client::SERVER_MORE,
     content::{Payload, Reply},
     error::{Error, Refusal, carried},
     event::Position,
@@ -231,7 +232,7 @@ impl Question {
             Frame::Accepted(accepted) => Ok(Replies {
                 accepted: accepted.into(),
                 receiver,
-                over: Box::pin(tokio::time::sleep(self.timeout.saturating_add(within))),
+                over: Box::pin(tokio::time::sleep(self.timeout.saturating_add(within.max(SERVER_MORE)))),
                 end: None,
                 _link: link,
             }),

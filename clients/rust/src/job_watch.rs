@@ -7,15 +7,17 @@ use std::{
 };
 
 use rialto_proto::v1;
-use tokio::time::{Instant, sleep};
-use tonic::Streaming;
+use tokio::time::Instant;
 
 use crate::{
     backoff::Backoff,
     error::Error,
     jobs::{Jobs, service},
+    uplink::Opened,
 };
 
+/// Jobs that one watch may name.
+const NAMED_MAX: usize = 64;
 /// The longest wait before the next attempt to connect.
 const AWAY_MAX: Duration = Duration::from_secs(5);
 
@@ -30,7 +32,7 @@ pub struct JobWatch {
     told: BTreeMap<String, v1::Job>,
     /// Where the next stream goes on, of a watch of all jobs.
     resume: String,
-    stream: Option<Streaming<v1::WatchJobsResponse>>,
+    stream: Option<Opened<v1::WatchJobsResponse>>,
     opened_at: Instant,
     backoff: Backoff,
 }
@@ -38,9 +40,15 @@ pub struct JobWatch {
 impl Jobs {
     /// Watches these jobs, 64 at most, as they are and then each change, until all of them have ended. Without any it ends at once.
     ///
-    /// *Errors*: of the first attempt to connect all, later those that do not pass.
+    /// *Errors*: [`Error::Invalid`] for more than 64; of the first attempt to connect all, later those that do not pass.
     pub async fn watch<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<JobWatch, Error> {
         let left: BTreeSet<String> = ids.into_iter().map(Into::into).collect();
+        if left.len() > NAMED_MAX {
+            return Err(Error::Invalid(format!(
+                "{} jobs are more than the {NAMED_MAX} of a watch",
+                left.len()
+            )));
+        }
         self.begin_watch(true, left).await
     }
 
@@ -79,7 +87,7 @@ impl JobWatch {
                 return Ok(None);
             }
             let heard = match &mut self.stream {
-                Some(stream) => stream.message().await.map_err(Error::of_broken_stream),
+                Some(stream) => stream.message(Error::of_broken_stream).await,
                 None => match self.open().await {
                     Ok(()) => continue,
                     Err(error) => Err(error),
@@ -93,8 +101,8 @@ impl JobWatch {
                     }
                 }
                 Err(error) if !self.jobs.client.passes_after(&error) => return Err(error),
-                Err(error) => self.lost(error.wait()).await,
-                Ok(None) => self.lost(Duration::ZERO).await,
+                Err(error) => self.lost(error.wait()).await?,
+                Ok(None) => self.lost(Duration::ZERO).await?,
             }
         }
     }
@@ -117,11 +125,12 @@ impl JobWatch {
         Ok(())
     }
 
-    async fn lost(&mut self, not_before: Duration) {
+    async fn lost(&mut self, not_before: Duration) -> Result<(), Error> {
         if self.stream.take().is_some() {
             self.backoff.ended_after(self.opened_at.elapsed());
         }
-        sleep(self.backoff.draw().max(not_before)).await;
+        let wait = self.backoff.draw().max(not_before);
+        self.jobs.client.uplink().rest(wait).await
     }
 
     /// The job, unless it is as it was told last.
@@ -139,7 +148,7 @@ impl JobWatch {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::Client;
+    use crate::{client::Client, error::Error};
 
     #[tokio::test]
     async fn a_watch_of_no_jobs_ends_at_once_and_to_redrive_none_redrives_none() {
@@ -147,5 +156,14 @@ mod tests {
         let mut watch = jobs.watch([""; 0]).await.expect("nobody is asked");
         assert_eq!(watch.next().await, Ok(None));
         assert_eq!(jobs.redrive([""; 0]).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn a_watch_of_more_jobs_than_it_can_name_is_not_begun() {
+        let jobs = Client::new("http://127.0.0.1:1").unwrap().jobs("default", "mail");
+        let many = (0..=64).map(|number| number.to_string());
+        assert!(matches!(jobs.watch(many).await, Err(Error::Invalid(_))));
+        let fits = (0..64).map(|number| number.to_string());
+        assert!(matches!(jobs.watch(fits).await, Err(Error::Unavailable(_))), "the server is asked");
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use rialto_proto::v1::{
     self, Durability, JobState, enqueue_outcome::Outcome, job_service_client::JobServiceClient,
 };
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tonic::transport::Channel;
 
 use crate::{
@@ -174,7 +174,7 @@ impl Jobs {
             if Instant::now() + wait >= deadline {
                 return Err(error);
             }
-            sleep(wait).await;
+            self.client.uplink().rest(wait).await?;
         }
     }
 
@@ -198,7 +198,8 @@ impl Jobs {
                 Ok(Ok(job)) if job.end_time.is_some() => return Ok(job),
                 Ok(Ok(_)) => backoff = Backoff::default(),
                 Ok(Err(error)) if error.passes() => {
-                    sleep_until(deadline.min(Instant::now() + backoff.draw().max(error.wait()))).await;
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    self.client.uplink().rest(backoff.draw().max(error.wait()).min(left)).await?;
                 }
                 Ok(Err(error)) => return Err(error),
             }

@@ -16,13 +16,13 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until},
 };
-use tonic::Streaming;
 
 use crate::{
     assignment::{Assignment, Leased, Wanted},
     content::Payload,
     error::Error,
     outcome::{NotDone, settled},
+    uplink::Opened,
     worker::Worker,
     working::Working,
 };
@@ -33,7 +33,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 const END_WITHIN: Duration = Duration::from_secs(10);
 
 type Outcome = Result<Payload, NotDone>;
-type Stream = (mpsc::Sender<WorkRequest>, Streaming<WorkResponse>);
+type Stream = (mpsc::Sender<WorkRequest>, Opened<WorkResponse>);
 
 /// How a stream ended.
 pub(crate) enum Ended {
@@ -156,14 +156,14 @@ impl<'w> Running<'w> {
                     (Ok(room), frame) => room.send(WorkRequest { frame }),
                     (Err(_), _) => return Ended::Lost(Error::Unavailable("the stream is lost".to_owned())),
                 },
-                message = inbound.message() => match message {
+                message = inbound.message(Error::of_broken_stream) => match message {
                     Ok(Some(WorkResponse { frame: Some(frame) })) => self.hear(frame),
                     Ok(Some(WorkResponse { frame: None })) => {}
                     Ok(None) if done => return Ended::Done,
                     Ok(None) => {
                         return Ended::Lost(Error::Unavailable("the server ended the stream".to_owned()));
                     }
-                    Err(status) => return Ended::Lost(Error::of_broken_stream(status)),
+                    Err(error) => return Ended::Lost(error),
                 },
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.done(done),
                 _ = extends.tick() => self.extend(false, &mut outgoing),
@@ -200,6 +200,7 @@ impl<'w> Running<'w> {
             }
             tokio::select! {
                 () = &mut wait => return false,
+                () = self.worker.client.uplink().closed() => return false,
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.done(done),
                 came = stop.next() => self.stop(came).await,
             }

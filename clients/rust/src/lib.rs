@@ -42,7 +42,7 @@
 //! to one `actor` per session, which opens a stream and gives it to `conversation` until it ends; `step` and `backoff`
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
 //! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
-//! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session.
+//! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session; they call over an `uplink`.
 //! `jobs` hands work over, `schedules` again and again, `upload` with payloads that are too large for a message, which are `uploaded` then; `worker` does it, as `labour` goes on over its streams and
 //! `working` knows of its jobs; `assignment` is one of them, `outcome` what becomes of it.
 
@@ -90,6 +90,7 @@ mod status;
 mod step;
 mod target;
 mod token;
+mod uplink;
 mod upload;
 mod uploaded;
 mod worker;

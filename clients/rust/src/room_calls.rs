@@ -1,19 +1,11 @@
 //! Asking a server what it keeps of a room, with or without a session: where the call goes, with which credentials, and
 //! its deadline. `history`, `presence` and `state` say what is asked.
 
-use std::time::Duration;
-
 use rialto_proto::v1::room_service_client::RoomServiceClient;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Request, Response, Status, transport::Channel};
 
-use crate::{
-    client::Client,
-    error::Error,
-    line::{Bearer, signed},
-    link::Link,
-    settings::MESSAGE_BYTES_MAX,
-};
+use crate::{client::Client, error::Error, line::signed, link::Link, settings::MESSAGE_BYTES_MAX};
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -45,26 +37,6 @@ impl RoomCalls {
         }
     }
 
-    pub(crate) fn within(&self) -> Duration {
-        match &self.asker {
-            Asker::Session(link) => link.deadline(),
-            Asker::Client(client) => client.deadline(),
-        }
-    }
-
-    async fn way(&self, deadline: Instant) -> Result<(Channel, Bearer), Error> {
-        match &self.asker {
-            Asker::Client(client) => match timeout_at(deadline, client.way()).await {
-                Ok(way) => way,
-                Err(_) => Err(Error::Unavailable("no token came in time".to_owned())),
-            },
-            Asker::Session(link) => {
-                let present = link.line(deadline).await?.present();
-                present.ok_or_else(|| Error::Unavailable("not connected yet".to_owned()))
-            }
-        }
-    }
-
     /// Sends one request; waits for the session to be attached first. Not repeated by itself.
     pub(crate) async fn ask<T, R, F>(
         &self,
@@ -74,13 +46,21 @@ impl RoomCalls {
     where
         F: Future<Output = Result<Response<R>, Status>>,
     {
-        let within = self.within();
+        let call = |channel, request| {
+            let service = RoomServiceClient::new(channel);
+            call(service.max_decoding_message_size(MESSAGE_BYTES_MAX), request)
+        };
+        let link = match &self.asker {
+            Asker::Client(client) => return client.unary(message, client.deadline(), call).await,
+            Asker::Session(link) => link,
+        };
+        let within = link.deadline();
         let deadline = Instant::now() + within;
-        let (channel, bearer) = self.way(deadline).await?;
-        let service = RoomServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let present = link.line(deadline).await?.present();
+        let (channel, bearer) = present.ok_or_else(|| Error::Unavailable("not connected yet".to_owned()))?;
         let mut request = signed(Request::new(message), &bearer);
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        match timeout_at(deadline, call(service, request)).await {
+        match timeout_at(deadline, call(channel, request)).await {
             Ok(response) => Ok(response?.into_inner()),
             Err(_) => Err(Error::TimedOut(format!("no answer within {within:?}"))),
         }

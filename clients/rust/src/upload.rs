@@ -7,14 +7,14 @@ use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
 use rialto_proto::v1;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
-use tonic::Streaming;
 
 use crate::{
     backoff::Backoff,
     error::Error,
     jobs::{Jobs, ask, service},
+    uplink::Opened,
     uploaded::Uploaded,
 };
 
@@ -119,7 +119,7 @@ enum Source {
 struct Download {
     jobs: Jobs,
     id: String,
-    stream: Option<Streaming<v1::ReadPayloadResponse>>,
+    stream: Option<Opened<v1::ReadPayloadResponse>>,
 }
 
 impl PayloadReader {
@@ -153,7 +153,7 @@ impl PayloadReader {
                     if !error.passes() || at >= until {
                         return Err(error);
                     }
-                    sleep_until(at).await;
+                    self.source.rest(at).await?;
                 }
             }
         }
@@ -174,6 +174,19 @@ impl PayloadReader {
     }
 }
 
+impl Source {
+    /// Waits until then before it is asked again.
+    async fn rest(&self, at: Instant) -> Result<(), Error> {
+        match self {
+            Self::Inline(_) => Ok(()),
+            Self::Server(download) => {
+                let span = at.saturating_duration_since(Instant::now());
+                download.jobs.client.uplink().rest(span).await
+            }
+        }
+    }
+}
+
 impl Download {
     /// What comes next, which begins at `at`.
     async fn next(&mut self, at: u64, until: Instant) -> Result<Bytes, Error> {
@@ -183,15 +196,15 @@ impl Download {
         };
         let until = until.min(Instant::now() + STREAM_SILENCE);
         let silent = || Error::Unavailable("the server fell silent".to_owned());
-        let next = timeout_at(until, stream.message()).await.map_err(|_| silent())?;
+        let next = timeout_at(until, stream.message(Error::of_broken_stream)).await.map_err(|_| silent())?;
         // It ends only behind the last byte.
         let ended = || Error::Unavailable("the server ended the stream".to_owned());
-        let data = next.map_err(Error::of_broken_stream)?.ok_or_else(ended)?.data;
+        let data = next?.ok_or_else(ended)?.data;
         self.stream = Some(stream);
         Ok(data)
     }
 
-    async fn begin(&self, offset: u64) -> Result<Streaming<v1::ReadPayloadResponse>, Error> {
+    async fn begin(&self, offset: u64) -> Result<Opened<v1::ReadPayloadResponse>, Error> {
         let request = v1::ReadPayloadRequest {
             namespace: self.jobs.namespace.clone(),
             queue: self.jobs.queue.clone(),

@@ -9,7 +9,6 @@ use rialto_proto::v1::{
 };
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 
 use crate::{
     assignment::Assignment,
@@ -20,6 +19,7 @@ use crate::{
     labour::{Ended, Running, Stopping},
     outcome::NotDone,
     signals::Signals,
+    uplink::Opened,
     working::Told,
 };
 
@@ -248,7 +248,7 @@ impl Worker {
     async fn connect(
         &self,
         running: &Running<'_>,
-    ) -> Result<(mpsc::Sender<WorkRequest>, Streaming<WorkResponse>), Error> {
+    ) -> Result<(mpsc::Sender<WorkRequest>, Opened<WorkResponse>), Error> {
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
         let hello = WorkerHello {
             resume: running.resume().to_owned(),

@@ -11,6 +11,7 @@ mod cli;
 mod cli_jobs;
 mod cli_rooms;
 mod client;
+mod client_close;
 mod client_jobs;
 mod client_offline;
 mod client_resume;
