@@ -53,8 +53,8 @@ impl Actor {
         Self {
             settings,
             endpoint,
+            kept: Kept::at(far.whereabouts.clone()),
             far,
-            kept: Kept::default(),
             backoff: Backoff::default(),
             turned_down: false,
             lost_by: String::new(),
@@ -127,6 +127,8 @@ impl Actor {
         tracing::debug!(session = welcome.session_id, node = welcome.node, "session attached");
         if !welcome.resumed {
             self.far.backlog.drop_replies();
+            // Before the status says that it is attached: rooms must not seem to be joined that are not.
+            self.kept.afresh();
         }
         self.far.status.send_replace(Status::Attached {
             session: welcome.session_id.clone(),

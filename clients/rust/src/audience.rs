@@ -11,15 +11,15 @@ use parking_lot::Mutex;
 use rialto_proto::v1;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{mirror::Mirror, status::Incident};
+use crate::{membership::Place, mirror::Mirror, presence::Present, roster::Roster, status::Incident};
 
 const INCIDENTS_KEPT: usize = 64;
 
 /// What waits in the queue of a listener.
 #[derive(Debug, Clone)]
 pub(crate) enum Delivery {
-    /// An event.
-    Event(Arc<v1::Event>),
+    /// An event, and whether it was said before the session was a member.
+    Event(Arc<v1::Event>, bool),
     /// Members came or went.
     Presence(Arc<v1::Presence>),
     /// Keys of a room's state became different, or are told for the first time.
@@ -122,8 +122,6 @@ impl Parked {
 }
 
 type Listeners = Vec<(Interest, mpsc::Sender<Delivery>)>;
-/// Namespace and room.
-type Place = (String, String);
 
 /// All listeners of one session. `None` once the session is over.
 #[derive(Debug)]
@@ -131,6 +129,8 @@ pub(crate) struct Audience {
     listeners: Mutex<Option<Listeners>>,
     /// The state of rooms that are joined with it, for listeners who come later. Locked after `listeners`.
     mirrors: Mutex<HashMap<Place, Mirror>>,
+    /// Who is in rooms that are joined with presence. Locked after `listeners`.
+    rosters: Mutex<HashMap<Place, Roster>>,
     incidents: Mutex<Option<broadcast::Sender<Incident>>>,
 }
 
@@ -139,6 +139,7 @@ impl Audience {
         Self {
             listeners: Mutex::new(Some(Vec::new())),
             mirrors: Mutex::default(),
+            rosters: Mutex::default(),
             incidents: Mutex::new(Some(broadcast::Sender::new(INCIDENTS_KEPT))),
         }
     }
@@ -163,7 +164,7 @@ impl Audience {
             return None;
         }
         let place = (interest.namespace.clone()?, interest.room.clone()?);
-        self.mirrors.lock().get(&place)?.whole()
+        self.current_state(&place)
     }
 
     /// Begins to listen to incidents.
@@ -175,16 +176,49 @@ impl Audience {
     }
 
     /// Gives an event to all who want it.
-    pub(crate) fn event(&self, event: v1::Event, parked: &mut Parked) {
+    pub(crate) fn event(&self, event: v1::Event, past: bool, parked: &mut Parked) {
         let event = Arc::new(event);
-        self.give(parked, |interest| interest.covers_event(&event), &|| Delivery::Event(Arc::clone(&event)));
+        let copy = || Delivery::Event(Arc::clone(&event), past);
+        give(&mut self.listeners.lock(), parked, |interest| interest.covers_event(&event), &copy);
     }
 
-    /// Gives a change of membership to all who want it.
-    pub(crate) fn presence(&self, presence: v1::Presence, parked: &mut Parked) {
-        let presence = Arc::new(presence);
-        let copy = || Delivery::Presence(Arc::clone(&presence));
-        self.give(parked, |interest| interest.covers_presence(&presence), &copy);
+    /// Gives a change of membership to all who want it. True when names are missing by now that could be there.
+    pub(crate) fn presence(&self, presence: v1::Presence, parked: &mut Parked) -> bool {
+        let mut listeners = self.listeners.lock();
+        let place = (presence.namespace.clone(), presence.room.clone());
+        let has_hole = self.rosters.lock().get_mut(&place).is_some_and(|roster| {
+            roster.changed(&presence);
+            roster.has_hole()
+        });
+        give_presence(&mut listeners, presence, parked);
+        has_hole
+    }
+
+    /// A join with presence was answered. Who knew the room before is told what became different since. True when names are
+    /// missing that could be there.
+    pub(crate) fn found(&self, namespace: &str, state: &v1::RoomState, parked: &mut Parked) -> bool {
+        let mut listeners = self.listeners.lock();
+        let mut rosters = self.rosters.lock();
+        let place = (namespace.to_owned(), state.room.clone());
+        let was_known = rosters.contains_key(&place);
+        let roster = rosters.entry(place).or_default();
+        let news = roster.found(namespace, state).filter(|_| was_known);
+        let has_hole = roster.has_hole();
+        drop(rosters);
+        if let Some(presence) = news {
+            give_presence(&mut listeners, presence, parked);
+        }
+        has_hole
+    }
+
+    /// Who is in a room now; `None` unless it is joined with presence.
+    pub(crate) fn present(&self, place: &Place) -> Option<Present> {
+        self.rosters.lock().get(place).map(Roster::present)
+    }
+
+    /// The keys of a room; `None` unless it is joined with its state, and all of that has come.
+    pub(crate) fn current_state(&self, place: &Place) -> Option<Vec<v1::StateEntry>> {
+        self.mirrors.lock().get(place)?.whole()
     }
 
     /// Gives a change of keyed state to all who watch it.
@@ -199,14 +233,11 @@ impl Audience {
         give(&mut listeners, parked, |interest| interest.covers_state(&place), &copy);
     }
 
-    /// The session has left these rooms, or the whole namespace: what their state is, is no longer told.
+    /// The session has left these rooms, or the whole namespace: what is in them is no longer told.
     pub(crate) fn parted(&self, namespace: &str, rooms: Option<&[String]>) {
         let gone = |place: &Place| place.0 == namespace && rooms.is_none_or(|rooms| rooms.contains(&place.1));
         self.mirrors.lock().retain(|place, _| !gone(place));
-    }
-
-    fn give(&self, parked: &mut Parked, wants: impl Fn(&Interest) -> bool, copy: &dyn Fn() -> Delivery) {
-        give(&mut self.listeners.lock(), parked, wants, copy);
+        self.rosters.lock().retain(|place, _| !gone(place));
     }
 
     /// Tells an incident to those who want to know.
@@ -222,8 +253,15 @@ impl Audience {
     pub(crate) fn dismiss(&self) {
         self.listeners.lock().take();
         self.mirrors.lock().clear();
+        self.rosters.lock().clear();
         self.incidents.lock().take();
     }
+}
+
+fn give_presence(listeners: &mut Option<Listeners>, presence: v1::Presence, parked: &mut Parked) {
+    let presence = Arc::new(presence);
+    let copy = || Delivery::Presence(Arc::clone(&presence));
+    give(listeners, parked, |interest| interest.covers_presence(&presence), &copy);
 }
 
 fn give(
@@ -262,9 +300,9 @@ mod tests {
         let named = Interest { kind: Kind::Events(Some("typing".into())), ..interest("chat", None) };
         let mut named = audience.listen(named, 8);
         let mut parked = Parked::default();
-        audience.event(event("chat", &["a", "b"], "message"), &mut parked);
-        audience.event(event("chat", &["b"], "typing"), &mut parked);
-        audience.event(event("other", &["a"], "message"), &mut parked);
+        audience.event(event("chat", &["a", "b"], "message"), false, &mut parked);
+        audience.event(event("chat", &["b"], "typing"), false, &mut parked);
+        audience.event(event("other", &["a"], "message"), false, &mut parked);
         audience.dismiss();
         let count =
             |receiver: &mut mpsc::Receiver<Delivery>| std::iter::from_fn(|| receiver.try_recv().ok()).count();
@@ -277,11 +315,11 @@ mod tests {
         let mut slow = audience.listen(interest("chat", None), 1);
         let mut parked = Parked::default();
         for name in ["one", "two", "three"] {
-            audience.event(event("chat", &[], name), &mut parked);
+            audience.event(event("chat", &[], name), false, &mut parked);
         }
         let mut heard = Vec::new();
         while !parked.is_empty() {
-            let Some(Delivery::Event(event)) = slow.recv().await else { panic!("the queue has ended") };
+            let Some(Delivery::Event(event, _)) = slow.recv().await else { panic!("the queue has ended") };
             heard.push(event.content.clone().unwrap().event);
             parked.hand_over().await;
         }
@@ -293,12 +331,12 @@ mod tests {
         let audience = Audience::new();
         let slow = audience.listen(interest("chat", None), 1);
         let mut parked = Parked::default();
-        audience.event(event("chat", &[], "one"), &mut parked);
-        audience.event(event("chat", &[], "two"), &mut parked);
+        audience.event(event("chat", &[], "one"), false, &mut parked);
+        audience.event(event("chat", &[], "two"), false, &mut parked);
         drop(slow);
         parked.hand_over().await;
         assert!(parked.is_empty());
-        audience.event(event("chat", &[], "three"), &mut parked);
+        audience.event(event("chat", &[], "three"), false, &mut parked);
         assert!(parked.is_empty());
     }
 }

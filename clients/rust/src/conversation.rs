@@ -338,6 +338,8 @@ impl Conversation<'_> {
 }
 
 #[cfg(test)]
+mod presence_tests;
+#[cfg(test)]
 mod resume_tests;
 #[cfg(test)]
 mod stage;

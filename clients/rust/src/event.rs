@@ -18,6 +18,7 @@ use crate::{audience::Delivery, content::Payload, error::Error, link::Link};
 #[derive(Clone)]
 pub struct Event {
     raw: Arc<v1::Event>,
+    past: bool,
     /// Absent for an event out of a history, which nobody waits for.
     link: Option<Link>,
 }
@@ -39,9 +40,15 @@ impl From<v1::RoomPosition> for Position {
     }
 }
 
+impl From<Position> for v1::RoomPosition {
+    fn from(position: Position) -> Self {
+        Self { room: position.room, epoch: position.epoch, offset: position.offset }
+    }
+}
+
 impl Event {
     pub(crate) fn from_history(raw: v1::Event) -> Self {
-        Self { raw: Arc::new(raw), link: None }
+        Self { raw: Arc::new(raw), past: true, link: None }
     }
 
     fn content(&self) -> Option<&v1::Content> {
@@ -146,6 +153,12 @@ impl Event {
         self.raw.sent_at.and_then(|at| SystemTime::try_from(at).ok())
     }
 
+    /// Holds when the event was said before the session was a member: it came because the join asked for the
+    /// [newest](crate::JoinOptions::newest), by recovery, or from a history.
+    pub fn past(&self) -> bool {
+        self.past
+    }
+
     /// Holds when the sender waits for an answer.
     pub fn wants_reply(&self) -> bool {
         !self.raw.reply_token.is_empty()
@@ -209,8 +222,8 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             match std::task::ready!(self.receiver.poll_recv(context)) {
-                Some(Delivery::Event(raw)) => {
-                    return Poll::Ready(Some(Event { raw, link: Some(self.link.clone()) }));
+                Some(Delivery::Event(raw, past)) => {
+                    return Poll::Ready(Some(Event { raw, past, link: Some(self.link.clone()) }));
                 }
                 Some(_) => {}
                 None => return Poll::Ready(None),

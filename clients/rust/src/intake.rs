@@ -20,10 +20,10 @@ impl Conversation<'_> {
     pub(super) fn take(&mut self, frame: ServerFrame) -> Option<Ending> {
         match frame.frame? {
             Frame::Event(event) => self.event(event),
-            Frame::Presence(presence) => self.far.audience.presence(presence, &mut self.kept.parked),
+            Frame::Presence(presence) => self.presence(presence),
             Frame::StateChanges(changes) => self.far.audience.state(changes, &mut self.kept.parked),
             Frame::Missed(missed) => {
-                self.kept.positions.missed(&missed);
+                self.kept.positions().missed(&missed);
                 self.far.audience.tell(Incident::Missed(missed.into()));
             }
             Frame::Drain(drain) => self.drain(&drain),
@@ -39,17 +39,40 @@ impl Conversation<'_> {
     /// Makes the payload whole first, also of an event that the application has had: the next may build on it.
     fn event(&mut self, mut event: v1::Event) {
         let builds =
-            event.delta.is_some() || self.kept.membership.takes_deltas(&event.namespace, &event.rooms);
+            event.delta.is_some() || self.kept.membership().takes_deltas(&event.namespace, &event.rooms);
         let made = if builds { self.kept.deltas.restore(&mut event) } else { Ok(()) };
-        if !self.kept.positions.is_new(&event) {
+        if !self.kept.positions().is_new(&event) {
             return;
         }
         match made {
-            Ok(()) => self.far.audience.event(event, &mut self.kept.parked),
+            Ok(()) => {
+                let past = self.kept.positions().is_past(&event);
+                self.far.audience.event(event, past, &mut self.kept.parked);
+            }
             Err(unmade) => {
                 tracing::debug!(id = event.event_id, %unmade, "an event cannot be made whole");
                 self.far.audience.tell(Incident::Missed(Missed::unmade(&event)));
-                self.kept.join_again(&event);
+                for room in &event.rooms {
+                    self.kept.join_again(&event.namespace, room, |join| join.delta);
+                }
+            }
+        }
+    }
+
+    /// When names are missing that could be there the room is joined once more, which tells them.
+    fn presence(&mut self, presence: v1::Presence) {
+        let place = (presence.namespace.clone(), presence.room.clone());
+        if self.far.audience.presence(presence, &mut self.kept.parked) {
+            self.kept.join_again(&place.0, &place.1, |join| join.presence);
+        }
+    }
+
+    /// A join was answered: what is known of its rooms begins with that.
+    fn found(&mut self, join: &v1::Join, joined: &v1::Joined) {
+        self.kept.positions().joined(join, joined);
+        for state in joined.rooms.iter().filter(|_| join.presence) {
+            if self.far.audience.found(&joined.namespace, state, &mut self.kept.parked) {
+                self.kept.join_again(&joined.namespace, &state.room, |join| join.presence);
             }
         }
     }
@@ -68,7 +91,7 @@ impl Conversation<'_> {
         let Some(join) = self.kept.greeted.pop_front() else { return };
         match answer {
             Frame::Joined(joined) if joined.rooms.iter().map(|state| &state.room).eq(&join.rooms) => {
-                self.kept.positions.joined(&join, &joined);
+                self.found(&join, &joined);
                 self.rejoined(&join, joined);
             }
             Frame::Refused(refused) => self.rejoin_refused(Wire::Join(join), refused.into()),
@@ -87,13 +110,14 @@ impl Conversation<'_> {
         }
         match (&answer, self.kept.outstanding.command(number)) {
             (Frame::Joined(joined), Some(Wire::Join(join))) => {
-                self.kept.positions.joined(join, joined);
+                let (join, joined) = (join.clone(), joined.clone());
+                self.found(&join, &joined);
                 if self.kept.outstanding.is_rejoin(number) {
-                    self.rejoined(&join.clone(), joined.clone());
+                    self.rejoined(&join, joined);
                 }
             }
             (Frame::Accepted(accepted), Some(Wire::Emit(emit))) => {
-                self.kept.positions.accepted(emit, accepted);
+                self.kept.positions().accepted(emit, accepted);
             }
             _ => {}
         }
@@ -113,12 +137,14 @@ impl Conversation<'_> {
             Wire::Part(part) => self.parted(&part.namespace, &part.rooms),
             Wire::Leave(leave) => self.left(&leave.namespace),
             Wire::Refresh(refresh) => self.far.line.renew(&refresh.token),
-            other => self.kept.membership.done(other),
+            other => self.kept.membership().done(other),
         }
     }
 
     /// Rooms of the session before are joined again. Where nothing says what came between, something may be missing.
     fn rejoined(&mut self, join: &v1::Join, joined: v1::Joined) {
+        let rooms = joined.rooms.iter().map(|state| state.room.as_str());
+        self.kept.membership().returned(&joined.namespace, rooms);
         for state in &joined.rooms {
             let asked = join.recover.iter().any(|at| at.room == state.room);
             if !asked || state.recovery() == v1::Recovery::Unspecified {
@@ -174,10 +200,13 @@ impl Conversation<'_> {
     fn unasked(&mut self, frame: Frame) {
         let incident = match frame {
             Frame::Refused(refused) => Incident::Refused(refused.into()),
-            Frame::Joined(joined) => Incident::Joined {
-                namespace: joined.namespace,
-                rooms: joined.rooms.into_iter().map(|state| state.room).collect(),
-            },
+            Frame::Joined(joined) => {
+                // A position is known of every room that the session is in, so that nothing of it is handed on twice.
+                self.kept.positions().joined(&v1::Join::default(), &joined);
+                let rooms: Vec<String> = joined.rooms.into_iter().map(|state| state.room).collect();
+                self.kept.membership().brought(&joined.namespace, &rooms);
+                Incident::Joined { namespace: joined.namespace, rooms }
+            }
             Frame::Parted(parted) => {
                 self.parted(&parted.namespace, &parted.rooms);
                 Incident::Parted { namespace: parted.namespace, rooms: parted.rooms }

@@ -4,6 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use parking_lot::MutexGuard;
 use rialto_proto::v1::{self, ClientFrame, client_frame::Command as Wire};
 use tokio::time::Instant;
 
@@ -18,6 +19,7 @@ use crate::{
     pace::Pace,
     positions::Positions,
     step::{Ending, gives_up},
+    whereabouts::Whereabouts,
 };
 
 /// Joins that one greeting may carry.
@@ -30,10 +32,8 @@ pub(crate) const BYTES_PER_MESSAGE: usize = 64 << 10;
 /// What outlives a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    /// Where the session wants to be.
-    pub(crate) membership: Membership,
-    /// How far each room was handed over.
-    pub(crate) positions: Positions,
+    /// Where the session is and wants to be, and how far each room was handed over.
+    whereabouts: Whereabouts,
     /// Payloads that others build on.
     pub(crate) deltas: Deltas,
     /// Numbered commands without an answer.
@@ -80,6 +80,29 @@ pub(crate) struct Greeting {
 }
 
 impl Kept {
+    /// What outlives the streams of a session whose handles look at this.
+    pub(crate) fn at(whereabouts: Whereabouts) -> Self {
+        Self { whereabouts, ..Self::default() }
+    }
+
+    /// Where the session wants to be.
+    pub(crate) fn membership(&self) -> MutexGuard<'_, Membership> {
+        self.whereabouts.membership.lock()
+    }
+
+    /// How far each room was handed over.
+    pub(crate) fn positions(&self) -> MutexGuard<'_, Positions> {
+        self.whereabouts.positions.lock()
+    }
+
+    /// The session is another one: it is nowhere until its joins are answered.
+    pub(crate) fn afresh(&self) {
+        let gone = self.membership().afresh();
+        for (namespace, room) in gone {
+            self.positions().parted(&namespace, &[room]);
+        }
+    }
+
     /// How to greet on the next stream.
     pub(crate) fn greeting(&self) -> Greeting {
         let held = self.session.as_ref().filter(|_| self.resumes());
@@ -89,7 +112,7 @@ impl Kept {
             seq: self.handed,
             afresh: true,
         });
-        let mut joins = self.membership.joins(&self.positions);
+        let mut joins = self.membership().joins(&self.positions());
         joins.truncate(JOINS_PER_HELLO);
         Greeting { resume, joins }
     }
@@ -121,19 +144,20 @@ impl Kept {
             resume_window: span(welcome.resume_window.as_ref()),
         };
         if let Some(before) = self.session.replace(held).filter(|_| !welcome.resumed) {
-            self.positions.ended(before.id);
+            self.positions().ended(before.id);
         }
     }
 
     /// Everything of the session before is lost but what this side remembers.
     fn restart(&mut self, joins: Vec<v1::Join>, now: Instant) {
+        self.afresh();
         self.handed = 0;
         self.later.clear();
         self.deltas.forget();
         let unsent = std::mem::take(&mut self.outgoing);
         let mut sent = self.outstanding.restart();
-        let mut others: Vec<Wire> = self.membership.enters().collect();
-        let beyond = self.membership.joins(&self.positions).into_iter().skip(joins.len());
+        let mut others: Vec<Wire> = self.membership().enters().collect();
+        let beyond = self.membership().joins(&self.positions()).into_iter().skip(joins.len());
         others.extend(beyond.map(Wire::Join));
         self.greeted = joins.into();
         for wire in others {
@@ -187,7 +211,7 @@ impl Kept {
     /// Queues a command for sending.
     pub(crate) fn send(&mut self, command: Command) {
         if let Wire::Emit(emit) = &command.wire {
-            self.positions.emits(emit);
+            self.positions().emits(emit);
         }
         self.outgoing.push_back(match command {
             Command { wire, awaiting: Awaiting::Nobody } => Outgoing::Plain(Box::new(wire)),
@@ -215,13 +239,12 @@ impl Kept {
         }
     }
 
-    /// Has rooms of an event begin anew whose payload could not be made whole. Once at a time.
-    pub(crate) fn join_again(&mut self, event: &v1::Event) {
-        for room in &event.rooms {
-            let Some(join) = self.membership.again(&event.namespace, room) else { continue };
-            if join.delta && !self.outstanding.joins_again(&join) {
-                self.send(Command { wire: Wire::Join(join), awaiting: Awaiting::Again });
-            }
+    /// Has a room begin anew of which something is missing that it was joined with. Once at a time.
+    pub(crate) fn join_again(&mut self, namespace: &str, room: &str, with: fn(&v1::Join) -> bool) {
+        let join = self.membership().again(namespace, room);
+        let Some(join) = join.filter(with) else { return };
+        if !self.outstanding.joins_again(&join) {
+            self.send(Command { wire: Wire::Join(join), awaiting: Awaiting::Again });
         }
     }
 
@@ -250,15 +273,15 @@ impl Kept {
     /// The session is no longer in these rooms.
     pub(crate) fn parted(&mut self, namespace: &str, rooms: &[String]) {
         self.later.retain(|(_, wire)| !joins_one_of(wire, namespace, Some(rooms)));
-        self.membership.parted(namespace, rooms);
-        self.positions.parted(namespace, rooms);
+        self.membership().parted(namespace, rooms);
+        self.positions().parted(namespace, rooms);
     }
 
     /// The session is no longer in this namespace.
     pub(crate) fn left(&mut self, namespace: &str) {
         self.later.retain(|(_, wire)| !joins_one_of(wire, namespace, None));
-        self.membership.left(namespace);
-        self.positions.left(namespace);
+        self.membership().left(namespace);
+        self.positions().left(namespace);
     }
 }
 

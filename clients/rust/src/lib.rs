@@ -41,8 +41,8 @@
 //! Handles (`session`, `namespace`, `room`, `emission`, `event`, `state`, …) send commands over `link` and its `backlog`
 //! to one `actor` per session, which opens a stream and gives it to `conversation` until it ends; `step` and `backoff`
 //! say what comes after. `kept` is what outlives a stream: `outstanding` knows who waits for which answer, `membership`
-//! where to return to, `positions` what was handed over, `delta` what payloads build on. `audience` knows who listens to
-//! what. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session; they call over an `uplink`.
+//! where to return to, `positions` what was handed over, both looked at by handles through `whereabouts`, `delta` what payloads build on. `audience` knows who listens to
+//! what, with a `mirror` of each state and a `roster` of each room that is kept. `history`, `presence` and `state` ask over `room_calls`; `client`, `directory` and `admin` need no session; they call over an `uplink`.
 //! `jobs` hands work over, `schedules` again and again, `upload` with payloads that are too large for a message, which are `uploaded` then; `worker` does it, as `labour` goes on over its streams and
 //! `working` knows of its jobs; `assignment` is one of them, `outcome` what becomes of it.
 
@@ -81,6 +81,7 @@ mod presence;
 mod refusal;
 mod room;
 mod room_calls;
+mod roster;
 mod schedules;
 mod session;
 mod settings;
@@ -93,6 +94,7 @@ mod token;
 mod uplink;
 mod upload;
 mod uploaded;
+mod whereabouts;
 mod worker;
 mod working;
 
@@ -112,10 +114,10 @@ pub use namespace::{Callee, Namespace};
 pub use new_job::NewJob;
 pub use outcome::NotDone;
 pub use presence::{
-    Member, Presence, PresenceChange, PresenceChanges, PresenceCounts, PresencePage, PresentUser,
+    Member, Presence, PresenceChange, PresenceChanges, PresenceCounts, PresencePage, Present, PresentUser,
 };
 pub use rialto_proto::v1;
-pub use room::{JoinOptions, Room, RoomState};
+pub use room::{JoinOptions, Room, RoomState, RoomStatus};
 pub use schedules::Schedule;
 pub use session::{Connecting, Session};
 pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, StateWatch};

@@ -17,6 +17,7 @@ use crate::{
     line::Line,
     settings::Settings,
     status::Status,
+    whereabouts::Whereabouts,
 };
 
 /// No server takes a larger command: 1 MiB of payload and what may stand around it.
@@ -92,6 +93,7 @@ struct Shared {
     stop: watch::Sender<bool>,
     hurry: Arc<Notify>,
     audience: Arc<Audience>,
+    whereabouts: Whereabouts,
     deadline: Duration,
     events_waiting: usize,
 }
@@ -106,6 +108,7 @@ pub(crate) struct FarEnd {
     /// The next attempt to connect is wanted now.
     pub(crate) hurry: Arc<Notify>,
     pub(crate) audience: Arc<Audience>,
+    pub(crate) whereabouts: Whereabouts,
 }
 
 /// Says when the application wants no more: it has closed the session or dropped all its handles.
@@ -132,6 +135,7 @@ pub(crate) fn link(settings: &Settings) -> (Link, FarEnd) {
     let (far_status, status) = watch::channel(Status::Connecting);
     let (stop, far_stop) = watch::channel(false);
     let (hurry, audience) = (Arc::new(Notify::new()), Arc::new(Audience::new()));
+    let whereabouts = Whereabouts::default();
     let far = FarEnd {
         backlog: Arc::clone(&backlog),
         line: line.clone(),
@@ -139,9 +143,11 @@ pub(crate) fn link(settings: &Settings) -> (Link, FarEnd) {
         stop: Stop(far_stop),
         hurry: Arc::clone(&hurry),
         audience: Arc::clone(&audience),
+        whereabouts: whereabouts.clone(),
     };
     let Settings { deadline, events_waiting, .. } = *settings;
-    let shared = Shared { backlog, line, status, stop, hurry, audience, deadline, events_waiting };
+    let shared =
+        Shared { backlog, line, status, stop, hurry, audience, whereabouts, deadline, events_waiting };
     (Link { shared: Arc::new(shared) }, far)
 }
 
@@ -158,6 +164,10 @@ impl Link {
 
     pub(crate) fn audience(&self) -> &Audience {
         &self.shared.audience
+    }
+
+    pub(crate) fn whereabouts(&self) -> &Whereabouts {
+        &self.shared.whereabouts
     }
 
     pub(crate) fn status(&self) -> watch::Receiver<Status> {

@@ -27,11 +27,18 @@ impl Wishes {
     }
 }
 
+/// Namespace and room.
+pub(crate) type Place = (String, String);
+
 /// Namespaces and rooms, each room with what was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
     entered: BTreeSet<String>,
     rooms: BTreeMap<String, BTreeMap<String, Wishes>>,
+    /// Rooms that somebody else has had the session join: it is in them, and does not return to them.
+    guest: BTreeSet<Place>,
+    /// Rooms to which another session has not returned yet.
+    awaited: BTreeSet<Place>,
 }
 
 impl Membership {
@@ -46,6 +53,7 @@ impl Membership {
                 let rooms = self.rooms.entry(join.namespace.clone()).or_default();
                 for room in &join.rooms {
                     rooms.entry(room.clone()).or_default().add(wishes);
+                    self.awaited.remove(&(join.namespace.clone(), room.clone()));
                 }
             }
             Wire::Part(part) => self.parted(&part.namespace, &part.rooms),
@@ -56,6 +64,7 @@ impl Membership {
 
     /// The session is no longer in these rooms. It stays in the namespace, as at the server.
     pub(crate) fn parted(&mut self, namespace: &str, rooms: &[String]) {
+        self.forget(|place| place.0 == namespace && rooms.contains(&place.1));
         if let Some(here) = self.rooms.get_mut(namespace) {
             here.retain(|room, _| !rooms.contains(room));
             if here.is_empty() {
@@ -69,6 +78,46 @@ impl Membership {
     pub(crate) fn left(&mut self, namespace: &str) {
         self.rooms.remove(namespace);
         self.entered.remove(namespace);
+        self.forget(|place| place.0 == namespace);
+    }
+
+    fn forget(&mut self, gone: impl Fn(&Place) -> bool) {
+        self.guest.retain(|place| !gone(place));
+        self.awaited.retain(|place| !gone(place));
+    }
+
+    /// Somebody else has had the session join these rooms.
+    pub(crate) fn brought(&mut self, namespace: &str, rooms: &[String]) {
+        self.guest.extend(rooms.iter().map(|room| (namespace.to_owned(), room.clone())));
+    }
+
+    /// The session is another one, which is nowhere until its joins are answered. Returns the rooms that it does not
+    /// return to.
+    pub(crate) fn afresh(&mut self) -> Vec<Place> {
+        let places = self
+            .rooms
+            .iter()
+            .flat_map(|(namespace, rooms)| rooms.keys().map(|room| (namespace.clone(), room.clone())));
+        self.awaited = places.collect();
+        let guest = std::mem::take(&mut self.guest);
+        guest.into_iter().filter(|place| !self.awaited.contains(place)).collect()
+    }
+
+    /// The session is in these rooms again.
+    pub(crate) fn returned<'r>(&mut self, namespace: &str, rooms: impl IntoIterator<Item = &'r str>) {
+        for room in rooms {
+            self.awaited.remove(&(namespace.to_owned(), room.to_owned()));
+        }
+    }
+
+    /// Holds when the session is in a room, or was when its stream was lost.
+    pub(crate) fn is_in(&self, place: &Place) -> bool {
+        self.guest.contains(place) || (self.wants(place) && !self.awaited.contains(place))
+    }
+
+    /// Holds when the application wants to be in a room.
+    pub(crate) fn wants(&self, (namespace, room): &Place) -> bool {
+        self.rooms.get(namespace).is_some_and(|rooms| rooms.contains_key(room))
     }
 
     /// Holds when deltas may come to one of these rooms.
@@ -77,7 +126,7 @@ impl Membership {
         here.is_some_and(|here| rooms.iter().any(|room| here.get(room).is_some_and(|wishes| wishes.delta)))
     }
 
-    /// The join that has a room of an event begin anew, with what is wanted of it.
+    /// The join that has a room begin anew, with what is wanted of it.
     pub(crate) fn again(&self, namespace: &str, room: &str) -> Option<v1::Join> {
         let Wishes { presence, state, delta } = *self.rooms.get(namespace)?.get(room)?;
         let (namespace, rooms) = (namespace.to_owned(), vec![room.to_owned()]);
@@ -189,6 +238,20 @@ mod tests {
         assert!(joins(&membership).is_empty());
         membership.left("chat");
         assert_eq!(membership.enters().count(), 0);
+    }
+
+    #[test]
+    fn rooms_that_others_had_it_join_are_not_returned_to() {
+        let mut membership = Membership::default();
+        let place = |room: &str| ("chat".to_owned(), room.to_owned());
+        membership.done(&Wire::Join(join(&["own"], false)));
+        membership.brought("chat", &["guest".to_owned(), "own".to_owned()]);
+        assert!(membership.is_in(&place("guest")) && membership.is_in(&place("own")));
+        assert_eq!(membership.afresh(), [place("guest")]);
+        assert!(!membership.is_in(&place("guest")) && !membership.is_in(&place("own")));
+        assert!(membership.wants(&place("own")));
+        membership.returned("chat", ["own"]);
+        assert!(membership.is_in(&place("own")));
     }
 
     #[test]

@@ -92,11 +92,13 @@ impl Namespace {
         rooms: impl IntoIterator<Item = impl Into<String>>,
         options: JoinOptions,
     ) -> Result<Vec<RoomState>, Error> {
+        let rooms: Vec<String> = rooms.into_iter().map(Into::into).collect();
+        let _under_way = self.link.whereabouts().begins_to_join(&self.name, &rooms);
         let join = Wire::Join(v1::Join {
             namespace: self.name.clone(),
-            rooms: rooms.into_iter().map(Into::into).collect(),
+            rooms,
             presence: options.presence,
-            recover: Vec::new(),
+            recover: options.recover.into_iter().map(Into::into).collect(),
             newest: options.newest,
             state: options.state,
             delta: options.delta,

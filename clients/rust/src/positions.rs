@@ -9,6 +9,8 @@ use rialto_proto::v1;
 /// Ranges above the position that one room may have; with more, the lowest is forgotten: to hear something twice is
 /// better than a gap.
 const RANGES_MAX: usize = 64;
+/// Rooms that were left and whose positions are still told.
+const LEFT_MAX: usize = 1024;
 /// Former sessions of this client that are known as its own.
 const FORMER_MAX: usize = 16;
 
@@ -16,6 +18,8 @@ const FORMER_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Positions {
     rooms: HashMap<String, HashMap<String, Position>>,
+    /// How far rooms were handed over that the session is not in any more, with their namespaces, the last one left last.
+    left: VecDeque<(String, v1::RoomPosition)>,
     /// Ids of the sessions before this one, the newest last.
     former: VecDeque<String>,
     /// The application has asked to hear what it says itself.
@@ -32,11 +36,17 @@ struct Position {
     had: BTreeMap<u64, u64>,
     /// What comes up to here comes out of the history, after the session was lost.
     recovers_to: u64,
+    /// What comes up to here was said before the session was a member.
+    past_to: u64,
 }
 
 impl Position {
     fn at(epoch: &str, offset: u64) -> Self {
         Self { epoch: epoch.to_owned(), offset, ..Self::default() }
+    }
+
+    fn told(&self, room: &str) -> v1::RoomPosition {
+        v1::RoomPosition { room: room.to_owned(), epoch: self.epoch.clone(), offset: self.offset }
     }
 
     fn has(&self, offset: u64) -> bool {
@@ -72,14 +82,15 @@ impl Position {
 }
 
 impl Positions {
-    /// The position of a room, for its recovery.
+    /// The position of a room that the session is in, for its recovery.
     pub(crate) fn of(&self, namespace: &str, room: &str) -> Option<v1::RoomPosition> {
-        let position = self.rooms.get(namespace)?.get(room)?;
-        Some(v1::RoomPosition {
-            room: room.to_owned(),
-            epoch: position.epoch.clone(),
-            offset: position.offset,
-        })
+        self.rooms.get(namespace)?.get(room).map(|position| position.told(room))
+    }
+
+    /// The position of a room, also after it was left.
+    pub(crate) fn last(&self, namespace: &str, room: &str) -> Option<v1::RoomPosition> {
+        let left = || self.left.iter().find(|(space, at)| space == namespace && at.room == room);
+        self.of(namespace, room).or_else(|| left().map(|(_, at)| at.clone()))
     }
 
     /// A session has ended that others knew by this id.
@@ -110,35 +121,38 @@ impl Positions {
         asked: Option<&v1::RoomPosition>,
         newest: u32,
     ) {
+        self.left.retain(|(space, at)| space != namespace || at.room != state.room);
         let rooms = self.rooms.entry(namespace.to_owned()).or_default();
         // A history without an event has no epoch yet, but a position.
-        let Some(newest_offset) = state.offset else {
+        let Some(last) = state.offset else {
             rooms.remove(&state.room);
             return;
         };
-        let oldest = state.first_offset.unwrap_or(0).saturating_sub(1).min(newest_offset);
+        let oldest = state.first_offset.unwrap_or(0).saturating_sub(1).min(last);
         let recovers = matches!(state.recovery(), v1::Recovery::Whole | v1::Recovery::Partial);
-        let known = rooms.get_mut(&state.room).filter(|position| position.epoch == state.epoch);
-        match (asked, known) {
-            (Some(_), Some(position)) if recovers => position.recovers_to = newest_offset,
+        let known = rooms.get_mut(&state.room);
+        let known = known.filter(|known| known.epoch == state.epoch || known.epoch.is_empty());
+        let offset = match (asked, known) {
+            (Some(_), Some(position)) if recovers => {
+                position.epoch.clone_from(&state.epoch);
+                (position.recovers_to, position.past_to) = (last, last);
+                return;
+            }
             // The right to recover is missing.
-            (Some(_), Some(position)) if position.offset <= newest_offset => {}
+            (Some(_), Some(position)) if position.offset <= last => return,
             // Joined once more: what came before was handed over, and moved the position already.
-            (None, Some(_)) => {}
-            (Some(asked), _) => {
-                // Of another life everything that it keeps comes.
-                let offset = if recovers { asked.offset } else { oldest };
-                let recovers_to = newest_offset;
-                let position = Position { recovers_to, ..Position::at(&state.epoch, offset) };
-                rooms.insert(state.room.clone(), position);
-            }
-            (None, None) => {
-                // What was asked for as newest is still to come.
-                let offset = newest_offset.saturating_sub(u64::from(newest)).max(oldest);
-                let offset = if newest == 0 { newest_offset } else { offset };
-                rooms.insert(state.room.clone(), Position::at(&state.epoch, offset));
-            }
-        }
+            (None, Some(_)) => return,
+            (Some(asked), _) if recovers => asked.offset,
+            (Some(asked), _) if asked.epoch == state.epoch && asked.offset <= last => asked.offset,
+            // Of another life, or a shorter one, everything that it keeps comes.
+            (Some(_), _) => oldest,
+            // What was asked for as newest is still to come.
+            (None, None) if newest > 0 => last.saturating_sub(u64::from(newest)).max(oldest),
+            (None, None) => last,
+        };
+        let recovers_to = if asked.is_some() { last } else { 0 };
+        let position = Position { recovers_to, past_to: last, ..Position::at(&state.epoch, offset) };
+        rooms.insert(state.room.clone(), position);
     }
 
     /// Takes note of an event that is about to be handed over; false when the application has had it, or said it.
@@ -169,6 +183,16 @@ impl Positions {
             }
         }
         new
+    }
+
+    /// Holds when an event was said before the session was a member: it comes out of a history.
+    pub(crate) fn is_past(&self, event: &v1::Event) -> bool {
+        let Some(rooms) = self.rooms.get(&event.namespace) else { return false };
+        let past =
+            |position: &Position, epoch: &str, offset| position.epoch == epoch && offset <= position.past_to;
+        places(event).any(|(room, epoch, offset)| {
+            rooms.get(room).is_some_and(|position| past(position, epoch, offset))
+        })
     }
 
     /// An own emit was taken: its event does not come, unless it was asked for.
@@ -209,14 +233,21 @@ impl Positions {
 
     /// The session is no longer in these rooms.
     pub(crate) fn parted(&mut self, namespace: &str, rooms: &[String]) {
-        if let Some(here) = self.rooms.get_mut(namespace) {
-            here.retain(|room, _| !rooms.contains(room));
-        }
+        let Some(here) = self.rooms.get_mut(namespace) else { return };
+        let gone: Vec<_> = here.extract_if(|room, _| rooms.contains(room)).collect();
+        self.keep(namespace, gone);
     }
 
     /// The session is no longer in this namespace.
     pub(crate) fn left(&mut self, namespace: &str) {
-        self.rooms.remove(namespace);
+        let gone = self.rooms.remove(namespace).unwrap_or_default();
+        self.keep(namespace, gone);
+    }
+
+    fn keep(&mut self, namespace: &str, gone: impl IntoIterator<Item = (String, Position)>) {
+        let told = gone.into_iter().map(|(room, position)| (namespace.to_owned(), position.told(&room)));
+        self.left.extend(told);
+        self.left.drain(..self.left.len().saturating_sub(LEFT_MAX));
     }
 }
 

@@ -34,6 +34,17 @@ pub struct PresenceCounts {
     pub users: u32,
 }
 
+/// Who is in a room now, as far as the session knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Present {
+    /// The members that are named, by session. None is in a room of more than 256.
+    pub members: BTreeMap<String, Member>,
+    /// How many there are.
+    pub counts: PresenceCounts,
+    /// All of them are named.
+    pub complete: bool,
+}
+
 /// Some of those who are in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresencePage<T> {
@@ -118,13 +129,26 @@ impl Presence {
         Ok(PresencePage { items, next: response.next_page_token, counts })
     }
 
+    /// Who is there now, as the last answer and the changes since have it; nothing is asked. `None` unless the session has
+    /// joined the room with presence.
+    ///
+    /// *Errors*: [`Error::Invalid`] for a client without a session, which is told nothing.
+    pub fn current(&self) -> Result<Option<Present>, Error> {
+        let place = (self.calls.namespace.clone(), self.calls.room.clone());
+        Ok(self.session()?.audience().present(&place))
+    }
+
+    fn session(&self) -> Result<&Link, Error> {
+        self.calls
+            .session()
+            .ok_or_else(|| Error::Invalid("presence is told to members, which have a session".to_owned()))
+    }
+
     /// Changes, from now on, in a room that the session joins with presence.
     ///
     /// *Errors*: [`Error::Invalid`] for a client without a session, which is told nothing.
     pub fn changes(&self) -> Result<PresenceChanges, Error> {
-        let link = self.calls.session().ok_or_else(|| {
-            Error::Invalid("changes of presence are told to members, which have a session".to_owned())
-        })?;
+        let link = self.session()?;
         let interest = Interest {
             namespace: Some(self.calls.namespace.clone()),
             room: Some(self.calls.room.clone()),

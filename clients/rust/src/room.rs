@@ -9,7 +9,7 @@ use crate::{
     content::Payload,
     emission::{Emission, Question},
     error::Error,
-    event::Events,
+    event::{Events, Position},
     history::History,
     namespace::Namespace,
     presence::{Member, Presence},
@@ -24,7 +24,7 @@ use crate::{
 /// use rialto_client::JoinOptions;
 /// let options = JoinOptions::default().presence(true).newest(20);
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JoinOptions {
     /// Asks for the members, and for changes of membership from then on.
@@ -35,6 +35,8 @@ pub struct JoinOptions {
     pub state: bool,
     /// Lets payloads travel as differences to those before them; the application sees them whole.
     pub delta: bool,
+    /// Asks for everything after these positions, each of another room, before what is new.
+    pub recover: Vec<Position>,
 }
 
 impl JoinOptions {
@@ -66,6 +68,28 @@ impl JoinOptions {
         self.delta = wanted;
         self
     }
+
+    /// Asks for everything after this position of a room that is joined, before what is new: what [`Room::position`] has told,
+    /// also to another session. What the history does not keep any more is told as missed. Needs the right `history`.
+    #[must_use]
+    pub fn recover(mut self, after: Position) -> Self {
+        self.recover.push(after);
+        self
+    }
+}
+
+/// How a session stands to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomStatus {
+    /// It is not a member, and does not want to be.
+    Out,
+    /// A join is under way.
+    Joining,
+    /// It is a member.
+    In,
+    /// It was a member and will be again: its connection is lost, or it is another session that has not returned yet.
+    Recovering,
 }
 
 /// A room as a new member finds it.
@@ -141,6 +165,18 @@ impl Room {
     /// Parts the room; true when the session was in it. Nothing more from it is received afterwards.
     pub async fn part(&self) -> Result<bool, Error> {
         Ok(!self.namespace.part([self.name.as_str()]).await?.is_empty())
+    }
+
+    /// How the session stands to the room at this moment.
+    pub fn status(&self) -> RoomStatus {
+        let link = &self.namespace.link;
+        link.whereabouts().status(&link.status().borrow(), self.namespace.name(), &self.name)
+    }
+
+    /// How far the history of the room was handed over, also after the room was left, or the session is over; `None` where none
+    /// is known. Another session goes on there when it joins with [`JoinOptions::recover`].
+    pub fn position(&self) -> Option<Position> {
+        self.namespace.link.whereabouts().position(self.namespace.name(), &self.name)
     }
 
     /// Emits to the members of the room, without the sender.

@@ -163,13 +163,28 @@ impl State {
         SetState { calls: self.calls.clone(), raw: Box::new(raw) }
     }
 
+    /// All keys now, by name, as the changes until now have made them; nothing is asked. `None` unless the session has joined the
+    /// room with `state`, and all of it has come.
+    ///
+    /// *Errors*: [`Error::Invalid`] for a client without a session, which is told nothing.
+    pub fn current(&self) -> Result<Option<BTreeMap<String, StateEntry>>, Error> {
+        let place = (self.calls.namespace.clone(), self.calls.room.clone());
+        let entries = self.session()?.audience().current_state(&place);
+        let by_key = |entry: v1::StateEntry| (entry.key.clone(), entry.into());
+        Ok(entries.map(|entries| entries.into_iter().map(by_key).collect()))
+    }
+
+    fn session(&self) -> Result<&Link, Error> {
+        self.calls
+            .session()
+            .ok_or_else(|| Error::Invalid("state is told to members, which have a session".to_owned()))
+    }
+
     /// The state of a room that the session joins with `state`, and its changes.
     ///
     /// *Errors*: [`Error::Invalid`] for a client without a session, which is told nothing.
     pub fn watch(&self) -> Result<StateWatch, Error> {
-        let link = self.calls.session().ok_or_else(|| {
-            Error::Invalid("changes of state are told to members, which have a session".to_owned())
-        })?;
+        let link = self.session()?;
         let interest = Interest {
             namespace: Some(self.calls.namespace.clone()),
             room: Some(self.calls.room.clone()),

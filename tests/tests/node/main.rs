@@ -15,6 +15,7 @@ mod client_close;
 mod client_jobs;
 mod client_offline;
 mod client_resume;
+mod client_rooms;
 mod compression;
 mod delta;
 mod directory;

@@ -221,7 +221,7 @@ async fn a_room_without_history_may_have_missed_something_and_says_so() {
     let (link, mut far) = attached();
     let mut kept = Kept::default();
     let mut incidents = link.audience().incidents();
-    kept.membership.done(&Wire::Join(join(&["general"])));
+    kept.membership().done(&Wire::Join(join(&["general"])));
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     let missed = scene!(opening, far, kept, async {
         stage.says(0, joined(&["general"])).await;
@@ -257,7 +257,7 @@ async fn newest_events_that_did_not_come_are_recovered() {
 async fn what_is_said_waits_for_the_joins_of_the_greeting() {
     let (link, mut far) = attached();
     let mut kept = Kept::default();
-    kept.membership.done(&Wire::Join(join(&["general"])));
+    kept.membership().done(&Wire::Join(join(&["general"])));
     chat(&link).room("general").emit("1", "").post().await.unwrap();
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     scene!(opening, far, kept, async {
@@ -275,7 +275,7 @@ async fn more_rooms_than_a_greeting_carries_are_joined_after_it() {
     let mut kept = Kept::default();
     for namespace in 0..18 {
         let join = v1::Join { namespace: format!("space {namespace}"), ..join(&["general"]) };
-        kept.membership.done(&Wire::Join(join));
+        kept.membership().done(&Wire::Join(join));
     }
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     assert_eq!(stage.greeting.joins.len(), 16);
@@ -357,7 +357,7 @@ async fn an_event_that_cannot_be_made_whole_is_told_and_its_room_begins_anew_onc
     let (link, mut far) = attached();
     let mut kept = Kept::default();
     let mut incidents = link.audience().incidents();
-    kept.membership.done(&Wire::Join(v1::Join { delta: true, ..join(&["general"]) }));
+    kept.membership().done(&Wire::Join(v1::Join { delta: true, ..join(&["general"]) }));
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     let broken = |offset| {
         let v1::server_frame::Frame::Event(event) = event_at(offset) else { unreachable!() };

@@ -39,7 +39,7 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
     let (link, mut far) = attached();
     let mut incidents = link.audience().incidents();
     let mut kept = Kept::default();
-    kept.membership.done(&Wire::Join(join(&["a", "b"])));
+    kept.membership().done(&Wire::Join(join(&["a", "b"])));
     let (mut stage, opening) = self::stage(&kept);
     let server = async {
         assert_eq!(stage.greeting.joins, [join(&["a", "b"])]);
@@ -64,7 +64,7 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
 async fn a_room_that_may_be_joined_later_is_joined_later() {
     let (_link, mut far) = attached();
     let mut kept = Kept::default();
-    kept.membership.done(&Wire::Join(join(&["a"])));
+    kept.membership().done(&Wire::Join(join(&["a"])));
     let (mut stage, opening) = self::stage(&kept);
     let server = async {
         let after = prost_types::Duration { seconds: 3, nanos: 0 };
@@ -84,7 +84,7 @@ async fn a_room_that_may_be_joined_later_is_joined_later() {
 async fn joins_of_a_greeting_that_nobody_answers_are_asked_for_once_more() {
     let (link, mut far) = attached();
     let mut kept = Kept::default();
-    kept.membership.done(&Wire::Join(join(&["a"])));
+    kept.membership().done(&Wire::Join(join(&["a"])));
     let (mut stage, opening) = self::stage(&kept);
     chat(&link).room("general").emit("message", "hi").post().await.unwrap();
     let server = async {

@@ -267,3 +267,34 @@ fn ranges_are_bounded() {
         "what was forgotten may come again, and nothing is skipped"
     );
 }
+
+#[test]
+fn the_position_of_a_room_that_was_left_is_still_told() {
+    let mut positions = in_room(3);
+    positions.is_new(&event("a", 4));
+    positions.parted(CHAT, &["a".to_owned()]);
+    assert_eq!((positions.of(CHAT, "a"), positions.last(CHAT, "a")), (None, Some(at("a", 4))));
+    positions.joined(&join(&[("a", 2)], 0), &joined(vec![state("a", 9, v1::Recovery::Whole)]));
+    assert_eq!(positions.last(CHAT, "a"), Some(at("a", 2)), "the application has asked for what came after");
+    positions.left(CHAT);
+    assert_eq!(positions.last(CHAT, "a"), Some(at("a", 2)));
+}
+
+#[test]
+fn who_asks_to_recover_without_the_right_stays_where_it_was() {
+    let mut positions = Positions::default();
+    positions.joined(&join(&[("a", 5)], 0), &joined(vec![state("a", 9, v1::Recovery::Lost)]));
+    assert_eq!(offset(&positions, "a"), Some(5));
+}
+
+#[test]
+fn what_comes_out_of_a_history_is_past_and_what_comes_then_is_not() {
+    let mut positions = Positions::default();
+    positions.joined(&join(&[], 2), &joined(vec![state("a", 9, v1::Recovery::Unspecified)]));
+    let past: Vec<bool> = (8..11).map(|offset| positions.is_past(&event("a", offset))).collect();
+    assert_eq!(past, [true, true, false]);
+    let mut positions = in_room(3);
+    positions.joined(&join(&[("a", 3)], 0), &joined(vec![state("a", 5, v1::Recovery::Whole)]));
+    assert!(positions.is_past(&event("a", 5)) && !positions.is_past(&event("a", 6)));
+    assert!(!positions.is_past(&event("elsewhere", 1)));
+}
