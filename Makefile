@@ -2,7 +2,7 @@
 # A Rust toolchain, a C compiler and make are enough for `make run`. `make test` installs the rest into .tools/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-cluster bench-jobs soak comparison stubs clean tools rust-tests nodes-tests node-tests deploy-tests go-generate go-client-tests go-driver java-client-tests java-driver python-client-tests python-generate example example-build example-test client-tests generated conformance
+.PHONY: help run cluster test lan-tests check fmt lint deny bench bench-clients bench-cluster bench-jobs soak comparison stubs clean tools rust-tests nodes-tests node-tests deploy-tests go-generate go-client-tests go-driver java-client-tests java-driver python-client-tests python-generate example example-build example-test client-tests generated conformance
 
 BUF := .tools/bin/buf
 export RIALTO_BIN := $(CURDIR)/target/debug/rialto
@@ -130,6 +130,16 @@ bench-jobs: tools ## job queues beside RabbitMQ, BullMQ and JetStream, with sync
 	tests/tools/install comparison brokers
 	cargo build --locked --profile dist -p rialto-server -p rialto-tests --features rialto-tests/peers --bin rialto --bin rialto-load
 	target/dist/rialto-load jobs $(BENCH)
+
+# The module of the sender and of the receivers in Go is vetted here, since no test builds it.
+bench-clients: ## what each client receives and what an event costs it, beside the clients of NATS and Socket.IO, about 4 minutes; CLIENTS="--write docs/benchmarks.md" renews the document
+	tests/tools/install go node pages java_client receivers
+	npm run -s build -w clients/typescript
+	cd tests/receivers/go && go vet ./... && go build -o $(CURDIR)/.tools/bin/rialto-receivers/ ./...
+	$(MAVEN) -f clients/java/pom.xml -Dmaven.test.skip=true install
+	$(MAVEN) -f tests/receivers/java/pom.xml package
+	cargo build --locked --profile dist -p rialto-server -p rialto-tests --features rialto-tests/peers --bin rialto --bin rialto-receiver
+	node tests/receivers/run.mjs $(CLIENTS)
 
 comparison: ## recovery and delivery beside Socket.IO, some minutes; COMPARISON="--write docs/comparison.md" renews the document
 	tests/tools/install pages comparison
