@@ -49,10 +49,12 @@ class Interest:
 
     def covers(self, event: Event) -> bool:
         """Whether an event is one of them."""
+        # Of the message itself: each event comes by here once for each listener.
+        said = event._event
         return (
-            self.namespace in (None, event.namespace)
-            and (self.room is None or self.room in event.rooms)
-            and self.name in (None, event.name)
+            (self.room is None or self.room in said.rooms)
+            and (self.namespace is None or self.namespace == said.namespace)
+            and (self.name is None or self.name == said.content.event)
         )
 
 

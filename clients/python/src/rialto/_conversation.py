@@ -98,17 +98,21 @@ class Conversation:
     # What comes.
 
     async def _listen(self) -> None:
-        # What had found no room on the stream before is given first.
-        await self._link.audience.parked.hand_over()
-        message = self._opening.first
+        # One task for all that comes: one for each message costs as much as what is in it.
         try:
-            while not await self._take(message):
-                message = await _wire.read(self._opening.call)
-                self._heard_at = self._loop.time()
+            await _wire.apart(self._hear())
         except _wire.EndOfStream:
             self._end(Ending(How.STREAM, RialtoError("unknown_outcome", "the server has ended the stream")))
         except RialtoError as error:
             self._end(Ending(How.STREAM, error))
+
+    async def _hear(self) -> None:
+        # What had found no room on the stream before is given first.
+        await self._link.audience.parked.hand_over()
+        message = self._opening.first
+        while not await self._take(message):
+            message = await _wire.next_message(self._opening.call)
+            self._heard_at = self._loop.time()
 
     async def _take(self, message: v1.AttachResponse) -> bool:
         """Hands on what has come. True when it was the end."""
@@ -134,12 +138,11 @@ class Conversation:
         return False
 
     def _note_handed(self) -> None:
-        now = self._loop.time()
         if self._kept.handed - self._told >= _SEEN_FRAMES:
-            self._tell_at = now
+            self._tell_at = self._loop.time()
             self._link.wake.set()
         elif self._tell_at is None:
-            self._tell_at = now + _SEEN_TIME
+            self._tell_at = self._loop.time() + _SEEN_TIME
 
     # What goes.
 

@@ -88,8 +88,13 @@ class Membership:
 
     def takes_deltas(self, namespace: str, rooms: Iterable[str]) -> bool:
         """Whether deltas may come to one of these rooms."""
-        here = self._rooms.get(namespace, {})
-        return any(here[room].delta for room in rooms if room in here)
+        here = self._rooms.get(namespace)
+        if here is not None:
+            for room in rooms:
+                wishes = here.get(room)
+                if wishes is not None and wishes.delta:
+                    return True
+        return False
 
     def joins(self, positions: Positions) -> list[v1.Join]:
         """What brings a session that is nowhere to where this one was, and to what it has not heard there."""

@@ -35,6 +35,10 @@ class Heard:
     """It was said before the session was a member."""
 
 
+_KEPT_NOWHERE = Heard(new=True, past=False)
+"""Of an event without a position nothing is known but that it has come."""
+
+
 @dataclass
 class _Room:
     epoch: str
@@ -135,6 +139,8 @@ class Positions:
 
     def heard(self, event: v1.Event) -> Heard:
         """Takes note of an event that is about to be handed on."""
+        if not event.positions and not event.HasField("offset"):
+            return _KEPT_NOWHERE
         own = not self._echoes and event.sender.session in self._former
         new, past = True, False
         places = list(self._places(event.namespace, event.rooms, event))

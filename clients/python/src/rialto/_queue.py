@@ -15,7 +15,8 @@ class Queue(Generic[T]):
     def __init__(self, size: int) -> None:
         self._size = max(1, size)
         self._items: deque[T] = deque()
-        self._changed: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+        """The reader, and who waits for room: one future each, since who is cancelled cancels its own."""
         self._ended = False
         self._error: BaseException | None = None
         self.is_closed = False
@@ -61,15 +62,17 @@ class Queue(Generic[T]):
         return item
 
     async def _change(self) -> None:
-        if self._changed is None:
-            self._changed = asyncio.get_running_loop().create_future()
-        # One who is cancelled must not cancel the wait of the other.
-        await asyncio.shield(self._changed)
+        changed = asyncio.get_running_loop().create_future()
+        self._waiting.append(changed)
+        await changed
 
     def _wake(self) -> None:
-        changed, self._changed = self._changed, None
-        if changed is not None and not changed.done() and not changed.get_loop().is_closed():
-            changed.set_result(None)
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        for changed in waiting:
+            if not changed.done() and not changed.get_loop().is_closed():
+                changed.set_result(None)
 
 
 class Parked:

@@ -16,6 +16,7 @@ from . import _failures
 from .errors import RialtoError
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 Metadata = tuple[tuple[str, str], ...]
 
 _MESSAGE_BYTES_MAX = 16 << 20
@@ -151,7 +152,17 @@ def both_ways(
 
 async def read(call: grpc.aio.StreamStreamCall[Any, M] | grpc.aio.UnaryStreamCall[Any, M]) -> M:
     """The next message of a stream. Raises `EndOfStream`, or what it has ended with."""
-    message: Any = await _settled(call.read())
+    return await apart(next_message(call))
+
+
+async def next_message(call: grpc.aio.StreamStreamCall[Any, M] | grpc.aio.UnaryStreamCall[Any, M]) -> M:
+    """The same for who does all its reading `apart`, which costs a task once and not for each message."""
+    try:
+        message: Any = await call.read()
+    except grpc.aio.AioRpcError as error:
+        raise _failures.of_call(error, sent=True) from None
+    except Exception as error:
+        raise RialtoError("other", f"what came cannot be read: {error}") from error
     if message is grpc.aio.EOF:
         raise EndOfStream
     answer: M = _readable(message)
@@ -202,8 +213,20 @@ class EndOfStream(Exception):
 
 
 async def _settled(awaitable: Awaitable[Any]) -> Any:
-    """What comes of an operation. gRPC raises `CancelledError` also when it was the server who cancelled,
-    so that a task of its own is needed to know who it was."""
+    """What comes of an operation."""
+    try:
+        return await apart(awaitable)
+    except RialtoError:
+        raise
+    except grpc.aio.AioRpcError as error:
+        raise _failures.of_call(error, sent=True) from None
+    except Exception as error:
+        raise RialtoError("other", f"what came cannot be read: {error}") from error
+
+
+async def apart(awaitable: Awaitable[T]) -> T:
+    """Does something in a task of its own. gRPC raises `CancelledError` also when it was the server who
+    cancelled, and only so it is known who it was."""
     task = asyncio.ensure_future(awaitable)
     try:
         await asyncio.wait({task})
@@ -212,9 +235,4 @@ async def _settled(awaitable: Awaitable[Any]) -> Any:
         raise
     if task.cancelled():
         raise RialtoError("unknown_outcome", "the call was cancelled")
-    try:
-        return task.result()
-    except grpc.aio.AioRpcError as error:
-        raise _failures.of_call(error, sent=True) from None
-    except Exception as error:
-        raise RialtoError("other", f"what came cannot be read: {error}") from error
+    return task.result()
