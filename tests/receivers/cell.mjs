@@ -28,7 +28,9 @@ export async function measure(system, receiver, options) {
 }
 
 async function phases(line, programs, { warmUpSeconds, seconds, rate }) {
+  // In both ways: virtual machines compile what they do, and anew when they do something else.
   await line.phase(0, warmUpSeconds);
+  await line.phase(rate, warmUpSeconds);
   const before = totals(programs);
   const paced = await line.phase(rate, seconds);
   const saturated = await line.phase(0, seconds);

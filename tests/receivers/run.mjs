@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
     languages: { type: "string", default: Object.keys(RECEIVERS).join(",") },
     systems: { type: "string", default: Object.keys(SYSTEMS).join(",") },
     seconds: { type: "string", default: "5" },
-    "warm-up-seconds": { type: "string", default: "4" },
+    "warm-up-seconds": { type: "string", default: "3" },
     rounds: { type: "string", default: "1" },
     rate: { type: "string", default: "5000" },
     window: { type: "string", default: "512" },

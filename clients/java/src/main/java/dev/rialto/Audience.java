@@ -49,7 +49,7 @@ final class Audience {
 
   /** Gives an item to a feed; it waits for room when that is full. */
   <T> void give(Feed<T> feed, T item) {
-    boolean waits = parked.stream().anyMatch(parcel -> parcel.feed() == feed);
+    boolean waits = !parked.isEmpty() && parked.stream().anyMatch(parcel -> parcel.feed() == feed);
     if (waits || !feed.offer(item)) {
       parked.add(new Parcel<>(feed, item));
     }
@@ -57,6 +57,9 @@ final class Audience {
 
   /** Hands over what waits, as far as there is room. True when nothing waits any more. */
   boolean handOver() {
+    if (parked.isEmpty()) {
+      return true;
+    }
     List<Feed<?>> full = new ArrayList<>();
     for (Iterator<Parcel<?>> parcels = parked.iterator(); parcels.hasNext(); ) {
       Parcel<?> parcel = parcels.next();

@@ -151,7 +151,10 @@ final class Conversation implements Wire.Receiver {
       }
       confirm();
       moveIfQuiet();
-      plan();
+      // Most messages leave nothing to be said.
+      if (seenDue || !kept.outbox.isEmpty()) {
+        plan();
+      }
     }
   }
 

@@ -32,6 +32,9 @@ final class Seats {
   /** What becomes of an event. */
   record Place(boolean isNew, boolean past) {}
 
+  /** Of an event without a position nothing is known but that it has come. */
+  private static final Place KEPT_NOWHERE = new Place(true, false);
+
   private record Spot(String room, String epoch, long offset) {}
 
   private final Map<RoomKey, Seat> seats = new ConcurrentHashMap<>();
@@ -60,7 +63,13 @@ final class Seats {
 
   /** Whether one of these rooms takes payloads as differences. */
   boolean takesDeltas(Event event) {
-    return event.getRoomsList().stream().map(room -> find(event.getNamespace(), room)).anyMatch(seat -> seat != null && seat.wishes.delta());
+    for (String room : event.getRoomsList()) {
+      Seat seat = find(event.getNamespace(), room);
+      if (seat != null && seat.wishes.delta()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -269,6 +278,9 @@ final class Seats {
 
   /** Takes note of an event that is handed on, and says whether it is new. */
   Place heard(Event event) {
+    if (!event.hasOffset() && event.getPositionsCount() == 0) {
+      return KEPT_NOWHERE;
+    }
     boolean isNew = true;
     boolean past = false;
     boolean own = !echoes && former.contains(event.getSender().getSession());
