@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { measure } from "./cell.mjs";
 import { RECEIVERS } from "./receivers.mjs";
 import { SYSTEMS } from "./servers.mjs";
-import { heading, table, write } from "./table.mjs";
+import { heading, place, table, write } from "./table.mjs";
 
 const STEP = 256;
 const { values: options } = parseArgs({
@@ -69,7 +69,8 @@ function middle(values) {
 
 function figures(rounds) {
   const phase = (name) => Object.fromEntries(["perSecond", "micros", "busy"].map((what) => [what, middle(rounds.map((round) => round[name][what]))]));
-  return { paced: phase("paced"), saturated: phase("saturated"), missing: rounds.reduce((all, { missing }) => all + missing, 0) };
+  const missing = rounds.reduce((all, round) => all + round.missing, 0);
+  return { paced: phase("paced"), saturated: phase("saturated"), missing, others: middle(rounds.map(({ others }) => others)) };
 }
 
 function runtimes(languages) {
@@ -85,18 +86,26 @@ function runtimes(languages) {
   return languages.map((language) => by[language]());
 }
 
+/** What measures the same again; where it is written does not matter for that. */
+function command() {
+  const given = process.argv.slice(2).join(" ").replace(/\s*--write[ =]\S+/, "").trim();
+  return given === "" ? "make bench-clients" : `make bench-clients CLIENTS="${given}"`;
+}
+
 async function main() {
   const [began, load] = [performance.now(), loadavg()[0]];
   const cells = chosen();
+  // What cannot be written is said before minutes have gone by.
+  if (options.write) place(options.write);
   const systems = Object.keys(SYSTEMS).filter((system) => cells.some((cell) => cell.system === system));
   const servers = systems.map((system) => SYSTEMS[system].version());
   const rounds = await measureAll(cells);
   const others = rounds.flat().map((round) => round.others);
   const report = {
-    command: `make bench-clients${process.argv.length > 2 ? ` CLIENTS="${process.argv.slice(2).filter((each, at, all) => each !== "--write" && all[at - 1] !== "--write").join(" ")}"` : ""}`,
+    command: command(),
     date: new Date().toISOString().slice(0, 10),
     minutes: Math.round((performance.now() - began) / 60_000),
-    machine: `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`,
+    machine: `${cpus().length} cores of ${cpus()[0].model}, Linux ${release().split(".").slice(0, 2).join(".")}`,
     servers,
     runtimes: runtimes([...new Set(cells.map(({ language }) => language))]),
     load,

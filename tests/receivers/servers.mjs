@@ -1,4 +1,4 @@
-// The servers: each started fresh on a free port of loopback. What would refuse a fast sender is lifted in Rialto's
+// The servers: each started fresh on a free port of loopback. What would refuse or slow a fast sender is lifted in Rialto's
 // configuration, and nothing is kept, as with the others; everything else is as shipped.
 
 import { execFileSync } from "node:child_process";
@@ -22,7 +22,7 @@ outbox_bytes_max = 8388608
 `;
 const START_MS_MAX = 10_000;
 
-const RIALTO = process.env.RIALTO_BENCH_BIN ?? path("target/dist/rialto");
+const RIALTO = path("target/dist/rialto");
 const NATS = path(".tools/bin/nats-server");
 
 /** Each system: its version, and how its server is started on a port, in a folder. */

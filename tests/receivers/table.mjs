@@ -14,6 +14,7 @@ const HEAD = [
   "events/s",
   "cores used by the receiver",
   "missing",
+  "used by others",
 ];
 
 /** One row for each client. */
@@ -32,13 +33,19 @@ export function heading({ command, date, minutes, machine, servers, runtimes, ot
   ].join("\n");
 }
 
-/** Puts the table into a document, between the markers. */
-export function write(file, report) {
+/** The place of the table in a document: what stands before it and after it. */
+export function place(file) {
   const text = readFileSync(file, "utf8");
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin < 0 || end < begin) throw new Error(`${file} has no place for the table: it needs the lines ${BEGIN} and ${END}`);
-  writeFileSync(file, `${text.slice(0, begin)}${BEGIN}\n\n${heading(report)}\n\n${table(report)}\n\n${text.slice(end)}`);
+  return { before: text.slice(0, begin), after: text.slice(end) };
+}
+
+/** Puts the table into a document, between the markers. */
+export function write(file, report) {
+  const { before, after } = place(file);
+  writeFileSync(file, `${before}${BEGIN}\n\n${heading(report)}\n\n${table(report)}\n\n${after}`);
 }
 
 function cells({ language, system, client, figures }, rows) {
@@ -54,6 +61,7 @@ function cells({ language, system, client, figures }, rows) {
     Math.round(figures.saturated.perSecond),
     figures.saturated.busy.toFixed(2),
     figures.missing,
+    percent(figures.others),
   ];
 }
 

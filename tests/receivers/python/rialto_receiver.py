@@ -9,7 +9,7 @@ from tally import Tally, say, told_to_end
 
 async def receive(events: rialto.Stream[rialto.Event], tally: Tally) -> None:
     async for event in events:
-        tally.count(event.text)
+        tally.count(event.text or "")
 
 
 async def main(url: str) -> None:
