@@ -222,14 +222,16 @@ impl Backlog {
         }
     }
 
-    /// The oldest command that somebody still waits for.
-    pub(crate) fn take(&self, now: Instant) -> Option<Command> {
+    /// The oldest command that somebody still waits for, unless it has more than `room` bytes.
+    pub(crate) fn take(&self, now: Instant, room: usize) -> Option<Command> {
         let mut waiting = self.waiting.lock();
         let mut taken = None;
         while taken.is_none() {
             let Some(item) = waiting.items.front() else { break };
             if item.command.awaiting.abandoned() || item.until <= now {
                 waiting.give_up(0, Unsent::TooOld);
+            } else if item.bytes > room {
+                break;
             } else {
                 taken = waiting.remove(0).map(|item| item.command);
             }

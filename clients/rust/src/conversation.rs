@@ -195,7 +195,7 @@ impl Conversation<'_> {
     fn take_commands(&mut self) {
         let now = Instant::now();
         while self.takes_commands() {
-            let Some(command) = self.far.backlog.take(now) else { break };
+            let Some(command) = self.far.backlog.take(now, self.kept.outstanding.room()) else { break };
             self.kept.send(command);
         }
         let given_up = self.far.backlog.given_up();

@@ -207,7 +207,11 @@ impl Link {
         // What had not been sent was told so by the backlog.
         let over = |_| Err(self.over(true));
         if let Ok(outcome) = timeout_at(until, &mut outcome).await {
-            return outcome.unwrap_or_else(over);
+            return match outcome.unwrap_or_else(over) {
+                // It was found too old just before its caller noticed: but its time was the caller's.
+                Err(Error::Unsent(Unsent::TooOld)) if until >= deadline => Err(self.unavailable()),
+                outcome => outcome,
+            };
         }
         if self.shared.backlog.take_back(ticket) {
             return Err(if until < deadline { Error::Unsent(Unsent::TooOld) } else { self.unavailable() });
@@ -318,7 +322,8 @@ mod tests {
             tokio::time::advance(Duration::from_secs(2)).await;
             far.status.send_replace(attached());
             far.backlog.filled().await;
-            let Some(Command { awaiting: Awaiting::One(answer), .. }) = far.backlog.take(Instant::now())
+            let Some(Command { awaiting: Awaiting::One(answer), .. }) =
+                far.backlog.take(Instant::now(), usize::MAX)
             else {
                 panic!("not one")
             };
@@ -347,7 +352,7 @@ mod tests {
         let asking = link.ask(enter(), Duration::from_secs(3));
         let serving = async {
             far.backlog.filled().await;
-            far.backlog.take(Instant::now())
+            far.backlog.take(Instant::now(), usize::MAX)
         };
         let (error, _taken) = tokio::join!(asking, serving);
         assert!(error.unwrap_err().timed_out());
@@ -368,7 +373,7 @@ mod tests {
         far.status.send_replace(attached());
         let ending = async {
             far.backlog.filled().await;
-            let sent = far.backlog.take(Instant::now());
+            let sent = far.backlog.take(Instant::now(), usize::MAX);
             far.backlog.filled().await;
             far.status.send_replace(Status::Closed(Closing::by_application()));
             far.backlog.close(&Closing::by_application());

@@ -94,6 +94,11 @@ impl Outstanding {
         self.window < WINDOW_COMMANDS && self.window_bytes < WINDOW_BYTES
     }
 
+    /// How many bytes the next one may have. One alone may have any number.
+    pub(crate) fn room(&self) -> usize {
+        if self.window == 0 { usize::MAX } else { WINDOW_BYTES.saturating_sub(self.window_bytes) }
+    }
+
     /// Holds when the session has no more numbers to speak of.
     pub(crate) fn is_used_up(&self) -> bool {
         self.last_ref >= u32::MAX - NUMBERS_SPARE

@@ -42,7 +42,9 @@ fn soon() -> Instant {
 }
 
 fn taken(backlog: &Backlog) -> Vec<String> {
-    std::iter::from_fn(|| backlog.take(Instant::now())).map(|command| name(&command).to_owned()).collect()
+    std::iter::from_fn(|| backlog.take(Instant::now(), usize::MAX))
+        .map(|command| name(&command).to_owned())
+        .collect()
 }
 
 fn bounded(bounds: OfflineBuffer) -> Backlog {
@@ -101,7 +103,7 @@ async fn assertion_60_the_buffer_can_be_cleared() {
     backlog.put(ping, soon(), &mut offline()).await.unwrap();
     assert_eq!(backlog.clear(), 2);
     assert_eq!(outcome.try_recv().unwrap(), Err(Error::Unsent(Unsent::Cleared)));
-    assert!(matches!(backlog.take(Instant::now()).unwrap().wire, Wire::Ping(_)));
+    assert!(matches!(backlog.take(Instant::now(), usize::MAX).unwrap().wire, Wire::Ping(_)));
     assert!(backlog.is_empty());
 }
 

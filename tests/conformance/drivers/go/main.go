@@ -35,7 +35,7 @@ type driver struct {
 // verbs say who carries a command out. What is given is what is left to do once the command has begun.
 var verbs = map[string]func(context.Context, *people, *command) func() (any, error){
 	"connect": later(connect), "close": later(closeSession), "session": later(session), "ping": later(ping),
-	"refresh": later(refresh), "clear_buffer": later(clearBuffer),
+	"refresh": later(refresh), "retry_now": later(retryNow), "clear_buffer": later(clearBuffer),
 	"enter": later(enter), "leave": later(leave), "join": later(join), "part": later(part),
 	"listen": now(listen), "let_go": now(letGo), "reply": later(reply), "emit": emit, "ask": later(ask),
 	"history": later(history), "presence": later(presence), "watch_presence": now(watchPresence),

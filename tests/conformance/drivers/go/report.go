@@ -51,7 +51,7 @@ func failure(err error) told {
 	if !errors.As(err, &failed) {
 		return told{"kind": "other", "reason": err.Error()}
 	}
-	made := told{"kind": failed.Kind, "code": failed.Code, "reason": failed.Reason, "advice": failed.Advice, "limit": failed.Limit}
+	made := told{"kind": failed.Kind, "code": failed.Code, "reason": failed.Reason, "advice": failed.Advice, "limit": failed.Limit, "may_have_happened": failed.MayHaveHappened}
 	if failed.Advice == rialto.Later {
 		made["after_ms"] = failed.After.Milliseconds()
 	}

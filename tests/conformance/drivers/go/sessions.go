@@ -147,6 +147,15 @@ func refresh(ctx context.Context, p *people, c *command) (any, error) {
 	return nil, session.Refresh(ctx, c.text("token"))
 }
 
+func retryNow(_ context.Context, p *people, c *command) (any, error) {
+	session, err := p.session(c)
+	if err != nil {
+		return nil, err
+	}
+	session.RetryNow()
+	return nil, nil
+}
+
 func clearBuffer(_ context.Context, p *people, c *command) (any, error) {
 	session, err := p.session(c)
 	if err != nil {

@@ -12,6 +12,7 @@ def failure_of(error: BaseException) -> Json:
     if not isinstance(error, RialtoError):
         return {"kind": "other", "reason": f"{type(error).__name__}: {error}"}
     failure: Json = {"kind": error.kind, "code": error.code, "reason": error.reason, "limit": error.limit}
+    failure["may_have_happened"] = error.may_have_happened
     if error.advice is not None:
         failure["advice"] = error.advice
     if error.after is not None:

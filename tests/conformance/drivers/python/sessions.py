@@ -120,10 +120,14 @@ async def refresh(people: People, command: Command) -> None:
     await people.session(command).refresh(command.text("token"))
 
 
+async def retry_now(people: People, command: Command) -> None:
+    people.session(command).retry_now()
+
+
 async def clear_buffer(people: People, command: Command) -> Json:
     return {"count": people.session(command).clear_offline_buffer()}
 
 
 VERBS: dict[str, Any] = {
-    verb.__name__: verb for verb in (connect, close, session, ping, refresh, clear_buffer)
+    verb.__name__: verb for verb in (connect, close, session, ping, refresh, retry_now, clear_buffer)
 }

@@ -21,8 +21,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let reason = error.to_string();
-        Self(match error {
+        let (reason, happened) = (error.to_string(), error.may_have_happened());
+        let mut failure = match error {
             Error::Refused(refusal) => refused(&refusal),
             Error::Closed(closing) => {
                 json!({"kind": "closed", "code": closing.code_name(), "reason": reason})
@@ -33,7 +33,9 @@ impl From<Error> for Failure {
             Error::Unsent(why) => json!({"kind": "unsent", "code": unsent(why)}),
             Error::Invalid(_) => json!({"kind": "invalid", "reason": reason}),
             _ => json!({"kind": "other", "reason": reason}),
-        })
+        };
+        failure["may_have_happened"] = happened.into();
+        Self(failure)
     }
 }
 

@@ -66,7 +66,7 @@ async fn read() -> std::io::Result<()> {
 async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome {
     let verb = command.verb.as_str();
     match verb {
-        "connect" | "close" | "session" | "ping" | "refresh" | "clear_buffer" => {
+        "connect" | "close" | "session" | "ping" | "refresh" | "retry_now" | "clear_buffer" => {
             sessions::carry_out(people, command).await
         }
         "enter" | "leave" | "join" | "part" | "listen" | "let_go" | "reply" | "emit" | "ask" => {

@@ -38,6 +38,7 @@ pub(crate) async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome
         }
         "ping" => session.ping().await?,
         "refresh" => session.refresh(command.text("token")).await?,
+        "retry_now" => session.retry_now(),
         "clear_buffer" => return Ok(json!({"count": session.clear_offline_buffer()})),
         _ => {
             let status = word(&session.status().borrow());

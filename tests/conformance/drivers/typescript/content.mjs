@@ -5,9 +5,9 @@ export class Wrong extends Error {}
 
 /** How a command failed, as drivers write it. */
 export function failureOf(error) {
-  const { kind = "other", code, reason = String(error?.stack ?? error), advice, afterMs, limit } = error ?? {};
+  const { kind = "other", code, reason = String(error?.stack ?? error), advice, afterMs, limit, mayHaveHappened } = error ?? {};
   if (error instanceof Wrong) return { kind, reason: error.message };
-  return { kind, code, reason, advice, after_ms: afterMs, limit };
+  return { kind, code, reason, advice, after_ms: afterMs, limit, may_have_happened: mayHaveHappened };
 }
 
 /** The payload of a command. */

@@ -22,6 +22,7 @@ export const verbs = {
   },
   ping: (driver, command, signal) => driver.session(command).ping({ signal }),
   refresh: (driver, command, signal) => driver.session(command).refresh(command.token, { signal }),
+  retry_now: (driver, command) => driver.session(command).retryNow(),
   clear_buffer: (driver, command) => ({ count: driver.session(command).clearOfflineBuffer() }),
 };
 

@@ -62,7 +62,7 @@ public final class Main {
   private CompletableFuture<JsonElement> carryOut(Command command) {
     try {
       return switch (command.verb()) {
-        case "connect", "close", "session", "ping", "refresh", "clear_buffer" -> Sessions.carryOut(people, command);
+        case "connect", "close", "session", "ping", "refresh", "retry_now", "clear_buffer" -> Sessions.carryOut(people, command);
         case "enter", "leave", "join", "part", "listen", "let_go", "reply", "emit", "ask" -> Rooms.carryOut(people, command);
         case "history", "presence", "watch_presence", "get_state", "all_state", "set_state", "remove_state", "watch_state" ->
             Keeping.carryOut(people, command);

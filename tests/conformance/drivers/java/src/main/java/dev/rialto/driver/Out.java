@@ -67,6 +67,7 @@ final class Out {
     told.addProperty("kind", failure.kind().name().toLowerCase(Locale.ROOT));
     told.addProperty("code", failure.code());
     told.addProperty("reason", failure.reason());
+    told.addProperty("may_have_happened", failure.mayHaveHappened());
     if (failure.advice() != Advice.UNKNOWN) {
       told.addProperty("advice", failure.advice().name().toLowerCase(Locale.ROOT).replace('_', '-'));
     }

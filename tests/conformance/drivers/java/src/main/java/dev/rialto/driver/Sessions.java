@@ -28,6 +28,10 @@ final class Sessions {
       case "close" -> Then.done(session.closeAsync());
       case "ping" -> Then.done(session.ping());
       case "refresh" -> Then.done(session.refresh(command.text("token")));
+      case "retry_now" -> {
+        session.retryNow();
+        yield Then.now();
+      }
       case "clear_buffer" -> Then.tell(session.clearOfflineBuffer(), count -> Out.one("count", count));
       default -> CompletableFuture.completedFuture(present(session));
     };
