@@ -2,6 +2,8 @@
 //! and that documents name everything that exists. Each rule is tested with small bad inputs beside it; this file runs
 //! all of them over the files that git knows, and prints each breach as `file:line: what: the rule`.
 
+#[path = "tidy/behaviour.rs"]
+mod behaviour;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/floors.rs"]
@@ -18,7 +20,7 @@ use source::{Breach, File, tracked};
 /// A rule looks at all files and tells what breaks it.
 type Rule = fn(&[File]) -> Vec<Breach>;
 
-const RULES: [(&str, Rule); 16] = [
+const RULES: [(&str, Rule); 17] = [
     ("floors", floors::imports_point_down),
     ("mentions", floors::libraries_stay_where_they_belong),
     ("headers", style::every_file_says_what_it_is),
@@ -35,6 +37,7 @@ const RULES: [(&str, Rule); 16] = [
     ("headings", documents::every_document_has_one_title),
     ("links", documents::every_link_leads_somewhere),
     ("tests", documents::every_test_that_is_named_exists),
+    ("paragraphs", behaviour::every_paragraph_is_shown),
 ];
 
 #[test]

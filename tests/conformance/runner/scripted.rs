@@ -136,7 +136,7 @@ impl Scripted {
     async fn sends(&self, call: &str, message: Value) -> Result<(), String> {
         let (path, stream) = self.stream(call)?;
         let (_, output) = self.script.schema.call(&path).ok_or("an unknown call")?;
-        let bytes = written(&output, message)?;
+        let bytes = written(&output, spelled_out(message))?;
         stream.send(Ok(bytes)).await.map_err(|_| "the stream has ended".to_owned())
     }
 
@@ -234,6 +234,21 @@ fn message(arguments: &Map<String, Value>) -> Value {
     let parts = ["first_seq", "frames", "raw"];
     let given = parts.iter().filter_map(|key| Some(((*key).to_owned(), arguments.get(*key)?.clone())));
     Value::Object(given.collect())
+}
+
+/// The same with a text of n letters for each `text_bytes = n`.
+fn spelled_out(value: Value) -> Value {
+    let spelled = |(key, value): (String, Value)| match (key.as_str(), value.as_u64()) {
+        ("text_bytes", Some(bytes)) => {
+            ("text".to_owned(), "x".repeat(usize::try_from(bytes).unwrap_or_default()).into())
+        }
+        _ => (key, spelled_out(value)),
+    };
+    match value {
+        Value::Object(fields) => Value::Object(fields.into_iter().map(spelled).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(spelled_out).collect()),
+        value => value,
+    }
 }
 
 /// The status of a step, with the details that it names; `None` for an end without one.

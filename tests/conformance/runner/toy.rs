@@ -104,6 +104,9 @@ impl<const SERVICE: usize> Service<http::Request<Body>> for Toy<SERVICE> {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let toy = Self { path: request.uri().path().to_owned(), ..self.clone() };
         Box::pin(async move {
+            if request.headers().contains_key("rialto-compress") {
+                return Ok(Status::invalid_argument("clients do not ask for compressed messages").into_http());
+            }
             let mut grpc = Grpc::new(Plain);
             Ok(match toy.path.rsplit('/').next().unwrap_or_default() {
                 "Attach" | "Work" => grpc.streaming(toy, request).await,

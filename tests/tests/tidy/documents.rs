@@ -62,7 +62,8 @@ pub(crate) fn every_test_that_is_named_exists(files: &[File]) -> Vec<Breach> {
         for (line, text) in prose(&file.text) {
             for (at, name) in tests_named(text) {
                 let below = format!("{TESTS}{at}");
-                let titles = [format!("fn {name}("), format!("test(\"{name}\"")];
+                let titles = ["fn {}(", "test(\"{}\"", "func {}(", "def {}(", "void {}("]
+                    .map(|title| title.replace("{}", name));
                 let found = files.iter().find(|file| file.path == at || file.path == below);
                 if !found.is_some_and(|file| titles.iter().any(|title| file.text.contains(title))) {
                     breaches.push(Breach::new(file, line, format!("{at}: {name}"), TEST_RULE));
@@ -77,7 +78,7 @@ pub(crate) fn every_test_that_is_named_exists(files: &[File]) -> Vec<Breach> {
 fn tests_named(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let code = line.split('`').skip(1).step_by(2);
     code.filter_map(|code| code.split_once(": "))
-        .filter(|(at, _)| at.ends_with(".rs") || at.ends_with(".mjs"))
+        .filter(|(at, _)| [".rs", ".mjs", ".go", ".py", ".java"].iter().any(|end| at.ends_with(end)))
 }
 
 fn leads_somewhere(from: &File, target: &str, places: &BTreeSet<&str>, files: &[File]) -> bool {
