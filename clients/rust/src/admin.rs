@@ -73,7 +73,12 @@ impl Admin {
     pub async fn revocations(&self, page: PageOf) -> Result<Page<v1::Revocation>, Error> {
         let request = v1::ListRevocationsRequest { page_size: page.size, page_token: page.token };
         let response = ask!(self, list_revocations, request)?;
-        Ok(Page { items: response.revocations, next: response.next_page_token, total: response.total_count })
+        Ok(Page {
+            items: response.revocations,
+            next: response.next_page_token,
+            total: response.total_count,
+            nodes_missing: Vec::new(),
+        })
     }
 
     /// Ends a revocation before its time. Tells whether there was one, and which nodes did not answer.

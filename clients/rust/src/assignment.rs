@@ -179,6 +179,13 @@ impl Assignment {
         self.payload()?.text().ok_or_else(|| Error::Invalid("the payload is not UTF-8".to_owned()))
     }
 
+    /// That as bytes, also of text.
+    ///
+    /// *Errors*: as for [`payload`](Self::payload).
+    pub fn bytes(&self) -> Result<&[u8], Error> {
+        Ok(self.payload()?.bytes())
+    }
+
     /// The payload, if it was uploaded by itself.
     pub fn uploaded(&self) -> Option<&Uploaded> {
         self.uploaded.as_ref()

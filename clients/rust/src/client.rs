@@ -132,6 +132,12 @@ impl Publication {
         self
     }
 
+    /// Media type of the payload, for example `application/json`; as [`Payload::of_type`] says it.
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.raw.content.get_or_insert_default().content_type = content_type.into();
+        self
+    }
+
     /// Which of several things the event is about; see [`Emission::key`](crate::Emission::key).
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.raw.content.get_or_insert_default().key = key.into();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rialto_proto::v1::{self, content, reply, reply_item};
 
-/// What an event or an answer carries: text or bytes, and what kind of either.
+/// What an event or an answer carries: text, bytes or nothing, and what kind of either.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Payload {
     pub(crate) body: Body,
@@ -11,26 +11,33 @@ pub struct Payload {
 }
 
 /// Text and bytes stay apart, so that tools show text as text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Body {
+    /// Nothing at all.
+    #[default]
+    Nothing,
     /// UTF-8 text.
     Text(String),
     /// Bytes.
     Binary(Bytes),
 }
 
-impl Default for Body {
-    fn default() -> Self {
-        Self::Binary(Bytes::new())
-    }
-}
-
 impl Body {
     /// The bytes, also of text.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
+            Self::Nothing => &[],
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// As the contract has it at one of its places; nothing as no body.
+    pub(crate) fn said_as<T>(self, text: fn(String) -> T, binary: fn(Bytes) -> T) -> Option<T> {
+        match self {
+            Self::Nothing => None,
+            Self::Text(said) => Some(text(said)),
+            Self::Binary(bytes) => Some(binary(bytes)),
         }
     }
 }
@@ -91,10 +98,7 @@ impl Payload {
     pub(crate) fn into_content(self, event: String) -> v1::Content {
         v1::Content {
             event,
-            body: Some(match self.body {
-                Body::Text(text) => content::Body::Text(text),
-                Body::Binary(bytes) => content::Body::Binary(bytes),
-            }),
+            body: self.body.said_as(content::Body::Text, content::Body::Binary),
             content_type: self.content_type,
             ..v1::Content::default()
         }
@@ -103,12 +107,15 @@ impl Payload {
     pub(crate) fn into_reply(self, reply_token: String) -> v1::Reply {
         v1::Reply {
             reply_token,
-            body: Some(match self.body {
-                Body::Text(text) => reply::Body::Text(text),
-                Body::Binary(bytes) => reply::Body::Binary(bytes),
-            }),
+            body: self.body.said_as(reply::Body::Text, reply::Body::Binary),
             content_type: self.content_type,
         }
+    }
+}
+
+impl From<()> for Payload {
+    fn from((): ()) -> Self {
+        Self::default()
     }
 }
 
@@ -178,15 +185,30 @@ impl From<v1::ReplyItem> for Reply {
                 Some(reply_item::Body::Text(text)) => Ok(Body::Text(text)),
                 Some(reply_item::Body::Binary(bytes)) => Ok(Body::Binary(bytes)),
                 Some(reply_item::Body::Error(error)) => Err(error),
-                None => Ok(Body::default()),
+                None => Ok(Body::Nothing),
             },
             content_type: item.content_type,
         }
     }
 }
 
-#[cfg(all(test, feature = "json"))]
+#[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_no_body_and_no_bytes_are_bytes() {
+        let said = |payload: Payload| payload.into_content("message".to_owned()).body;
+        assert_eq!(said(Payload::from(())), None);
+        assert_eq!(said(Payload::from(Vec::new())), Some(content::Body::Binary(Bytes::new())));
+        assert_eq!(said(Payload::from("")), Some(content::Body::Text(String::new())));
+        assert_eq!(Payload::from(()).into_reply("token".to_owned()).body, None);
+        assert_eq!(Payload::default().into_job().body, None);
+    }
+}
+
+#[cfg(all(test, feature = "json"))]
+mod json_tests {
     use std::collections::BTreeMap;
 
     use super::*;

@@ -20,6 +20,8 @@ pub struct Page<T> {
     pub next: String,
     /// How many there are on all pages.
     pub total: u32,
+    /// Nodes that were asked and did not answer: what is with them is not here.
+    pub nodes_missing: Vec<String>,
 }
 
 /// Which page of a list.
@@ -51,13 +53,18 @@ impl Directory {
     pub async fn namespaces(&self, page: PageOf) -> Result<Page<v1::Namespace>, Error> {
         let request = v1::ListNamespacesRequest { page_size: page.size, page_token: page.token };
         let response = ask!(self, list_namespaces, request);
-        Ok(Page { items: response.namespaces, next: response.next_page_token, total: response.total_count })
+        Ok(Page {
+            items: response.namespaces,
+            next: response.next_page_token,
+            total: response.total_count,
+            nodes_missing: response.nodes_missing,
+        })
     }
 
-    /// One namespace with its settings and counts.
-    pub async fn namespace(&self, namespace: impl Into<String>) -> Result<v1::Namespace, Error> {
+    /// One namespace with its settings and counts, and the nodes that did not count.
+    pub async fn namespace(&self, namespace: impl Into<String>) -> Result<v1::GetNamespaceResponse, Error> {
         let request = v1::GetNamespaceRequest { namespace: namespace.into() };
-        ask!(self, get_namespace, request).namespace.ok_or_else(|| Error::unexpected("a lookup"))
+        Ok(ask!(self, get_namespace, request))
     }
 
     /// Makes a namespace. Absent settings keep their defaults.
@@ -100,17 +107,22 @@ impl Directory {
             page_token: page.token,
         };
         let response = ask!(self, list_rooms, request);
-        Ok(Page { items: response.rooms, next: response.next_page_token, total: response.total_count })
+        Ok(Page {
+            items: response.rooms,
+            next: response.next_page_token,
+            total: response.total_count,
+            nodes_missing: response.nodes_missing,
+        })
     }
 
-    /// One room with its count, which is zero for a room without members.
+    /// One room with its count, which is zero for a room without members, and the nodes that did not count.
     pub async fn room(
         &self,
         namespace: impl Into<String>,
         room: impl Into<String>,
-    ) -> Result<v1::Room, Error> {
+    ) -> Result<v1::GetRoomResponse, Error> {
         let request = v1::GetRoomRequest { namespace: namespace.into(), room: room.into() };
-        ask!(self, get_room, request).room.ok_or_else(|| Error::unexpected("a lookup"))
+        Ok(ask!(self, get_room, request))
     }
 
     /// Members of a room, or everyone in the namespace when `room` is empty, by session.
@@ -127,7 +139,12 @@ impl Directory {
             page_token: page.token,
         };
         let response = ask!(self, list_members, request);
-        Ok(Page { items: response.members, next: response.next_page_token, total: response.total_count })
+        Ok(Page {
+            items: response.members,
+            next: response.next_page_token,
+            total: response.total_count,
+            nodes_missing: response.nodes_missing,
+        })
     }
 
     /// One session with its rooms.
@@ -151,36 +168,36 @@ impl Directory {
         Ok(ask!(self, join_members, request))
     }
 
-    /// Makes sessions part rooms; returns how many parted one at least.
+    /// Makes sessions part rooms. Tells how many parted one at least, and which nodes did not answer.
     pub async fn part_members(
         &self,
         namespace: impl Into<String>,
         target: &Target,
         rooms: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<u32, Error> {
+    ) -> Result<v1::PartMembersResponse, Error> {
         let request = v1::PartMembersRequest {
             namespace: namespace.into(),
             target: Some(target.raw.clone()),
             rooms: rooms.into_iter().map(Into::into).collect(),
         };
-        Ok(ask!(self, part_members, request).sessions_changed)
+        Ok(ask!(self, part_members, request))
     }
 
-    /// Ends sessions and tells them what to do next; returns how many.
+    /// Ends sessions and tells them what to do next. Tells how many, and which nodes did not answer.
     pub async fn disconnect_members(
         &self,
         namespace: impl Into<String>,
         target: &Target,
         reason: impl Into<String>,
         then: v1::Then,
-    ) -> Result<u32, Error> {
+    ) -> Result<v1::DisconnectMembersResponse, Error> {
         let request = v1::DisconnectMembersRequest {
             namespace: namespace.into(),
             target: Some(target.raw.clone()),
             reason: reason.into(),
             then: then.into(),
         };
-        Ok(ask!(self, disconnect_members, request).sessions_changed)
+        Ok(ask!(self, disconnect_members, request))
     }
 
     /// Sets and removes attributes of sessions.

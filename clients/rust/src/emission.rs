@@ -110,6 +110,12 @@ impl Emission {
         self
     }
 
+    /// Media type of the payload, for example `application/json`; as [`Payload::of_type`] says it.
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.emit.content.get_or_insert_default().content_type = content_type.into();
+        self
+    }
+
     /// Which of several things the event is about, for example `player-7` for `moved`; at most 128 bytes. Of
     /// [`latest`](Self::latest) events of the same rooms, name and key the newest waits, and differences are made
     /// between them.

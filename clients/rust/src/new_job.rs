@@ -6,7 +6,7 @@ use rand::RngExt;
 use rialto_proto::v1::{self, job_body, new_job::Start};
 
 use crate::{
-    content::{Body, Payload},
+    content::Payload,
     error::{Error, carried},
     uploaded::Uploaded,
 };
@@ -169,11 +169,8 @@ impl NewJob {
 
 impl Payload {
     pub(crate) fn into_job(self) -> v1::JobBody {
-        let body = match self.body {
-            Body::Text(text) => job_body::Body::Text(text),
-            Body::Binary(bytes) => job_body::Body::Binary(bytes),
-        };
-        v1::JobBody { body: Some(body), content_type: self.content_type }
+        let body = self.body.said_as(job_body::Body::Text, job_body::Body::Binary);
+        v1::JobBody { body, content_type: self.content_type }
     }
 }
 

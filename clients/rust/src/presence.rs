@@ -26,12 +26,14 @@ pub struct Presence {
 }
 
 /// How many are in a room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PresenceCounts {
     /// Sessions.
     pub members: u32,
     /// Users: sessions of one user count once, sessions without a user each.
     pub users: u32,
+    /// Nodes that were asked and did not answer: who is with them is neither counted nor named.
+    pub nodes_missing: Vec<String>,
 }
 
 /// Who is in a room now, as far as the session knows it.
@@ -169,7 +171,11 @@ fn request(by: v1::PresenceBy, page: PageOf) -> v1::GetPresenceRequest {
 }
 
 fn counts(response: &v1::GetPresenceResponse) -> PresenceCounts {
-    PresenceCounts { members: response.member_count, users: response.user_count }
+    PresenceCounts {
+        members: response.member_count,
+        users: response.user_count,
+        nodes_missing: response.nodes_missing.clone(),
+    }
 }
 
 /// Members came or went.

@@ -33,7 +33,11 @@ impl Roster {
             |(session, member): (&String, &v1::Member)| (session.clone(), Member::from(member.clone()));
         Present {
             members: self.members.iter().map(member).collect(),
-            counts: PresenceCounts { members: self.member_count, users: self.user_count },
+            counts: PresenceCounts {
+                members: self.member_count,
+                users: self.user_count,
+                nodes_missing: Vec::new(),
+            },
             complete: self.is_whole(),
         }
     }

@@ -63,6 +63,16 @@ impl Connecting {
         self
     }
 
+    /// The same, several at once.
+    pub fn attributes<K: Into<String>, V: Into<String>>(
+        mut self,
+        attributes: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value.into()));
+        self.settings.attributes.extend(attributes);
+        self
+    }
+
     /// Name and version of the program, for the server's statistics.
     pub fn program(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
         self.settings.program = v1::ClientInfo { name: name.into(), version: version.into() };

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use rialto_proto::v1::{
     self, Durability, client_frame::Command as Wire, server_frame::Frame, set_state, state_entry,
@@ -142,10 +143,9 @@ impl State {
     /// Sets a key, when it is awaited.
     pub fn set(&self, key: impl Into<String>, value: impl Into<Payload>) -> SetState {
         let Payload { body, content_type } = value.into();
-        let body = match body {
-            Body::Text(text) => set_state::Body::Text(text),
-            Body::Binary(bytes) => set_state::Body::Binary(bytes),
-        };
+        let body = body.said_as(set_state::Body::Text, set_state::Body::Binary);
+        // Without a body the key would be taken away.
+        let body = body.unwrap_or_else(|| set_state::Body::Binary(Bytes::new()));
         let mut set = self.remove(key);
         set.raw.body = Some(body);
         set.raw.content_type = content_type;

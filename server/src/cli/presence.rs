@@ -34,9 +34,9 @@ pub(super) async fn run(args: PresenceArgs, output: &Output) -> Result<(), Failu
     if args.counts {
         let counts = presence.counts().await?;
         return if json {
-            output.json(&record::counts_json(&args.connection.namespace, &args.room, counts))
+            output.json(&record::counts_json(&args.connection.namespace, &args.room, &counts))
         } else {
-            output.line(&record::counts_line(counts))
+            output.line(&record::counts_line(&counts))
         };
     }
     let mut token = String::new();

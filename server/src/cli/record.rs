@@ -25,6 +25,7 @@ use super::output::{Output, Tone, counted, harmless};
 /// A payload under the key that says how it is written.
 pub(super) fn written(fields: &mut Value, body: &Body) {
     let (key, value) = match body {
+        Body::Nothing => ("base64", String::new()),
         Body::Text(text) => ("text", text.clone()),
         Body::Binary(bytes) => ("base64", STANDARD.encode(bytes)),
     };
@@ -234,7 +235,7 @@ pub(super) fn user_line(user: &PresentUser, output: &Output) -> String {
 }
 
 /// How many are in a room.
-pub(super) fn counts_json(namespace: &str, room: &str, counts: PresenceCounts) -> Value {
+pub(super) fn counts_json(namespace: &str, room: &str, counts: &PresenceCounts) -> Value {
     json!({
         "type": "counts",
         "namespace": namespace,
@@ -245,7 +246,7 @@ pub(super) fn counts_json(namespace: &str, room: &str, counts: PresenceCounts) -
 }
 
 /// The same for people.
-pub(super) fn counts_line(counts: PresenceCounts) -> String {
+pub(super) fn counts_line(counts: &PresenceCounts) -> String {
     format!("{}, {}", counted(counts.members, "member"), counted(counts.users, "user"))
 }
 

@@ -163,6 +163,11 @@ async fn the_state_of_a_room_is_known_without_asking() {
     within("a change", watch.next()).await.unwrap();
     let known = state.current().unwrap().expect("it is joined with its state");
     assert_eq!(known["topic"].value.as_ref().and_then(|value| value.text()), Some("apples"));
+    within("a set", state.set("topic", ()).into_future()).await.unwrap();
+    within("a change", watch.next()).await.unwrap();
+    let known = state.current().unwrap().expect("it is joined with its state");
+    let nothing = known["topic"].value.as_ref().map(|value| value.bytes().len());
+    assert_eq!(nothing, Some(0), "to set a key to nothing does not take it away");
     room.part().await.unwrap();
     assert_eq!(state.current(), Ok(None));
     let client = Client::new(node.url()).unwrap();

@@ -26,6 +26,7 @@ pub(crate) fn payload(command: &Command) -> Payload {
 /// Adds a payload to what is told.
 pub(crate) fn tell_payload(told: &mut Map<String, Value>, body: &Body, content_type: &str) {
     match body {
+        Body::Nothing => None,
         Body::Text(text) => told.insert("text".to_owned(), text.clone().into()),
         Body::Binary(bytes) if bytes.is_empty() => None,
         Body::Binary(bytes) => told.insert("base64".to_owned(), BASE64.encode(bytes).into()),

@@ -32,8 +32,8 @@ pub(crate) async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome
             let (target, directory) =
                 (Target::user(command.text("user")), people.client(command)?.directory());
             let (namespace, reason) = (command.text("namespace"), command.text("reason"));
-            let count = directory.disconnect_members(namespace, &target, reason, Then::Unspecified).await?;
-            Ok(json!({"count": count}))
+            let gone = directory.disconnect_members(namespace, &target, reason, Then::Unspecified).await?;
+            Ok(json!({"count": gone.sessions_changed}))
         }
     }
 }
