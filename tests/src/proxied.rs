@@ -6,7 +6,7 @@ use std::{
     future::{Future, IntoFuture},
 };
 
-use rialto_client::{Client, Incident, Incidents, Publication, Session, Status, Target};
+use rialto_client::{Client, Publication, Report, Reports, Session, Status, Target};
 use rialto_server::base::config::Config;
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle};
@@ -118,16 +118,16 @@ pub async fn lost(status: &mut watch::Receiver<Status>) {
     within("the loss of the connection", status.wait_for(waits)).await.expect("the session lives");
 }
 
-/// The incidents up to and with the next reconnect, which says whether the session was resumed.
-pub async fn reconnected(incidents: &mut Incidents) -> bool {
+/// The reports up to and with the next reconnect, which says whether the session was resumed.
+pub async fn reconnected(reports: &mut Reports) -> bool {
     loop {
-        if let Incident::Reconnected { resumed, .. } = incident(incidents).await {
+        if let Report::Reconnected { resumed, .. } = report(reports).await {
             return resumed;
         }
     }
 }
 
-/// The next incident.
-pub async fn incident(incidents: &mut Incidents) -> Incident {
-    within("an incident", incidents.next()).await.expect("the session lives")
+/// The next report.
+pub async fn report(reports: &mut Reports) -> Report {
+    within("a report", reports.next()).await.expect("the session lives")
 }

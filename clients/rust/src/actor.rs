@@ -22,7 +22,7 @@ use crate::{
     line::{Line, bearer},
     link::FarEnd,
     settings::{MESSAGE_BYTES_MAX, Settings},
-    status::{Arrival, Incident, Status},
+    status::{Arrival, Report, Status},
     step::{Ending, Known, Step, next_step, stopped_by},
     token::{Renewal, Token},
 };
@@ -71,7 +71,7 @@ impl Actor {
             let ending = self.attempt().await;
             let unsent = self.kept.ended(&ending);
             if unsent > 0 {
-                self.far.audience.tell(Incident::PostsUnsent(unsent));
+                self.far.audience.tell(Report::Unsent(unsent));
             }
             let ending = if self.far.stop.is_wanted() { stopped_by(ending) } else { ending };
             let cause = cause_of(&ending);
@@ -144,7 +144,7 @@ impl Actor {
         if let Some(before) = self.kept.session().map(ToOwned::to_owned) {
             let now = welcome.session_id.clone();
             let cause = std::mem::take(&mut self.lost_by);
-            self.far.audience.tell(Incident::Reconnected { before, now, resumed: welcome.resumed, cause });
+            self.far.audience.tell(Report::Reconnected { before, now, resumed: welcome.resumed, cause });
         }
         if let Some(first) = self.first.take() {
             // Nobody waits any more: then the last handle is gone too, and the session ends by that.

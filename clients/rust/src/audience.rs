@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use rialto_proto::v1;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{membership::Place, mirror::Mirror, presence::Present, roster::Roster, status::Incident};
+use crate::{membership::Place, mirror::Mirror, presence::Present, roster::Roster, status::Report};
 
-const INCIDENTS_KEPT: usize = 64;
+const REPORTS_KEPT: usize = 64;
 
 /// What waits in the queue of a listener.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ pub(crate) struct Audience {
     mirrors: Mutex<HashMap<Place, Mirror>>,
     /// Who is in rooms that are joined with presence. Locked after `listeners`.
     rosters: Mutex<HashMap<Place, Roster>>,
-    incidents: Mutex<Option<broadcast::Sender<Incident>>>,
+    reports: Mutex<Option<broadcast::Sender<Report>>>,
 }
 
 impl Audience {
@@ -140,7 +140,7 @@ impl Audience {
             listeners: Mutex::new(Some(Vec::new())),
             mirrors: Mutex::default(),
             rosters: Mutex::default(),
-            incidents: Mutex::new(Some(broadcast::Sender::new(INCIDENTS_KEPT))),
+            reports: Mutex::new(Some(broadcast::Sender::new(REPORTS_KEPT))),
         }
     }
 
@@ -167,10 +167,10 @@ impl Audience {
         self.current_state(&place)
     }
 
-    /// Begins to listen to incidents.
-    pub(crate) fn incidents(&self) -> broadcast::Receiver<Incident> {
-        match self.incidents.lock().as_ref() {
-            Some(incidents) => incidents.subscribe(),
+    /// Begins to listen to reports.
+    pub(crate) fn reports(&self) -> broadcast::Receiver<Report> {
+        match self.reports.lock().as_ref() {
+            Some(reports) => reports.subscribe(),
             None => broadcast::Sender::new(1).subscribe(),
         }
     }
@@ -240,12 +240,12 @@ impl Audience {
         self.rosters.lock().retain(|place, _| !gone(place));
     }
 
-    /// Tells an incident to those who want to know.
-    pub(crate) fn tell(&self, incident: Incident) {
-        tracing::debug!(?incident, "session incident");
-        if let Some(incidents) = self.incidents.lock().as_ref() {
+    /// Tells a report to those who want to know.
+    pub(crate) fn tell(&self, report: Report) {
+        tracing::debug!(?report, "session report");
+        if let Some(reports) = self.reports.lock().as_ref() {
             // Nobody listening is no fault.
-            incidents.send(incident).ok();
+            reports.send(report).ok();
         }
     }
 
@@ -254,7 +254,7 @@ impl Audience {
         self.listeners.lock().take();
         self.mirrors.lock().clear();
         self.rosters.lock().clear();
-        self.incidents.lock().take();
+        self.reports.lock().take();
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, span},
     kept::{FRAMES_PER_MESSAGE, Kept},
     link::{Awaiting, Command, FarEnd},
-    status::Incident,
+    status::Report,
     step::Ending,
     token::{Renewal, Token},
 };
@@ -200,7 +200,7 @@ impl Conversation<'_> {
         }
         let given_up = self.far.backlog.given_up();
         if given_up > 0 {
-            self.far.audience.tell(Incident::PostsUnsent(given_up));
+            self.far.audience.tell(Report::Unsent(given_up));
         }
     }
 
@@ -269,7 +269,7 @@ impl Conversation<'_> {
                 let wire = Wire::Refresh(Refresh { token: token.into_text() });
                 self.kept.send(Command { wire, awaiting: Awaiting::Refresh });
             }
-            Err(error) => self.far.audience.tell(Incident::TokenUnavailable(error)),
+            Err(error) => self.far.audience.tell(Report::TokenUnavailable(error)),
         }
     }
 

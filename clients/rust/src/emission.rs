@@ -183,8 +183,8 @@ impl Emission {
     }
 
     /// Hands the event to the connection and does not wait for the server's answer. A refusal comes as
-    /// [`Incident::Refused`](crate::Incident::Refused). What waits for the connection and is given up is told by
-    /// [`Incident::PostsUnsent`](crate::Incident::PostsUnsent); when the connection breaks under it nobody is told.
+    /// [`Report::Refused`](crate::Report::Refused). What waits for the connection and is given up is told by
+    /// [`Report::Unsent`](crate::Report::Unsent); when the connection breaks under it nobody is told.
     pub async fn post(self) -> Result<(), Error> {
         if self.conflicts {
             return Err(conflict());

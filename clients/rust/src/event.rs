@@ -165,7 +165,7 @@ impl Event {
     }
 
     /// Answers the sender. Done when the answer is on its way; a refusal of it, for example because the sender no
-    /// longer waits, comes as [`Incident::Refused`](crate::Incident::Refused). It goes over a lost connection, but not to
+    /// longer waits, comes as [`Report::Refused`](crate::Report::Refused). It goes over a lost connection, but not to
     /// another session: the asker is told then that this one has left.
     pub async fn reply(&self, payload: impl Into<Payload>) -> Result<(), Error> {
         let (link, reply_token) = self.asker()?;

@@ -11,7 +11,7 @@ use crate::{
     membership::one_by_one,
     outstanding::Settled,
     room::RoomState,
-    status::{Incident, Missed},
+    status::{Missed, Report},
     step::Ending,
 };
 
@@ -24,7 +24,7 @@ impl Conversation<'_> {
             Frame::StateChanges(changes) => self.far.audience.state(changes, &mut self.kept.parked),
             Frame::Missed(missed) => {
                 self.kept.positions().missed(&missed);
-                self.far.audience.tell(Incident::Missed(missed.into()));
+                self.far.audience.tell(Report::Missed(missed.into()));
             }
             Frame::Drain(drain) => self.drain(&drain),
             Frame::Close(close) => return Some(Ending::Closed(close.into())),
@@ -51,7 +51,7 @@ impl Conversation<'_> {
             }
             Err(unmade) => {
                 tracing::debug!(id = event.event_id, %unmade, "an event cannot be made whole");
-                self.far.audience.tell(Incident::Missed(Missed::unmade(&event)));
+                self.far.audience.tell(Report::Missed(Missed::unmade(&event)));
                 for room in &event.rooms {
                     self.kept.join_again(&event.namespace, room, |join| join.delta);
                 }
@@ -83,7 +83,7 @@ impl Conversation<'_> {
         let delay = span(drain.delay.as_ref());
         let within = span(drain.reconnect_within.as_ref()).max(delay);
         self.move_between.get_or_insert((now + delay, now + within));
-        self.far.audience.tell(Incident::Draining);
+        self.far.audience.tell(Report::Draining);
     }
 
     /// An answer to what the greeting asked for. They come in order, and before anything else that has no number.
@@ -125,7 +125,7 @@ impl Conversation<'_> {
             Settled::Nothing => {}
             Settled::Done(command) => self.done(&command),
             Settled::RejoinRefused(command, refusal) => self.rejoin_refused(command, refusal),
-            Settled::Refused(refusal) => self.far.audience.tell(Incident::Refused(refusal)),
+            Settled::Refused(refusal) => self.far.audience.tell(Report::Refused(refusal)),
             // With a number it is a late answer, whose caller has given up.
             Settled::Unasked(frame) if number == 0 => self.unasked(frame),
             Settled::Unasked(_) => {}
@@ -148,10 +148,10 @@ impl Conversation<'_> {
         for state in &joined.rooms {
             let asked = join.recover.iter().any(|at| at.room == state.room);
             if !asked || state.recovery() == v1::Recovery::Unspecified {
-                self.far.audience.tell(Incident::Missed(Missed::unknown(&joined.namespace, &state.room)));
+                self.far.audience.tell(Report::Missed(Missed::unknown(&joined.namespace, &state.room)));
             }
         }
-        self.far.audience.tell(Incident::Rejoined {
+        self.far.audience.tell(Report::Rejoined {
             namespace: joined.namespace,
             rooms: joined.rooms.into_iter().map(RoomState::from).collect(),
         });
@@ -179,7 +179,7 @@ impl Conversation<'_> {
     }
 
     fn give_up(&self, namespace: &str, room: Option<&String>, refusal: Refusal) {
-        self.far.audience.tell(Incident::RejoinRefused {
+        self.far.audience.tell(Report::RejoinRefused {
             namespace: namespace.to_owned(),
             room: room.cloned().unwrap_or_default(),
             refusal,
@@ -198,25 +198,25 @@ impl Conversation<'_> {
 
     /// What somebody else has done to this session, or a refusal of something that nobody waits for.
     fn unasked(&mut self, frame: Frame) {
-        let incident = match frame {
-            Frame::Refused(refused) => Incident::Refused(refused.into()),
+        let report = match frame {
+            Frame::Refused(refused) => Report::Refused(refused.into()),
             Frame::Joined(joined) => {
                 // A position is known of every room that the session is in, so that nothing of it is handed on twice.
                 self.kept.positions().joined(&v1::Join::default(), &joined);
                 let rooms: Vec<String> = joined.rooms.into_iter().map(|state| state.room).collect();
                 self.kept.membership().brought(&joined.namespace, &rooms);
-                Incident::Joined { namespace: joined.namespace, rooms }
+                Report::Joined { namespace: joined.namespace, rooms }
             }
             Frame::Parted(parted) => {
                 self.parted(&parted.namespace, &parted.rooms);
-                Incident::Parted { namespace: parted.namespace, rooms: parted.rooms }
+                Report::Parted { namespace: parted.namespace, rooms: parted.rooms }
             }
             Frame::Left(left) => {
                 self.left(&left.namespace);
-                Incident::Parted { namespace: left.namespace, rooms: Vec::new() }
+                Report::Parted { namespace: left.namespace, rooms: Vec::new() }
             }
             _ => return,
         };
-        self.far.audience.tell(incident);
+        self.far.audience.tell(report);
     }
 }

@@ -27,7 +27,7 @@
 //! asks. Within the server's resume window it goes on where it was: same id, same rooms, nothing missing, nothing twice.
 //! When it cannot, it is a new session, which joins its rooms again, and recovers from their histories what it has not
 //! handed over yet. Either way the application sees each event of a room with history once and in order; where something
-//! is missing or may be, [`Session::incidents`] says so and names the room.
+//! is missing or may be, [`Session::reports`] says so and names the room.
 //!
 //! Commands without an answer are sent again: under their number, which the server answers and does not carry out twice,
 //! or with their idempotency key, which does the same over sessions. What could take effect twice all the same fails with
@@ -121,7 +121,7 @@ pub use room::{JoinOptions, Room, RoomState, RoomStatus};
 pub use schedules::Schedule;
 pub use session::{Connecting, Session};
 pub use state::{SetState, State, StateChange, StateEntry, StatePage, StateSet, StateWatch};
-pub use status::{Arrival, Incident, Incidents, Missed, MissedCause, Status};
+pub use status::{Arrival, Missed, MissedCause, Report, Reports, Status};
 pub use target::Target;
 pub use token::{Token, TokenError};
 pub use upload::PayloadReader;

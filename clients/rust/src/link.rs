@@ -232,7 +232,7 @@ impl Link {
         self.hand_over(Command { wire, awaiting: Awaiting::Nobody }).await
     }
 
-    /// Hands over a reply. A refusal of it is told as an incident.
+    /// Hands over a reply. A refusal of it is told as a report.
     pub(crate) async fn reply(&self, reply: v1::Reply) -> Result<(), Error> {
         self.hand_over(Command { wire: Wire::Reply(reply), awaiting: Awaiting::Refusals }).await
     }

@@ -19,7 +19,7 @@ use crate::{
     link::{Link, link},
     namespace::Namespace,
     settings::Settings,
-    status::{Incidents, Status},
+    status::{Reports, Status},
     token::{Token, TokenError, TokenSource},
 };
 
@@ -145,7 +145,7 @@ impl IntoFuture for Connecting {
 /// session, which says goodbye when the last of them is dropped.
 ///
 /// It connects again by itself when its connection is lost, and goes on where it was, or joins its rooms again and
-/// recovers what their histories keep; [`Session::incidents`] tells.
+/// recovers what their histories keep; [`Session::reports`] tells.
 #[derive(Debug, Clone)]
 pub struct Session {
     link: Link,
@@ -176,8 +176,8 @@ impl Session {
     }
 
     /// What happens to the session beside its events: reconnects, gaps, rooms that others made it join or part.
-    pub fn incidents(&self) -> Incidents {
-        Incidents { receiver: self.link.audience().incidents() }
+    pub fn reports(&self) -> Reports {
+        Reports { receiver: self.link.audience().reports() }
     }
 
     /// All events that reach the session, in any namespace.

@@ -1,4 +1,4 @@
-//! What a session tells about itself: the state of its connection, and incidents that an application may want to show
+//! What a session tells about itself: the state of its connection, and reports that an application may want to show
 //! or repair. Values only.
 
 use rialto_proto::v1;
@@ -54,11 +54,11 @@ pub enum Arrival {
 /// Something that happened to the session beside its events.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Incident {
+pub enum Report {
     /// The session is attached again after its connection was lost.
     ///
-    /// `resumed`: it goes on where it was, and nothing is missing. Otherwise it is a new session: [`Incident::Rejoined`]
-    /// says what became of its rooms, [`Incident::Missed`] where something is missing or may be; what was sent to the
+    /// `resumed`: it goes on where it was, and nothing is missing. Otherwise it is a new session: [`Report::Rejoined`]
+    /// says what became of its rooms, [`Report::Missed`] where something is missing or may be; what was sent to the
     /// session itself, its user or everyone meanwhile is lost.
     Reconnected {
         /// Id of the session before.
@@ -81,7 +81,7 @@ pub enum Incident {
     /// Events are missing, or may be; [`Missed::cause`] says why.
     Missed(Missed),
     /// So many posts waited for the connection and were given up: too old, pushed out by newer ones, or cleared.
-    PostsUnsent(u32),
+    Unsent(u32),
     /// A room that the session was in could not be joined again after a reconnect.
     RejoinRefused {
         /// The namespace.
@@ -111,7 +111,7 @@ pub enum Incident {
     TokenUnavailable(String),
     /// The server will stop; the session moves by itself.
     Draining,
-    /// So many incidents were overwritten before they were read.
+    /// So many reports were overwritten before they were read.
     Overlooked(u64),
 }
 
@@ -189,23 +189,23 @@ impl From<v1::Missed> for Missed {
     }
 }
 
-/// Incidents, from the moment of asking for them.
+/// Reports, from the moment of asking for them.
 ///
 /// *Falling behind*: 64 are kept for a reader that is slow; then the oldest are overwritten and
-/// [`Incident::Overlooked`] says how many. Unread incidents never slow the session.
+/// [`Report::Overlooked`] says how many. Unread reports never slow the session.
 #[derive(Debug)]
-pub struct Incidents {
-    pub(crate) receiver: broadcast::Receiver<Incident>,
+pub struct Reports {
+    pub(crate) receiver: broadcast::Receiver<Report>,
 }
 
-impl Incidents {
-    /// The next incident; `None` when the session is over.
+impl Reports {
+    /// The next report; `None` when the session is over.
     ///
     /// *Cancel safety*: nothing is lost.
-    pub async fn next(&mut self) -> Option<Incident> {
+    pub async fn next(&mut self) -> Option<Report> {
         match self.receiver.recv().await {
-            Ok(incident) => Some(incident),
-            Err(broadcast::error::RecvError::Lagged(count)) => Some(Incident::Overlooked(count)),
+            Ok(report) => Some(report),
+            Err(broadcast::error::RecvError::Lagged(count)) => Some(Report::Overlooked(count)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }

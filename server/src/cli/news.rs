@@ -3,7 +3,7 @@
 
 use std::future::pending;
 
-use rialto_client::{Closing, Error, Incident, Incidents, MissedCause, Session, Status};
+use rialto_client::{Closing, Error, MissedCause, Report, Reports, Session, Status};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -43,7 +43,7 @@ impl Interrupt {
 #[derive(Debug)]
 pub(super) struct News {
     /// Absent when there will be no more.
-    incidents: Option<Incidents>,
+    reports: Option<Reports>,
     /// The same.
     status: Option<watch::Receiver<Status>>,
 }
@@ -53,7 +53,7 @@ impl News {
     pub(super) fn of(session: &Session) -> Self {
         let mut status = session.status();
         status.mark_unchanged();
-        Self { incidents: Some(session.incidents()), status: Some(status) }
+        Self { reports: Some(session.reports()), status: Some(status) }
     }
 
     /// Tells what is new until somebody interrupts.
@@ -62,9 +62,9 @@ impl News {
     pub(super) async fn tell(&mut self, interrupt: &mut Interrupt, output: &Output) {
         loop {
             tokio::select! {
-                incident = next(&mut self.incidents) => match incident {
-                    Some(incident) => told(&incident).iter().for_each(|text| output.note(text)),
-                    None => self.incidents = None,
+                report = next(&mut self.reports) => match report {
+                    Some(report) => told(&report).iter().for_each(|text| output.note(text)),
+                    None => self.reports = None,
                 },
                 lost = lost(&mut self.status) => match lost {
                     Some(cause) => output.note(&format!("connection lost ({cause}), trying again")),
@@ -76,10 +76,10 @@ impl News {
     }
 }
 
-/// The next incident; for ever when there are no more.
-async fn next(incidents: &mut Option<Incidents>) -> Option<Incident> {
-    match incidents {
-        Some(incidents) => incidents.next().await,
+/// The next report; for ever when there are no more.
+async fn next(reports: &mut Option<Reports>) -> Option<Report> {
+    match reports {
+        Some(reports) => reports.next().await,
         None => pending().await,
     }
 }
@@ -103,31 +103,31 @@ pub(super) fn ended(session: &Session) -> Failure {
     }
 }
 
-/// What an incident means to whoever watches.
-fn told(incident: &Incident) -> Option<String> {
-    Some(match incident {
-        Incident::Reconnected { now, resumed: false, .. } => {
+/// What a report means to whoever watches.
+fn told(report: &Report) -> Option<String> {
+    Some(match report {
+        Report::Reconnected { now, resumed: false, .. } => {
             format!("connected again as {now}; the session before is lost")
         }
-        Incident::Reconnected { now, .. } => format!("connected again as {now}; nothing is lost"),
-        Incident::Missed(missed) if missed.cause == MissedCause::Delta => {
+        Report::Reconnected { now, .. } => format!("connected again as {now}; nothing is lost"),
+        Report::Missed(missed) if missed.cause == MissedCause::Delta => {
             let place = format!("{}/{}", missed.namespace, missed.rooms.join("+"));
             format!("an event in {place} cannot be read: it came as a difference to one that is not here")
         }
-        Incident::Missed(missed) => {
+        Report::Missed(missed) => {
             let place = format!("{}/{}", missed.namespace, missed.rooms.join("+"));
             match missed.count {
                 0 => format!("may have missed events in {place}"),
                 count => format!("missed {} in {place}", counted(count, "event")),
             }
         }
-        Incident::RejoinRefused { namespace, room, refusal } => {
+        Report::RejoinRefused { namespace, room, refusal } => {
             format!("cannot join {namespace}/{room} again: {refusal}")
         }
-        Incident::Joined { namespace, rooms } => format!("was joined to {namespace}/{}", rooms.join("+")),
-        Incident::Parted { namespace, rooms } => format!("was parted from {namespace}/{}", rooms.join("+")),
-        Incident::Refused(refusal) => format!("refused: {refusal}"),
-        Incident::Draining => "the server will stop".to_owned(),
+        Report::Joined { namespace, rooms } => format!("was joined to {namespace}/{}", rooms.join("+")),
+        Report::Parted { namespace, rooms } => format!("was parted from {namespace}/{}", rooms.join("+")),
+        Report::Refused(refusal) => format!("refused: {refusal}"),
+        Report::Draining => "the server will stop".to_owned(),
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@
 use std::{cell::Cell, future::IntoFuture, time::Duration};
 
 use futures_util::future::join_all;
-use rialto_client::{Events, Incident, Session};
+use rialto_client::{Events, Report, Session};
 use rialto_tests::{
     cluster::Cluster,
     eventually,
@@ -103,7 +103,7 @@ async fn all_nodes_are_replaced_while_everybody_speaks_and_nobody_sees_an_error(
     }
     let members = join_all(proxies.iter().zip(USERS).map(|(proxy, user)| member(proxy, user))).await;
     let (sessions, mut heard): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-    let mut incidents: Vec<_> = sessions.iter().map(Session::incidents).collect();
+    let mut reports: Vec<_> = sessions.iter().map(Session::reports).collect();
     let ids: Vec<String> = sessions.iter().map(Session::id).collect();
     let mut lost = lose(&cluster.nodes[0]).await;
 
@@ -138,12 +138,12 @@ async fn all_nodes_are_replaced_while_everybody_speaks_and_nobody_sees_an_error(
     let (said, ()) = tokio::join!(join_all(sessions.iter().map(|session| speak(session, &ends))), replacing);
     assert!(said.iter().all(|said| *said > 10), "{said:?}");
     assert_eq!(ids, sessions.iter().map(Session::id).collect::<Vec<_>>());
-    for incidents in &mut incidents {
+    for reports in &mut reports {
         let mut moves = 0;
-        while let Ok(incident) = tokio::time::timeout(Duration::ZERO, incidents.next()).await {
-            match incident.expect("the session lives") {
-                Incident::Draining => {}
-                Incident::Reconnected { resumed: true, .. } => moves += 1,
+        while let Ok(report) = tokio::time::timeout(Duration::ZERO, reports.next()).await {
+            match report.expect("the session lives") {
+                Report::Draining => {}
+                Report::Reconnected { resumed: true, .. } => moves += 1,
                 other => panic!("{other:?}"),
             }
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rialto_client::{
-    Arrival, Callee, Client, Error, Incident, JoinOptions, Publication, RefusalCode, Retry, Session, Status,
+    Arrival, Callee, Client, Error, JoinOptions, Publication, RefusalCode, Report, Retry, Session, Status,
     Target, Token,
 };
 use rialto_proto::v1::Then;
@@ -128,7 +128,7 @@ async fn a_session_comes_back_to_a_restarted_node_is_in_its_rooms_and_says_what_
     let ann = session(&url, "ann").await;
     let before = ann.id();
     let room = ann.namespace("chat").room("general");
-    let (mut heard, mut incidents, mut status) = (room.events(), ann.incidents(), ann.status());
+    let (mut heard, mut reports, mut status) = (room.events(), ann.reports(), ann.status());
     room.join().await.unwrap();
 
     node.stop().await;
@@ -138,8 +138,8 @@ async fn a_session_comes_back_to_a_restarted_node_is_in_its_rooms_and_says_what_
     within("the return", status.wait_for(|status| matches!(status, Status::Attached { .. }))).await.unwrap();
 
     let (lost, now, resumed) = loop {
-        let incident = within("an incident", incidents.next()).await.unwrap();
-        if let Incident::Reconnected { before, now, resumed, .. } = incident {
+        let report = within("a report", reports.next()).await.unwrap();
+        if let Report::Reconnected { before, now, resumed, .. } = report {
             break (before, now, resumed);
         }
     };

@@ -4,12 +4,12 @@
 use std::{future::IntoFuture, time::Duration};
 
 use rialto_client::{
-    Accepted, Client, Error, Incident, JoinOptions, NewJob, OfflineBuffer, Overflow, Room, Session, Unsent,
+    Accepted, Client, Error, JoinOptions, NewJob, OfflineBuffer, Overflow, Report, Room, Session, Unsent,
     v1::JobState,
 };
 use rialto_tests::{
     PATIENCE,
-    proxied::{ProxiedNode, begin, incident, lost, reconnected},
+    proxied::{ProxiedNode, begin, lost, reconnected, report},
     within,
 };
 use tokio::task::JoinHandle;
@@ -121,9 +121,9 @@ async fn what_waited_for_too_long_is_not_sent() {
     let buffer = OfflineBuffer { age_max: Some(Duration::from_millis(50)), ..OfflineBuffer::default() };
     let (session, room) = away(&place, buffer).await;
     assert_eq!(answered(emit(&room, "old").await).await, Err(Error::Unsent(Unsent::TooOld)));
-    let mut incidents = session.incidents();
+    let mut reports = session.reports();
     place.proxy.heal();
-    assert!(reconnected(&mut incidents).await);
+    assert!(reconnected(&mut reports).await);
     room.emit("message", "new").await.unwrap();
     assert_eq!(kept(&room).await, ["new"]);
 }
@@ -132,7 +132,7 @@ async fn what_waited_for_too_long_is_not_sent() {
 async fn what_waits_can_be_given_up_and_posts_are_counted() {
     let place = ProxiedNode::start().await;
     let (session, room) = away(&place, OfflineBuffer::default()).await;
-    let mut incidents = session.incidents();
+    let mut reports = session.reports();
     let waiting = emit(&room, "0").await;
     room.emit("message", "posted").post().await.unwrap();
     assert_eq!(session.clear_offline_buffer(), 2);
@@ -140,10 +140,7 @@ async fn what_waits_can_be_given_up_and_posts_are_counted() {
     place.proxy.heal();
     room.emit("message", "new").await.unwrap();
     assert_eq!(kept(&room).await, ["new"]);
-    within("the number of posts", async {
-        while incident(&mut incidents).await != Incident::PostsUnsent(1) {}
-    })
-    .await;
+    within("the number of posts", async { while report(&mut reports).await != Report::Unsent(1) {} }).await;
 }
 
 #[tokio::test]

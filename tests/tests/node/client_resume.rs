@@ -3,9 +3,9 @@
 
 use std::{cell::Cell, future::IntoFuture, time::Duration};
 
-use rialto_client::{Arrival, Event, Events, Incident, JoinOptions, StateWatch, Status};
+use rialto_client::{Arrival, Event, Events, JoinOptions, Report, StateWatch, Status};
 use rialto_tests::{
-    proxied::{ProxiedNode, begin, incident, lost, reconnected},
+    proxied::{ProxiedNode, begin, lost, reconnected, report},
     proxy::Direction,
     within,
 };
@@ -42,7 +42,7 @@ async fn after_a_reset_the_session_goes_on_with_everything_once_and_in_order() {
     let place = ProxiedNode::start().await;
     let ann = place.session("ann").await;
     let room = ann.namespace("chat").room("general");
-    let (mut incidents, mut status, mut heard) = (ann.incidents(), ann.status(), room.events());
+    let (mut reports, mut status, mut heard) = (ann.reports(), ann.status(), room.events());
     room.join().await.unwrap();
     let id = ann.id();
 
@@ -54,7 +54,7 @@ async fn after_a_reset_the_session_goes_on_with_everything_once_and_in_order() {
     place.proxy.heal();
 
     assert_eq!(texts(&mut heard, 70).await, numbers(50..120));
-    assert!(reconnected(&mut incidents).await, "the node has kept the session");
+    assert!(reconnected(&mut reports).await, "the node has kept the session");
     assert_eq!(ann.id(), id);
     assert!(matches!(&*ann.status().borrow(), Status::Attached { arrival: Arrival::Resumed, .. }));
     place.publish("chat", "general", 120..121).await;
@@ -69,14 +69,14 @@ async fn breaks(direction: Direction) {
     let (mut heard, mut heard_there) = (here.events(), there.events());
     here.join().await.unwrap();
     there.join().await.unwrap();
-    let mut incidents = ann.incidents();
+    let mut reports = ann.reports();
     let broken = Cell::new(false);
     let breaking = async {
         for bytes in [700, 990, 1280] {
             place.proxy.next().reset_after(direction, bytes);
             place.proxy.reset_all();
             // This one breaks by itself, while something is under way.
-            assert!(reconnected(&mut incidents).await && reconnected(&mut incidents).await, "{direction:?}");
+            assert!(reconnected(&mut reports).await && reconnected(&mut reports).await, "{direction:?}");
         }
         broken.set(true);
     };
@@ -128,7 +128,7 @@ async fn a_node_that_is_restarted_has_lost_nothing_of_what_was_said_to_a_room() 
     let mut place = ProxiedNode::start().await;
     let ann = place.session("ann").await;
     let room = ann.namespace("chat").room("general");
-    let (mut incidents, mut heard) = (ann.incidents(), room.events());
+    let (mut reports, mut heard) = (ann.reports(), room.events());
     room.join().await.unwrap();
     let before = ann.id();
     place.publish("chat", "general", 0..10).await;
@@ -142,8 +142,8 @@ async fn a_node_that_is_restarted_has_lost_nothing_of_what_was_said_to_a_room() 
         place.proxy.heal();
         let all = numbers(200 * round - 190..200 * round + 10);
         assert_eq!(texts(&mut heard, all.len()).await, all);
-        assert!(!reconnected(&mut incidents).await, "it is another session");
-        let Incident::Rejoined { rooms, .. } = incident(&mut incidents).await else { panic!("rejoined") };
+        assert!(!reconnected(&mut reports).await, "it is another session");
+        let Report::Rejoined { rooms, .. } = report(&mut reports).await else { panic!("rejoined") };
         assert_eq!(
             (rooms[0].room.as_str(), rooms[0].recovery),
             ("general", rialto_client::v1::Recovery::Whole)
@@ -203,17 +203,17 @@ async fn a_room_without_history_says_that_something_may_be_missing() {
     .await;
     let ann = place.session("ann").await;
     let room = ann.namespace("chat").room("general");
-    let (mut incidents, mut heard) = (ann.incidents(), room.events());
+    let (mut reports, mut heard) = (ann.reports(), room.events());
     room.join().await.unwrap();
     place.restart().await;
     place.proxy.heal();
-    assert!(!reconnected(&mut incidents).await);
-    let Incident::Missed(missed) = incident(&mut incidents).await else { panic!("missed") };
+    assert!(!reconnected(&mut reports).await);
+    let Report::Missed(missed) = report(&mut reports).await else { panic!("missed") };
     assert_eq!(
         (missed.namespace.as_str(), missed.rooms.as_slice(), missed.count),
         ("chat", ["general".to_owned()].as_slice(), 0)
     );
-    assert!(matches!(incident(&mut incidents).await, Incident::Rejoined { .. }));
+    assert!(matches!(report(&mut reports).await, Report::Rejoined { .. }));
     place.publish("chat", "general", 0..1).await;
     assert_eq!(texts(&mut heard, 1).await, ["0"]);
 }
@@ -226,7 +226,7 @@ async fn what_a_history_keeps_no_more_is_told_exactly_and_the_rest_comes() {
     .await;
     let ann = place.session("ann").await;
     let room = ann.namespace("chat").room("general");
-    let (mut incidents, mut heard) = (ann.incidents(), room.events());
+    let (mut reports, mut heard) = (ann.reports(), room.events());
     room.join().await.unwrap();
     place.publish("chat", "general", 0..5).await;
     assert_eq!(texts(&mut heard, 5).await, numbers(0..5));
@@ -234,10 +234,10 @@ async fn what_a_history_keeps_no_more_is_told_exactly_and_the_rest_comes() {
     place.publish("chat", "general", 5..30).await;
     place.proxy.heal();
 
-    assert!(!reconnected(&mut incidents).await);
+    assert!(!reconnected(&mut reports).await);
     let mut missed = None;
     while missed.is_none() {
-        if let Incident::Missed(told) = incident(&mut incidents).await {
+        if let Report::Missed(told) = report(&mut reports).await {
             missed = Some((told.from_offset, told.to_offset, told.count));
         }
     }
@@ -250,20 +250,20 @@ async fn a_history_in_memory_that_is_gone_with_its_node_is_told_as_missed() {
     let mut place = ProxiedNode::start().await;
     let ann = place.session("ann").await;
     let room = ann.namespace("memory").room("general");
-    let (mut incidents, mut heard) = (ann.incidents(), room.events());
+    let (mut reports, mut heard) = (ann.reports(), room.events());
     place.publish("memory", "general", 0..3).await;
     room.join().await.unwrap();
     place.restart().await;
     place.publish("memory", "general", 3..6).await;
     place.proxy.heal();
 
-    assert!(!reconnected(&mut incidents).await);
+    assert!(!reconnected(&mut reports).await);
     let mut told = Vec::new();
     while told.len() < 2 {
-        told.push(incident(&mut incidents).await);
+        told.push(report(&mut reports).await);
     }
-    let missed = told.iter().find_map(|incident| match incident {
-        Incident::Missed(missed) => Some(missed),
+    let missed = told.iter().find_map(|report| match report {
+        Report::Missed(missed) => Some(missed),
         _ => None,
     });
     let missed = missed.expect("it is told");

@@ -4,11 +4,11 @@
 use std::future::IntoFuture;
 
 use rialto_client::{
-    Client, Error, Event, Events, Incident, JoinOptions, Room, RoomStatus, Session, Status, Target,
+    Client, Error, Event, Events, JoinOptions, Report, Room, RoomStatus, Session, Status, Target,
 };
 use rialto_tests::{
     node::TestNode,
-    proxied::{ProxiedNode, incident, lost, reconnected},
+    proxied::{ProxiedNode, lost, reconnected, report},
     within,
 };
 
@@ -16,12 +16,12 @@ async fn next(events: &mut Events) -> Event {
     within("an event", events.next()).await.expect("the session lives")
 }
 
-/// The incidents up to and with the one that the session is back in its rooms.
+/// The reports up to and with the one that the session is back in its rooms.
 async fn rejoined(session: &Session, during: impl Future<Output = ()>) {
-    let mut incidents = session.incidents();
+    let mut reports = session.reports();
     during.await;
-    assert!(!reconnected(&mut incidents).await, "the node was restarted");
-    while !matches!(incident(&mut incidents).await, Incident::Rejoined { .. }) {}
+    assert!(!reconnected(&mut reports).await, "the node was restarted");
+    while !matches!(report(&mut reports).await, Report::Rejoined { .. }) {}
 }
 
 #[tokio::test]
@@ -32,10 +32,10 @@ async fn the_status_of_a_room_follows_what_becomes_of_its_session() {
     let statuses = || [room.status(), lobby.status()];
     assert_eq!(statuses(), [RoomStatus::Out; 2]);
     room.join().await.unwrap();
-    let mut incidents = ann.incidents();
+    let mut reports = ann.reports();
     let directory = Client::new(place.node().url()).unwrap().directory();
     within("a join", directory.join_members("chat", &Target::user("ann"), ["lobby"])).await.unwrap();
-    assert!(matches!(incident(&mut incidents).await, Incident::Joined { .. }));
+    assert!(matches!(report(&mut reports).await, Report::Joined { .. }));
     assert_eq!(statuses(), [RoomStatus::In; 2]);
 
     let mut status = ann.status();

@@ -9,7 +9,7 @@ use crate::{
     event::Events,
     namespace::Namespace,
     room::JoinOptions,
-    status::{Incident, Missed, MissedCause},
+    status::{Missed, MissedCause, Report},
 };
 
 /// Uses a stream until the server has played its part.
@@ -192,7 +192,7 @@ async fn a_lost_session_recovers_what_it_has_not_handed_over_and_nothing_twice()
     let (link, mut far) = attached();
     let mut kept = Kept::default();
     let mut events = chat(&link).events();
-    let mut incidents = link.audience().incidents();
+    let mut reports = link.audience().reports();
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     scene!(opening, far, kept, async {
         join_at(&chat(&link), &mut stage, 7).await;
@@ -211,25 +211,25 @@ async fn a_lost_session_recovers_what_it_has_not_handed_over_and_nothing_twice()
         assert_eq!(names(&mut events, 3).await, ["9", "10", "11"]);
         drop(stage);
     });
-    let Incident::Rejoined { rooms, .. } = incidents.recv().await.unwrap() else { panic!("not rejoined") };
+    let Report::Rejoined { rooms, .. } = reports.recv().await.unwrap() else { panic!("not rejoined") };
     assert_eq!((rooms[0].recovery, rooms[0].offset), (v1::Recovery::Whole, Some(10)));
-    assert!(incidents.try_recv().is_err(), "nothing is missing");
+    assert!(reports.try_recv().is_err(), "nothing is missing");
 }
 
 #[tokio::test]
 async fn a_room_without_history_may_have_missed_something_and_says_so() {
     let (link, mut far) = attached();
     let mut kept = Kept::default();
-    let mut incidents = link.audience().incidents();
+    let mut reports = link.audience().reports();
     kept.membership().done(&Wire::Join(join(&["general"])));
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     let missed = scene!(opening, far, kept, async {
         stage.says(0, joined(&["general"])).await;
-        let missed = incidents.recv().await.unwrap();
+        let missed = reports.recv().await.unwrap();
         drop(stage);
         missed
     });
-    assert_eq!(missed, Incident::Missed(Missed::unknown("chat", "general")));
+    assert_eq!(missed, Report::Missed(Missed::unknown("chat", "general")));
 }
 
 #[tokio::test]
@@ -356,7 +356,7 @@ async fn frames_that_come_twice_are_passed_over() {
 async fn an_event_that_cannot_be_made_whole_is_told_and_its_room_begins_anew_once() {
     let (link, mut far) = attached();
     let mut kept = Kept::default();
-    let mut incidents = link.audience().incidents();
+    let mut reports = link.audience().reports();
     kept.membership().done(&Wire::Join(v1::Join { delta: true, ..join(&["general"]) }));
     let (mut stage, opening) = next_stage(&kept, new_session("one"));
     let broken = |offset| {
@@ -370,7 +370,7 @@ async fn an_event_that_cannot_be_made_whole_is_told_and_its_room_begins_anew_onc
         stage.says(0, event(9)).await;
         for offset in [7, 8] {
             let missed = loop {
-                if let Incident::Missed(missed) = incidents.recv().await.unwrap()
+                if let Report::Missed(missed) = reports.recv().await.unwrap()
                     && missed.cause != MissedCause::Afresh
                 {
                     break missed;

@@ -7,7 +7,7 @@ use rialto_proto::v1::{self, RefusalCode, client_frame::Command as Wire, server_
 
 use super::{stage::*, *};
 use crate::{
-    error::Refusal, kept::BYTES_PER_MESSAGE, room::JoinOptions, status::Incident, step::Ending,
+    error::Refusal, kept::BYTES_PER_MESSAGE, room::JoinOptions, status::Report, step::Ending,
     token::TokenSource,
 };
 
@@ -37,7 +37,7 @@ async fn rooms_are_joined_again_on_the_next_stream() {
 #[tokio::test]
 async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told() {
     let (link, mut far) = attached();
-    let mut incidents = link.audience().incidents();
+    let mut reports = link.audience().reports();
     let mut kept = Kept::default();
     kept.membership().done(&Wire::Join(join(&["a", "b"])));
     let (mut stage, opening) = self::stage(&kept);
@@ -48,15 +48,15 @@ async fn a_room_that_is_refused_after_a_reconnect_spares_the_others_and_is_told(
         stage.says(first, refused(None)).await;
         let (second, _) = stage.hears().await;
         stage.says(second, joined(&["b"])).await;
-        let incident = incidents.recv().await.unwrap();
+        let report = reports.recv().await.unwrap();
         drop(stage);
-        incident
+        report
     };
-    let (_, incident) = tokio::join!(converse(opening, &mut far, &mut kept), server);
+    let (_, report) = tokio::join!(converse(opening, &mut far, &mut kept), server);
     let refusal =
         Refusal::from(v1::Refused { code: RefusalCode::Forbidden.into(), ..v1::Refused::default() });
-    let expected = Incident::RejoinRefused { namespace: "chat".into(), room: "a".into(), refusal };
-    assert_eq!(incident, expected);
+    let expected = Report::RejoinRefused { namespace: "chat".into(), room: "a".into(), refusal };
+    assert_eq!(report, expected);
     assert_eq!(kept.greeting().joins, [join(&["b"])]);
 }
 

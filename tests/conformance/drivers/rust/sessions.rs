@@ -11,7 +11,7 @@ use std::{
 };
 
 use rialto_client::{
-    Connecting, Incident, Incidents, OfflineBuffer, Overflow, Session, Status, Token, TokenError,
+    Connecting, OfflineBuffer, Overflow, Report, Reports, Session, Status, Token, TokenError,
 };
 use serde_json::{Value, json};
 
@@ -140,10 +140,10 @@ fn word(status: &Status) -> &'static str {
 
 /// Tells what becomes of a session, until it is over.
 fn watch(by: &str, session: &Session) {
-    let (mut status, incidents) = (session.status(), session.incidents());
+    let (mut status, reports) = (session.status(), session.reports());
     status.mark_unchanged();
     let by = by.to_owned();
-    tokio::task::spawn_local(tell_incidents(by.clone(), incidents));
+    tokio::task::spawn_local(tell_reports(by.clone(), reports));
     tokio::task::spawn_local(async move {
         while status.changed().await.is_ok() {
             let now = status.borrow_and_update().clone();
@@ -156,31 +156,31 @@ fn watch(by: &str, session: &Session) {
     });
 }
 
-async fn tell_incidents(by: String, mut incidents: Incidents) {
-    while let Some(incident) = incidents.next().await {
-        let (kind, what) = match incident {
-            Incident::Reconnected { resumed, .. } => ("reconnected", json!({"resumed": resumed})),
-            Incident::Missed(missed) => (
+async fn tell_reports(by: String, mut reports: Reports) {
+    while let Some(report) = reports.next().await {
+        let (kind, what) = match report {
+            Report::Reconnected { resumed, .. } => ("reconnected", json!({"resumed": resumed})),
+            Report::Missed(missed) => (
                 "missed",
                 json!({
                     "namespace": missed.namespace, "rooms": missed.rooms, "count": missed.count,
                     "from_offset": missed.from_offset, "to_offset": missed.to_offset,
                 }),
             ),
-            Incident::RejoinRefused { namespace, room, refusal } => {
+            Report::RejoinRefused { namespace, room, refusal } => {
                 let Failure(refusal) = Failure(refused(&refusal));
                 ("rejoin_refused", json!({"namespace": namespace, "room": room, "code": refusal["code"]}))
             }
-            Incident::Joined { namespace, rooms } => {
+            Report::Joined { namespace, rooms } => {
                 ("joined", json!({"namespace": namespace, "rooms": rooms}))
             }
-            Incident::Parted { namespace, rooms } => {
+            Report::Parted { namespace, rooms } => {
                 ("parted", json!({"namespace": namespace, "rooms": rooms}))
             }
-            Incident::Draining => ("draining", true.into()),
-            Incident::TokenUnavailable(_) => ("token_unavailable", true.into()),
-            Incident::Refused(refusal) => ("refused", json!({"code": refusal.code_name()})),
-            Incident::PostsUnsent(count) => ("unsent", json!({"count": count})),
+            Report::Draining => ("draining", true.into()),
+            Report::TokenUnavailable(_) => ("token_unavailable", true.into()),
+            Report::Refused(refusal) => ("refused", json!({"code": refusal.code_name()})),
+            Report::Unsent(count) => ("unsent", json!({"count": count})),
             _ => continue,
         };
         tell(&by, kind, what);
