@@ -11,15 +11,17 @@ use parking_lot::Mutex;
 use rialto_proto::v1;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::{membership::Place, mirror::Mirror, presence::Present, roster::Roster, status::Report};
+use crate::{
+    event::Reached, membership::Place, mirror::Mirror, presence::Present, roster::Roster, status::Report,
+};
 
 const REPORTS_KEPT: usize = 64;
 
 /// What waits in the queue of a listener.
 #[derive(Debug, Clone)]
 pub(crate) enum Delivery {
-    /// An event, and whether it was said before the session was a member.
-    Event(Arc<v1::Event>, bool),
+    /// An event, and how it reached the session.
+    Event(Arc<v1::Event>, Reached),
     /// Members came or went.
     Presence(Arc<v1::Presence>),
     /// Keys of a room's state became different, or are told for the first time.
@@ -176,9 +178,9 @@ impl Audience {
     }
 
     /// Gives an event to all who want it.
-    pub(crate) fn event(&self, event: v1::Event, past: bool, parked: &mut Parked) {
+    pub(crate) fn event(&self, event: v1::Event, reached: Reached, parked: &mut Parked) {
         let event = Arc::new(event);
-        let copy = || Delivery::Event(Arc::clone(&event), past);
+        let copy = || Delivery::Event(Arc::clone(&event), reached);
         give(&mut self.listeners.lock(), parked, |interest| interest.covers_event(&event), &copy);
     }
 
@@ -300,9 +302,9 @@ mod tests {
         let named = Interest { kind: Kind::Events(Some("typing".into())), ..interest("chat", None) };
         let mut named = audience.listen(named, 8);
         let mut parked = Parked::default();
-        audience.event(event("chat", &["a", "b"], "message"), false, &mut parked);
-        audience.event(event("chat", &["b"], "typing"), false, &mut parked);
-        audience.event(event("other", &["a"], "message"), false, &mut parked);
+        audience.event(event("chat", &["a", "b"], "message"), Reached::default(), &mut parked);
+        audience.event(event("chat", &["b"], "typing"), Reached::default(), &mut parked);
+        audience.event(event("other", &["a"], "message"), Reached::default(), &mut parked);
         audience.dismiss();
         let count =
             |receiver: &mut mpsc::Receiver<Delivery>| std::iter::from_fn(|| receiver.try_recv().ok()).count();
@@ -315,7 +317,7 @@ mod tests {
         let mut slow = audience.listen(interest("chat", None), 1);
         let mut parked = Parked::default();
         for name in ["one", "two", "three"] {
-            audience.event(event("chat", &[], name), false, &mut parked);
+            audience.event(event("chat", &[], name), Reached::default(), &mut parked);
         }
         let mut heard = Vec::new();
         while !parked.is_empty() {
@@ -331,12 +333,12 @@ mod tests {
         let audience = Audience::new();
         let slow = audience.listen(interest("chat", None), 1);
         let mut parked = Parked::default();
-        audience.event(event("chat", &[], "one"), false, &mut parked);
-        audience.event(event("chat", &[], "two"), false, &mut parked);
+        audience.event(event("chat", &[], "one"), Reached::default(), &mut parked);
+        audience.event(event("chat", &[], "two"), Reached::default(), &mut parked);
         drop(slow);
         parked.hand_over().await;
         assert!(parked.is_empty());
-        audience.event(event("chat", &[], "three"), false, &mut parked);
+        audience.event(event("chat", &[], "three"), Reached::default(), &mut parked);
         assert!(parked.is_empty());
     }
 }

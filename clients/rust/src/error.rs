@@ -172,9 +172,13 @@ pub enum Unsent {
     TooOld,
 }
 
+/// No wait is longer, whatever a server says: clocks end somewhere, and what lies beyond would end the program.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// A duration of the contract; zero when it is absent or negative.
 pub(crate) fn span(duration: Option<&prost_types::Duration>) -> Duration {
-    duration.and_then(|duration| Duration::try_from(*duration).ok()).unwrap_or_default()
+    let span = duration.and_then(|duration| Duration::try_from(*duration).ok());
+    span.unwrap_or_default().min(LONGEST)
 }
 
 /// A duration for the contract. Longer ones than it can carry are cut.
@@ -196,6 +200,7 @@ fn announced(status: &Status) -> Option<Error> {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
     let after = details.retry_info().and_then(|retry| retry.retry_delay);
+    let after = after.map(|after| after.min(LONGEST));
     // Two names are in both vocabularies. A status answers a call or a greeting, so it is read as a refusal first; a
     // session that ends has said why by a frame before.
     let refusal = RefusalCode::from_str_name(&format!("REFUSAL_CODE_{}", info.reason));
@@ -361,6 +366,17 @@ mod tests {
         let details = ErrorDetails::with_error_info("FORBIDDEN", DOMAIN, []);
         let refused = Status::with_error_details(Code::PermissionDenied, "no", details);
         assert!(!Error::of_broken_stream(refused).passes());
+    }
+
+    #[test]
+    fn no_wait_that_a_server_asks_for_is_beyond_what_clocks_can_tell() {
+        let longest = prost_types::Duration { seconds: i64::MAX, nanos: 0 };
+        assert_eq!(span(Some(&longest)), LONGEST);
+        let mut details = ErrorDetails::with_retry_info(Some(Duration::from_secs(1 << 40)));
+        details.set_error_info("RATE_LIMITED", DOMAIN, []);
+        let error = Error::from(Status::with_error_details(Code::ResourceExhausted, "no", details));
+        assert_eq!(error.wait(), LONGEST);
+        assert!(tokio::time::Instant::now().checked_add(LONGEST.mul_f64(2.5)).is_some());
     }
 
     #[test]

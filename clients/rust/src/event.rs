@@ -18,9 +18,18 @@ use crate::{audience::Delivery, content::Payload, error::Error, link::Link};
 #[derive(Clone)]
 pub struct Event {
     raw: Arc<v1::Event>,
-    past: bool,
+    reached: Reached,
     /// Absent for an event out of a history, which nobody waits for.
     link: Option<Link>,
+}
+
+/// How an event reached the session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reached {
+    /// It was said before the session was a member.
+    pub(crate) past: bool,
+    /// Which of the sessions that followed each other it was, which alone can answer.
+    pub(crate) session: u32,
 }
 
 /// A place in the history of a room.
@@ -48,7 +57,7 @@ impl From<Position> for v1::RoomPosition {
 
 impl Event {
     pub(crate) fn from_history(raw: v1::Event) -> Self {
-        Self { raw: Arc::new(raw), past: true, link: None }
+        Self { raw: Arc::new(raw), reached: Reached { past: true, session: 0 }, link: None }
     }
 
     fn content(&self) -> Option<&v1::Content> {
@@ -156,7 +165,7 @@ impl Event {
     /// Holds when the event was said before the session was a member: it came because the join asked for the
     /// [newest](crate::JoinOptions::newest), by recovery, or from a history.
     pub fn past(&self) -> bool {
-        self.past
+        self.reached.past
     }
 
     /// Holds when the sender waits for an answer.
@@ -167,6 +176,8 @@ impl Event {
     /// Answers the sender. Done when the answer is on its way; a refusal of it, for example because the sender no
     /// longer waits, comes as [`Report::Refused`](crate::Report::Refused). It goes over a lost connection, but not to
     /// another session: the asker is told then that this one has left.
+    ///
+    /// *Errors*: [`Error::Invalid`] when the sender waits for no answer, [`Error::Unavailable`] when the session that was asked was lost.
     pub async fn reply(&self, payload: impl Into<Payload>) -> Result<(), Error> {
         let (link, reply_token) = self.asker()?;
         link.reply(payload.into().into_reply(reply_token)).await
@@ -181,6 +192,9 @@ impl Event {
 
     fn asker(&self) -> Result<(&Link, String), Error> {
         match self.link.as_ref().filter(|_| self.wants_reply()) {
+            Some(link) if link.whereabouts().session() != self.reached.session => {
+                Err(Error::Unavailable("the session that was asked is over".to_owned()))
+            }
             Some(link) => Ok((link, self.raw.reply_token.clone())),
             None => Err(Error::Invalid("the sender of this event waits for no answer".to_owned())),
         }
@@ -222,8 +236,8 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             match std::task::ready!(self.receiver.poll_recv(context)) {
-                Some(Delivery::Event(raw, past)) => {
-                    return Poll::Ready(Some(Event { raw, past, link: Some(self.link.clone()) }));
+                Some(Delivery::Event(raw, reached)) => {
+                    return Poll::Ready(Some(Event { raw, reached, link: Some(self.link.clone()) }));
                 }
                 Some(_) => {}
                 None => return Poll::Ready(None),

@@ -46,8 +46,8 @@ impl Conversation<'_> {
         }
         match made {
             Ok(()) => {
-                let past = self.kept.positions().is_past(&event);
-                self.far.audience.event(event, past, &mut self.kept.parked);
+                let reached = self.kept.reached(&event);
+                self.far.audience.event(event, reached, &mut self.kept.parked);
             }
             Err(unmade) => {
                 tracing::debug!(id = event.event_id, %unmade, "an event cannot be made whole");

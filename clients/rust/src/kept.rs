@@ -13,6 +13,7 @@ use crate::{
     backlog::is_volatile,
     delta::Deltas,
     error::{Error, span},
+    event::Reached,
     link::{Awaiting, Command},
     membership::Membership,
     outstanding::Outstanding,
@@ -85,6 +86,11 @@ impl Kept {
         Self { whereabouts, ..Self::default() }
     }
 
+    /// How an event reaches the session that there is now.
+    pub(crate) fn reached(&self, event: &v1::Event) -> Reached {
+        Reached { past: self.positions().is_past(event), session: self.whereabouts.session() }
+    }
+
     /// Where the session wants to be.
     pub(crate) fn membership(&self) -> MutexGuard<'_, Membership> {
         self.whereabouts.membership.lock()
@@ -97,6 +103,7 @@ impl Kept {
 
     /// The session is another one: it is nowhere until its joins are answered.
     pub(crate) fn afresh(&self) {
+        self.whereabouts.next_session();
         let gone = self.membership().afresh();
         for (namespace, room) in gone {
             self.positions().parted(&namespace, &[room]);

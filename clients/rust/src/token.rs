@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, LONGEST};
 
 /// A new token is fetched when this share of the old one's life is over.
 const RENEW_AT: f64 = 0.8;
@@ -220,7 +220,7 @@ impl Renewal {
         // A callback whose tokens are over already would be asked without end.
         let floor = if self.replaced { ASK_AGAIN.mul_f64(0.1) } else { Duration::ZERO };
         self.stage = match life.filter(|_| self.source.renewable()) {
-            Some(life) => Stage::Due(Instant::now() + life.mul_f64(RENEW_AT).max(floor)),
+            Some(life) => Stage::Due(Instant::now() + life.min(LONGEST).mul_f64(RENEW_AT).max(floor)),
             None => Stage::Unknown,
         };
     }

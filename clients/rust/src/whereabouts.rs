@@ -1,7 +1,13 @@
 //! Where a session is and wants to be, and how far it was handed what was said there. Kept right by the session's actor, by
 //! way of `kept.rs`; handles of rooms look at it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
@@ -21,6 +27,8 @@ pub(crate) struct Whereabouts {
     pub(crate) positions: Arc<Mutex<Positions>>,
     /// How many joins of each room the application waits for.
     joining: Arc<Mutex<BTreeMap<Place, usize>>>,
+    /// Counts sessions, so that what belongs to one is not taken for another's.
+    session: Arc<AtomicU32>,
 }
 
 /// A join that the application waits for, until this is dropped.
@@ -31,6 +39,16 @@ pub(crate) struct Joining {
 }
 
 impl Whereabouts {
+    /// Which of the sessions that followed each other this is.
+    pub(crate) fn session(&self) -> u32 {
+        self.session.load(Ordering::Acquire)
+    }
+
+    /// Another session has begun.
+    pub(crate) fn next_session(&self) {
+        self.session.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// The application begins to join these rooms.
     pub(crate) fn begins_to_join(&self, namespace: &str, rooms: &[String]) -> Joining {
         let places: Vec<Place> = rooms.iter().map(|room| (namespace.to_owned(), room.clone())).collect();

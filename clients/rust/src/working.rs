@@ -81,6 +81,13 @@ enum When {
     Sent,
 }
 
+/// Outcomes as they came. One that this version does not know keeps its place, so that the others stay with their jobs; one
+/// that is missing says as little.
+fn read(outcomes: &[i32]) -> impl Iterator<Item = LeaseOutcome> {
+    let outcomes = outcomes.iter().map(|outcome| LeaseOutcome::try_from(*outcome).unwrap_or_default());
+    outcomes.chain(std::iter::repeat(LeaseOutcome::Unspecified))
+}
+
 impl Working {
     /// Wakes when a program has said something of its job.
     pub(crate) fn changed(&self) -> Arc<Notify> {
@@ -181,7 +188,7 @@ impl Working {
     /// What became of that.
     pub(crate) fn settled(&mut self, response: &SettleResponse) {
         let Some(tokens) = self.settling.remove(&response.request_id) else { return };
-        for (token, outcome) in tokens.iter().zip(response.outcomes()) {
+        for (token, outcome) in tokens.iter().zip(read(&response.outcomes)) {
             match outcome {
                 LeaseOutcome::Temporary | LeaseOutcome::Unspecified => {
                     if let Some(unsettled) = self.unsettled.get_mut(token) {
@@ -248,7 +255,7 @@ impl Working {
     /// What became of that.
     pub(crate) fn extended(&mut self, response: &ExtendResponse) {
         let sent = self.extending.remove(&response.request_id).unwrap_or_default();
-        for ((token, news), outcome) in sent.into_iter().zip(response.outcomes()) {
+        for ((token, news), outcome) in sent.into_iter().zip(read(&response.outcomes)) {
             match outcome {
                 LeaseOutcome::LeaseLost | LeaseOutcome::NotFound => self.lose(&token),
                 LeaseOutcome::Temporary => self.put_back(&token, news),

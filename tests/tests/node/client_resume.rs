@@ -348,3 +348,23 @@ async fn members_are_told_who_is_away_and_who_is_back() {
     let counts = there.presence().counts().await.unwrap();
     assert_eq!((counts.members, counts.users), (2, 2));
 }
+
+#[tokio::test]
+async fn a_question_to_a_session_that_was_lost_is_not_answered_by_the_next_one() {
+    let mut place = ProxiedNode::start().await;
+    let (ann, bob) = (place.beside("ann").await, place.session("bob").await);
+    let room = bob.namespace("chat").room("general");
+    let (mut reports, mut asked) = (bob.reports(), room.events());
+    room.join().await.unwrap();
+    let there = ann.namespace("chat").room("general");
+    there.join().await.unwrap();
+    let question = there.emit_with_replies("lunch", "who comes along?", rialto_tests::PATIENCE);
+    let replies = within("the question", question.into_future()).await.unwrap();
+    let question = within("the question", asked.next()).await.expect("the session lives");
+    assert!(question.wants_reply());
+    drop((replies, ann));
+    place.restart().await;
+    place.proxy.heal();
+    assert!(!reconnected(&mut reports).await, "it is another session");
+    assert!(question.reply("late").await.unwrap_err().unavailable());
+}

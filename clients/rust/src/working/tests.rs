@@ -201,3 +201,18 @@ fn what_a_worker_gives_up_is_told_so_and_nothing_is_said_of_it() {
     working.done("a", completed());
     assert!(working.is_done() && working.settlements().is_none());
 }
+
+#[test]
+fn an_outcome_that_is_unknown_or_missing_is_no_word_about_its_neighbour() {
+    let mut working = Working::default();
+    working.leased(vec![lease("a"), lease("b"), lease("c")]);
+    ["a", "b", "c"].iter().for_each(|token| working.done(token, completed()));
+    let (_, request) = working.settlements().unwrap();
+    let outcomes = vec![4711, LeaseOutcome::Ok.into()];
+    working.settled(&SettleResponse { request_id: request.request_id, outcomes });
+    assert_eq!(working.settlements(), None, "not at once");
+    working.extensions(false);
+    let (_, again) = working.settlements().unwrap();
+    let tokens: Vec<&str> = again.items.iter().map(|item| item.token.as_str()).collect();
+    assert_eq!(tokens, ["a", "c"], "those of which nothing was said are said again");
+}
