@@ -6,7 +6,6 @@ import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContextBuilder;
 import java.io.ByteArrayInputStream;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 
@@ -19,16 +18,16 @@ final class Channels {
 
   private final Address address;
   private final byte[] roots;
-  private final Executor executor;
+  private final Loop loop;
 
   /**
    * @param roots certificates in PEM form that are trusted; null for those of the machine
-   * @param executor where the transport tells
+   * @param loop where they are served, and where they tell
    */
-  Channels(Address address, byte[] roots, Executor executor) {
+  Channels(Address address, byte[] roots, Loop loop) {
     this.address = address;
     this.roots = roots;
-    this.executor = executor;
+    this.loop = loop;
   }
 
   /** A connection that is made when it is first used. */
@@ -36,7 +35,6 @@ final class Channels {
     String host = address.host().startsWith("[") ? address.host().substring(1, address.host().length() - 1) : address.host();
     NettyChannelBuilder builder =
         NettyChannelBuilder.forAddress(host, address.port())
-            .executor(executor)
             .maxInboundMessageSize(MESSAGE_MAX)
             .flowControlWindow(WINDOW)
             .keepAliveTime(PING_SECONDS, TimeUnit.SECONDS)
@@ -44,6 +42,7 @@ final class Channels {
             .decompressorRegistry(DecompressorRegistry.emptyInstance())
             .disableRetry()
             .disableServiceConfigLookUp();
+    loop.serve(builder);
     return (address.secure() ? secured(builder) : builder.usePlaintext()).build();
   }
 
