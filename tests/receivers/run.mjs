@@ -1,7 +1,7 @@
 // How many events a second each client receives, and what one costs its process, beside the peers' clients of the same
 // language. Nothing is asserted: what is printed is what was measured. Fails when a cell could not be measured.
-//   node tests/receivers/run.mjs [--languages Go,Java] [--systems rialto,nats] [--seconds 5] [--rounds 1] [--rate 5000]
-//     [--window 512] [--json FILE] [--write docs/benchmarks.md]
+//   node tests/receivers/run.mjs [--languages Go,Java] [--systems rialto,nats] [--seconds 5] [--warm-up-seconds 3]
+//     [--rounds 1] [--rate 5000] [--window 512] [--json FILE] [--write docs/benchmarks.md]
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -86,9 +86,9 @@ function runtimes(languages) {
   return languages.map((language) => by[language]());
 }
 
-/** What measures the same again; where it is written does not matter for that. */
+/** What measures the same again; where figures go does not matter for that. */
 function command() {
-  const given = process.argv.slice(2).join(" ").replace(/\s*--write[ =]\S+/, "").trim();
+  const given = process.argv.slice(2).join(" ").replace(/ *--(write|json)[ =]\S+/g, "").trim();
   return given === "" ? "make bench-clients" : `make bench-clients CLIENTS="${given}"`;
 }
 
