@@ -3,26 +3,32 @@
 
 mod tally;
 
-use std::{error::Error, process::ExitCode};
+use std::error::Error;
 
 use futures_util::StreamExt;
 use rialto_client::Session;
+use tokio::runtime::Runtime;
 
 use crate::tally::{Tally, say, told_to_end};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-#[tokio::main]
-async fn main() -> Result<ExitCode, Failure> {
+fn main() -> Result<(), Failure> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(receive());
+    // What has failed is said at once, and not when the thread that reads standard input has come to its end.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn receive() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [system, url] = arguments.as_slice() else { return Err("a system and an address are wanted".into()) };
     match system.as_str() {
-        "rialto" => rialto(url).await?,
-        "nats" => nats(url).await?,
-        other => return Err(format!("no system is called {other}").into()),
+        "rialto" => rialto(url).await,
+        "nats" => nats(url).await,
+        other => Err(format!("no system is called {other}").into()),
     }
-    // A thread may still wait for standard input.
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A stream of the events of a room.
