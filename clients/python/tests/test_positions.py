@@ -107,6 +107,11 @@ class PositionsTest(unittest.TestCase):
         self.positions.joined(join(self.positions), joined(offset=9, recovery=v1.RECOVERY_LOST))
         self.assertEqual(self.at(), 7)
 
+    def test_so_does_one_that_the_application_has_kept(self) -> None:
+        kept, self.positions = join(self.positions), Positions()
+        self.positions.joined(kept, joined(offset=9, first=4, recovery=v1.RECOVERY_LOST))
+        self.assertEqual(self.at(), 7)
+
     def test_what_a_former_session_has_said_is_not_heard_when_it_is_recovered(self) -> None:
         self.positions.ended("mine")
         self.positions.joined(join(self.positions), joined(offset=9, recovery=v1.RECOVERY_WHOLE))

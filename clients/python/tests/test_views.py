@@ -27,7 +27,13 @@ def changes(
 class PresenceTest(unittest.TestCase):
     def setUp(self) -> None:
         self.view = PresenceView()
-        self.view.found(v1.RoomState(members=[member("a"), member("b")], member_count=2, user_count=2))
+        self.found("a", "b")
+
+    def found(self, *sessions: str) -> v1.Presence | None:
+        members = [member(session) for session in sessions]
+        count = len(sessions)
+        state = v1.RoomState(room="hall", members=members, member_count=count, user_count=count)
+        return self.view.found("chat", state)
 
     def test_who_comes_is_away_and_goes_is_followed(self) -> None:
         self.view.changed(v1.Presence(joined=[member("c")], member_count=3, user_count=3))
@@ -40,6 +46,16 @@ class PresenceTest(unittest.TestCase):
     def test_as_many_as_there_are_take_the_place_of_all(self) -> None:
         self.view.changed(v1.Presence(joined=[member("x")], member_count=1, user_count=1))
         self.assertEqual(list(self.view.current.members), ["x"])
+
+    def test_what_became_different_between_two_joins_is_told(self) -> None:
+        self.assertIsNone(self.found("a", "b"))
+        told = self.found("b", "c")
+        assert told is not None
+        self.assertEqual([each.who.session for each in told.joined], ["c"])
+        self.assertEqual([gone.session for gone in told.left], ["a"])
+        counted = self.view.found("chat", v1.RoomState(room="hall", member_count=900, user_count=9))
+        assert counted is not None
+        self.assertEqual((list(counted.joined), list(counted.left), counted.member_count), ([], [], 900))
 
     def test_a_large_room_is_counted(self) -> None:
         self.view.changed(v1.Presence(member_count=300, user_count=200))

@@ -291,8 +291,10 @@ fn defaults(verb: &str, command: &Map<String, Value>) -> Vec<(&'static str, &'st
         verb,
         "join"
             | "part"
+            | "room"
             | "history"
             | "presence"
+            | "who"
             | "watch_presence"
             | "get_state"
             | "all_state"

@@ -202,7 +202,8 @@ class Intake:
     def _arrived(self, join: v1.Join, joined: v1.Joined) -> None:
         self._kept.positions.joined(join, joined)
         self._kept.membership.joined(join)
-        self._link.views.joined(join, joined)
+        for presence in self._link.views.joined(join, joined):
+            self._link.audience.came_or_went(presence)
         self._link.moved.beat()
 
     def _rejoined(self, join: v1.Join, joined: v1.Joined) -> None:

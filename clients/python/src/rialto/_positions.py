@@ -131,8 +131,10 @@ class Positions:
             return
         recovers_to = 0
         if asked is not None:
-            # Of another life, or a shorter one, everything that it keeps comes.
-            start, recovers_to = (asked.offset if recovers else oldest), state.offset
+            # Of another life, or a shorter one, everything that it keeps comes; without the right to it only
+            # what is new does, and the position stays.
+            stays = recovers or (asked.epoch == state.epoch and asked.offset <= state.offset)
+            start, recovers_to = (asked.offset if stays else oldest), state.offset
         else:
             start = max(oldest, state.offset - newest) if newest else state.offset
         self._rooms[place] = _Room(state.epoch, start, recovers_to=recovers_to, past_to=state.offset)

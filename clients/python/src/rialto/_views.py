@@ -27,11 +27,17 @@ class Views:
         mirror = self._state.get((namespace, room))
         return mirror.current if mirror else None
 
-    def joined(self, join: v1.Join, joined: v1.Joined) -> None:
-        """A join was answered."""
-        if join.presence:
-            for state in joined.rooms:
-                self._presence.setdefault((joined.namespace, state.room), PresenceView()).found(state)
+    def joined(self, join: v1.Join, joined: v1.Joined) -> list[v1.Presence]:
+        """A join was answered. What became different in rooms that were known before: nobody else tells
+        that."""
+        told = []
+        for state in joined.rooms if join.presence else ():
+            place = (joined.namespace, state.room)
+            known = place in self._presence
+            news = self._presence.setdefault(place, PresenceView()).found(joined.namespace, state)
+            if known and news is not None:
+                told.append(news)
+        return told
 
     def came_or_went(self, presence: v1.Presence) -> bool:
         """Members have changed. True when names and count disagree, and the room is to be joined once

@@ -102,10 +102,24 @@ class PresenceView:
         """Names and count differ although all could be named: the room is to be joined again."""
         return self._sessions <= _NAMED_MAX and len(self._members) != self._sessions
 
-    def found(self, state: v1.RoomState) -> None:
-        """A join was answered."""
+    def found(self, namespace: str, state: v1.RoomState) -> v1.Presence | None:
+        """A join was answered. What is different from what was known, as the server would have told it."""
+        before, counts_before = self._members, (self._sessions, self._users)
         self._members = {member.who.session: Member.of(member) for member in state.members}
         self._sessions, self._users = state.member_count, state.user_count
+        joined = [member for member in state.members if before.get(member.who.session) != Member.of(member)]
+        # Where nobody is named nobody is named as gone either.
+        gone = [member for session, member in before.items() if self._members and session not in self._members]
+        if not joined and not gone and counts_before == (self._sessions, self._users):
+            return None
+        return v1.Presence(
+            namespace=namespace,
+            room=state.room,
+            joined=joined,
+            left=[v1.Sender(session=member.session, user=member.user) for member in gone],
+            member_count=self._sessions,
+            user_count=self._users,
+        )
 
     def changed(self, presence: v1.Presence) -> None:
         """Members came or went."""

@@ -12,7 +12,7 @@ from .history import History, HistoryStart
 from .presence import Presence
 from .reports import RoomState
 from .state import State
-from .status import Attached
+from .status import Attached, Closed
 from .target import Accepted, EmitOptions, Target
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Room:
     def status(self) -> RoomStatus:
         """Where the session is with it."""
         kept = self._link.kept
+        if isinstance(self._link.status, Closed):
+            return "out"
         if kept.membership.is_in(*self._place):
             return "in" if isinstance(self._link.status, Attached) else "recovering"
         if kept.membership.wants(*self._place):

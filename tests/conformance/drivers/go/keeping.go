@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	rialto "rialto.dev/client"
@@ -107,6 +108,19 @@ func pages[T any](page func(rialto.PageOf) (rialto.Page[T], error)) (all []T, er
 			return all, nil
 		}
 	}
+}
+
+func who(_ context.Context, p *people, c *command) (any, error) {
+	presence, err := presenceOf(p, c)
+	if err != nil {
+		return nil, err
+	}
+	present, users := presence.Current(), []string{}
+	for _, member := range present.Members {
+		users = append(users, member.User)
+	}
+	slices.Sort(users)
+	return told{"users": users, "count": present.MemberCount, "complete": present.Complete}, nil
 }
 
 func watchPresence(_ context.Context, p *people, c *command) (any, error) {

@@ -36,9 +36,9 @@ type driver struct {
 var verbs = map[string]func(context.Context, *people, *command) func() (any, error){
 	"connect": later(connect), "close": later(closeSession), "session": later(session), "ping": later(ping),
 	"refresh": later(refresh), "retry_now": later(retryNow), "clear_buffer": later(clearBuffer),
-	"enter": later(enter), "leave": later(leave), "join": later(join), "part": later(part),
+	"enter": later(enter), "leave": later(leave), "join": later(join), "part": later(part), "room": now(room),
 	"listen": now(listen), "let_go": now(letGo), "reply": later(reply), "emit": emit, "ask": later(ask),
-	"history": later(history), "presence": later(presence), "watch_presence": now(watchPresence),
+	"history": later(history), "presence": later(presence), "who": now(who), "watch_presence": now(watchPresence),
 	"get_state": later(getState), "all_state": later(allState), "set_state": later(setState),
 	"remove_state": later(setState), "watch_state": now(watchState),
 	"client": now(client), "publish": later(publish), "publish_batch": later(publishBatch), "call": later(call),

@@ -39,6 +39,12 @@ func join(ctx context.Context, p *people, c *command) (any, error) {
 			options = append(options, option)
 		}
 	}
+	if c.has("recover") {
+		after := c.of(c.table("recover"))
+		options = append(options, rialto.Recover(rialto.Position{
+			Room: room.Name(), Epoch: after.text("epoch"), Offset: after.number("offset"),
+		}))
+	}
 	state, err := room.Join(ctx, options...)
 	if err != nil {
 		return nil, err
@@ -57,6 +63,18 @@ func part(ctx context.Context, p *people, c *command) (any, error) {
 	}
 	parted, err := room.Part(ctx)
 	return told{"parted": parted}, err
+}
+
+func room(_ context.Context, p *people, c *command) (any, error) {
+	room, err := p.room(c)
+	if err != nil {
+		return nil, err
+	}
+	done := told{"status": room.Status()}
+	if at, known := room.Position(); known {
+		done["epoch"], done["offset"] = at.Epoch, at.Offset
+	}
+	return done, nil
 }
 
 // emit begins before the next line is read.

@@ -62,6 +62,14 @@ def told_member(member: rialto.Member) -> Json:
     }
 
 
+async def who(people: People, command: Command) -> Json:
+    here = presence_of(people, command).current
+    if here is None:
+        return {"users": [], "count": 0, "complete": False}
+    users = sorted(member.user for member in here.members.values())
+    return {"users": users, "count": here.sessions, "complete": here.complete}
+
+
 async def watch_presence(people: People, command: Command) -> None:
     people.begin(tell_presence(command.text("as"), presence_of(people, command).changes()))
 
@@ -129,6 +137,7 @@ VERBS: dict[str, Any] = {
     for verb in (
         history,
         presence,
+        who,
         watch_presence,
         get_state,
         all_state,

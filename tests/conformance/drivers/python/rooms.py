@@ -23,12 +23,20 @@ async def leave(people: People, command: Command) -> None:
 
 async def join(people: People, command: Command) -> Json:
     wishes = command.given(newest="newest", presence="presence", state="state", delta="delta")
+    if (after := command.get("recover")) is not None:
+        wishes["recover"] = rialto.Position(after["epoch"], after["offset"])
     state = await people.room(command).join(**wishes)
     return {"epoch": state.epoch, "offset": state.offset, "members": state.members}
 
 
 async def part(people: People, command: Command) -> Json:
     return {"parted": await people.room(command).part()}
+
+
+async def room(people: People, command: Command) -> Json:
+    here = people.room(command)
+    at = here.position
+    return {"status": here.status, **({"epoch": at.epoch, "offset": at.offset} if at else {})}
 
 
 async def listen(people: People, command: Command) -> None:
@@ -113,5 +121,5 @@ def told_reply(reply: rialto.Reply) -> Json:
 
 
 VERBS: dict[str, Any] = {
-    verb.__name__: verb for verb in (enter, leave, join, part, listen, let_go, reply, emit, ask)
+    verb.__name__: verb for verb in (enter, leave, join, part, room, listen, let_go, reply, emit, ask)
 }

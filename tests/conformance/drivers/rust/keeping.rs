@@ -18,6 +18,7 @@ pub(crate) async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome
     match command.verb.as_str() {
         "history" => history(people, command).await,
         "presence" => presence(&of_presence(people, command)?, command.text("of")).await,
+        "who" => who(&of_presence(people, command)?),
         "watch_presence" => watch_presence(people, command),
         "watch_state" => watch_state(people, command),
         "get_state" => get(&of_state(people, command)?, command).await,
@@ -101,6 +102,13 @@ async fn presence(presence: &Presence, of: &str) -> Outcome {
         }
         page = PageOf { size: 0, token: next };
     }
+}
+
+fn who(presence: &Presence) -> Outcome {
+    let present = presence.current()?.unwrap_or_default();
+    let mut users: Vec<&String> = present.members.values().map(|member| &member.user).collect();
+    users.sort();
+    Ok(json!({"users": users, "count": present.counts.members, "complete": present.complete}))
 }
 
 fn watch_presence(people: &Rc<People>, command: &Command) -> Outcome {

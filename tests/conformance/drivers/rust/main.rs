@@ -69,10 +69,10 @@ async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome {
         "connect" | "close" | "session" | "ping" | "refresh" | "retry_now" | "clear_buffer" => {
             sessions::carry_out(people, command).await
         }
-        "enter" | "leave" | "join" | "part" | "listen" | "let_go" | "reply" | "emit" | "ask" => {
+        "enter" | "leave" | "join" | "part" | "room" | "listen" | "let_go" | "reply" | "emit" | "ask" => {
             rooms::carry_out(people, command).await
         }
-        "history" | "presence" | "watch_presence" | "get_state" | "all_state" | "set_state"
+        "history" | "presence" | "who" | "watch_presence" | "get_state" | "all_state" | "set_state"
         | "remove_state" | "watch_state" => keeping::carry_out(people, command).await,
         "call" | "client" | "publish" | "publish_batch" | "rooms" | "disconnect" => {
             plain::carry_out(people, command).await

@@ -2,7 +2,7 @@
 
 use std::{future::IntoFuture, rc::Rc};
 
-use rialto_client::{Body, Emission, Events, JoinOptions, Session};
+use rialto_client::{Body, Emission, Events, JoinOptions, Position, Session};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -19,6 +19,7 @@ pub(crate) async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome
         "let_go" => people.reader(command)?.go.notify_one(),
         "reply" => reply(people, command).await?,
         "listen" => listen(people, command)?,
+        "room" => return Ok(room(&people.session(command)?, command)),
         "join" => return join(&people.session(command)?, command).await,
         "emit" => {
             let taken = emission(&people.session(command)?, command).into_future().await?;
@@ -40,13 +41,27 @@ pub(crate) async fn carry_out(people: &Rc<People>, command: &Command) -> Outcome
 
 async fn join(session: &Session, command: &Command) -> Outcome {
     let room = session.namespace(command.text("namespace")).room(command.text("room"));
-    let options = JoinOptions::default()
+    let mut options = JoinOptions::default()
         .newest(command.count("newest").unwrap_or_default())
         .presence(command.flag("presence"))
         .state(command.flag("state"))
         .delta(command.flag("delta"));
+    if command.arguments.contains_key("recover") {
+        let after = command.of(&command.table("recover"));
+        let (epoch, offset) = (after.text("epoch").to_owned(), after.number("offset").unwrap_or_default());
+        options = options.recover(Position { room: room.name().to_owned(), epoch, offset });
+    }
     let state = room.join_with(options).await?;
     Ok(json!({"epoch": state.epoch, "offset": state.offset, "members": state.member_count}))
+}
+
+fn room(session: &Session, command: &Command) -> Value {
+    let room = session.namespace(command.text("namespace")).room(command.text("room"));
+    let status = format!("{:?}", room.status()).to_lowercase();
+    match room.position() {
+        Some(at) => json!({"status": status, "epoch": at.epoch, "offset": at.offset}),
+        None => json!({"status": status}),
+    }
 }
 
 fn emission(session: &Session, command: &Command) -> Emission {

@@ -26,6 +26,10 @@ export const verbs = {
     if (command.of === "users") return { users: (await all((query) => presence.users(query))).map(({ user }) => user) };
     return { members: await all((query) => presence.members(query)) };
   },
+  who: (driver, command) => {
+    const { members, count, complete } = driver.room(command).presence.current;
+    return { users: [...members.values()].map(({ user }) => user).sort(), count, complete };
+  },
   watch_presence: (driver, command) => {
     const { presence } = driver.room(command);
     presence.onChange(({ joined, left, count }) => {

@@ -7,10 +7,15 @@ export const verbs = {
   leave: (driver, command) => driver.session(command).namespace(command.namespace).leave(),
   join: async (driver, command, signal) => {
     const { newest, presence, state, delta } = command;
-    const joined = await driver.room(command).join({ newest, presence, state, delta, signal });
+    const recover = command.recover && { epoch: command.recover.epoch, offset: BigInt(command.recover.offset) };
+    const joined = await driver.room(command).join({ newest, presence, state, delta, recover, signal });
     return { epoch: joined.epoch, offset: number(joined.offset), members: joined.count };
   },
   part: async (driver, command) => ({ parted: await driver.room(command).part() }),
+  room: (driver, command) => {
+    const { status, position } = driver.room(command);
+    return { status: status.current.state, epoch: position?.epoch, offset: number(position?.offset) };
+  },
   emit: async (driver, command, signal) => {
     const destination = driver.session(command).namespace(command.namespace).to(targetOf(command));
     return tellAccepted(await destination.emit(command.event, payloadOf(command), emitOptions(command, signal)));

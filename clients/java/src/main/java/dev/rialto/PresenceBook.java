@@ -27,7 +27,8 @@ final class PresenceBook {
     List<Member> joined = members.values().stream().filter(member -> !member.equals(before.get(member.session()))).toList();
     List<Sender> left =
         before.values().stream()
-            .filter(member -> !members.containsKey(member.session()))
+            // Where nobody is named nobody is named as gone either.
+            .filter(member -> !members.isEmpty() && !members.containsKey(member.session()))
             .map(member -> new Sender(member.session(), member.user()))
             .toList();
     show(state.getMemberCount(), state.getUserCount());

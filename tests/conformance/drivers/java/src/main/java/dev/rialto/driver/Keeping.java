@@ -13,6 +13,7 @@ import dev.rialto.PageOf;
 import dev.rialto.Pages;
 import dev.rialto.Presence;
 import dev.rialto.PresenceChange;
+import dev.rialto.PresenceView;
 import dev.rialto.Sender;
 import dev.rialto.SetOptions;
 import dev.rialto.State;
@@ -33,6 +34,7 @@ final class Keeping {
     return switch (command.verb()) {
       case "history" -> history(people, command);
       case "presence" -> presence(presenceOf(people, command), command.text("of"));
+      case "who" -> CompletableFuture.completedFuture(present(presenceOf(people, command).current()));
       case "watch_presence" -> watchPresence(presenceOf(people, command), command.text("as"));
       case "watch_state" -> watchState(stateOf(people, command), command.text("as"));
       case "get_state" -> Then.tell(stateOf(people, command).get(command.text("key")), Keeping::found);
@@ -131,6 +133,13 @@ final class Keeping {
     told.addProperty("user", member.user());
     Out.put(told, "attributes", member.attributes());
     told.addProperty("away", member.away());
+    return told;
+  }
+
+  private static JsonElement present(PresenceView view) {
+    JsonObject told = Out.one("users", view.members().values().stream().map(Member::user).sorted().toList());
+    told.addProperty("count", view.memberCount());
+    told.addProperty("complete", view.complete());
     return told;
   }
 

@@ -63,8 +63,8 @@ public final class Main {
     try {
       return switch (command.verb()) {
         case "connect", "close", "session", "ping", "refresh", "retry_now", "clear_buffer" -> Sessions.carryOut(people, command);
-        case "enter", "leave", "join", "part", "listen", "let_go", "reply", "emit", "ask" -> Rooms.carryOut(people, command);
-        case "history", "presence", "watch_presence", "get_state", "all_state", "set_state", "remove_state", "watch_state" ->
+        case "enter", "leave", "join", "part", "room", "listen", "let_go", "reply", "emit", "ask" -> Rooms.carryOut(people, command);
+        case "history", "presence", "who", "watch_presence", "get_state", "all_state", "set_state", "remove_state", "watch_state" ->
             Keeping.carryOut(people, command);
         case "call", "client", "publish", "publish_batch", "rooms", "disconnect" -> Plain.carryOut(people, command);
         case "work", "stop_work", "finish", "progress", "checkpoint", "read_payload" -> Workers.carryOut(people, command);

@@ -11,7 +11,9 @@ import dev.rialto.Namespace;
 import dev.rialto.Replies;
 import dev.rialto.Reply;
 import dev.rialto.Room;
+import dev.rialto.RoomPosition;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 
 /** Namespaces and rooms: being there, saying, hearing, asking, answering. */
@@ -35,8 +37,9 @@ final class Rooms {
     return switch (command.verb()) {
       case "enter" -> Then.done(namespace.enter());
       case "leave" -> Then.done(namespace.leave());
-      case "join" -> Then.tell(room.join(wishes(command)), Rooms::joined);
+      case "join" -> Then.tell(room.join(wishes(command, room)), Rooms::joined);
       case "part" -> Then.tell(room.part(), parted -> Out.one("parted", parted));
+      case "room" -> CompletableFuture.completedFuture(standing(room));
       case "ask" -> ask(namespace, command);
       default ->
           Then.tell(
@@ -45,12 +48,27 @@ final class Rooms {
     };
   }
 
-  private static JoinOptions wishes(Command command) {
+  private static JoinOptions wishes(Command command, Room room) {
     JoinOptions.Builder wishes = JoinOptions.builder().newest(command.count("newest"));
     command.ifFlag("presence", wishes::presence);
     command.ifFlag("state", wishes::state);
     command.ifFlag("delta", wishes::delta);
+    if (command.has("recover")) {
+      Command after = command.of(command.table("recover"));
+      wishes.recover(new RoomPosition(room.name(), after.text("epoch"), after.number("offset", 0)));
+    }
     return wishes.build();
+  }
+
+  private static JsonElement standing(Room room) {
+    JsonObject told = Out.one("status", room.status().name().toLowerCase(Locale.ROOT));
+    room.position()
+        .ifPresent(
+            at -> {
+              told.addProperty("epoch", at.epoch());
+              told.addProperty("offset", at.offset());
+            });
+    return told;
   }
 
   private static JsonElement joined(Joined joined) {
