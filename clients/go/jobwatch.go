@@ -24,12 +24,12 @@ const (
 // Watch gives each of these jobs, at most 64, as it is, and then each change, and ends when all have ended. It goes on
 // over lost connections for as long as ctx lasts. A watch of none ends at once.
 func (j *Jobs) Watch(ctx context.Context, ids ...string) (*Stream[Job], error) {
-	if len(ids) > watchedMax {
-		return nil, invalid("at most %d jobs are watched by their names", watchedMax)
-	}
 	watch := &jobWatch{jobs: j, pending: map[string]*rialtov1.Job{}}
 	for _, id := range ids {
 		watch.pending[id] = nil
+	}
+	if len(watch.pending) > watchedMax {
+		return nil, invalid("at most %d jobs are watched by their names", watchedMax)
 	}
 	if len(ids) == 0 {
 		return produce(ctx, 0, func(context.Context, func(Job) bool) error { return nil }), nil

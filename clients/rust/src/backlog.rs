@@ -94,6 +94,9 @@ impl Waiting {
             Some(Awaiting::One(answer) | Awaiting::Many(Some(answer), _)) => {
                 answer.send(Err(error)).ok();
             }
+            Some(Awaiting::Refusals(Some(leaves))) => {
+                leaves.send(Err(error)).ok();
+            }
             _ => {}
         }
     }
@@ -275,7 +278,8 @@ impl Backlog {
 
     /// The session is lost, and with it whoever waits for a reply.
     pub(crate) fn drop_replies(&self) {
-        self.waiting.lock().fail_all(|wire| matches!(wire, Wire::Reply(_)), &Error::UnknownOutcome);
+        let error = Error::Unavailable("the session that was asked is over".to_owned());
+        self.waiting.lock().fail_all(|wire| matches!(wire, Wire::Reply(_)), &error);
         self.emptied.notify_waiters();
     }
 

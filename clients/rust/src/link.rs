@@ -39,6 +39,9 @@ fn fits(wire: &Wire) -> Result<(), Error> {
 /// The one answer to a command.
 pub(crate) type Answer = oneshot::Sender<Result<Frame, Error>>;
 
+/// That a reply is on its way, or why it never will be.
+pub(crate) type Leaves = oneshot::Sender<Result<(), Error>>;
+
 /// A command on its way to the server, and who waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -61,8 +64,8 @@ pub(crate) enum Awaiting {
     Refresh,
     /// The session itself, which has a room begin anew.
     Again,
-    /// Nobody, but a refusal is told: a reply.
-    Refusals,
+    /// Whoever replies, until it is on its way. After that nobody, but a refusal is told.
+    Refusals(Option<Leaves>),
     /// The session itself, which wants a sign that what came before was taken.
     Sign,
 }
@@ -71,7 +74,10 @@ impl Awaiting {
     /// Holds when whoever waited has given up.
     pub(crate) fn abandoned(&self) -> bool {
         match self {
-            Self::Nobody | Self::Rejoin | Self::Refresh | Self::Again | Self::Refusals | Self::Sign => false,
+            Self::Nobody | Self::Rejoin | Self::Refresh | Self::Again | Self::Refusals(None) | Self::Sign => {
+                false
+            }
+            Self::Refusals(Some(leaves)) => leaves.is_closed(),
             Self::One(answer) => answer.is_closed(),
             Self::Many(Some(answer), _) => answer.is_closed(),
             Self::Many(None, replies) => replies.is_closed(),
@@ -195,12 +201,12 @@ impl Link {
         self.exchange(Command { wire, awaiting }, outcome, within).await
     }
 
-    async fn exchange(
+    async fn exchange<T>(
         &self,
         command: Command,
-        mut outcome: oneshot::Receiver<Result<Frame, Error>>,
+        mut outcome: oneshot::Receiver<Result<T, Error>>,
         within: Duration,
-    ) -> Result<Frame, Error> {
+    ) -> Result<T, Error> {
         fits(&command.wire)?;
         let deadline = Instant::now() + within;
         let (ticket, until) = self.put(command, deadline).await?;
@@ -229,18 +235,16 @@ impl Link {
 
     /// Hands over a command whose answer nobody waits for.
     pub(crate) async fn post(&self, wire: Wire) -> Result<(), Error> {
-        self.hand_over(Command { wire, awaiting: Awaiting::Nobody }).await
-    }
-
-    /// Hands over a reply. A refusal of it is told as a report.
-    pub(crate) async fn reply(&self, reply: v1::Reply) -> Result<(), Error> {
-        self.hand_over(Command { wire: Wire::Reply(reply), awaiting: Awaiting::Refusals }).await
-    }
-
-    async fn hand_over(&self, command: Command) -> Result<(), Error> {
-        fits(&command.wire)?;
+        fits(&wire)?;
         let deadline = Instant::now() + self.shared.deadline;
-        self.put(command, deadline).await.map(|_| ())
+        self.put(Command { wire, awaiting: Awaiting::Nobody }, deadline).await.map(|_| ())
+    }
+
+    /// Replies, and waits until that is on its way. A refusal of it is told as a report.
+    pub(crate) async fn reply(&self, reply: v1::Reply) -> Result<(), Error> {
+        let (leaves, outcome) = oneshot::channel();
+        let awaiting = Awaiting::Refusals(Some(leaves));
+        self.exchange(Command { wire: Wire::Reply(reply), awaiting }, outcome, self.shared.deadline).await
     }
 
     /// Begins the next attempt to connect at once.

@@ -67,7 +67,7 @@ pub(crate) enum Settled {
 impl Outstanding {
     /// Holds when nobody waits for an answer. Replies have none.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.entries.values().all(|entry| matches!(entry.awaiting, Awaiting::Refusals | Awaiting::Sign))
+        self.entries.values().all(|entry| matches!(entry.awaiting, Awaiting::Refusals(_) | Awaiting::Sign))
     }
 
     /// Holds once after so many replies that may not have been taken.
@@ -106,9 +106,14 @@ impl Outstanding {
 
     /// Numbers a command and remembers who waits for its answer.
     pub(crate) fn begin(&mut self, command: Command) -> u32 {
-        let Command { wire, awaiting } = command;
+        let Command { wire, mut awaiting } = command;
         let bytes = wire.encoded_len();
-        self.unsure += usize::from(matches!(awaiting, Awaiting::Refusals));
+        if let Awaiting::Refusals(leaves) = &mut awaiting {
+            self.unsure += 1;
+            if let Some(leaves) = leaves.take() {
+                leaves.send(Ok(())).ok();
+            }
+        }
         self.enter(Entry { awaiting, wire: Some(wire), bytes, left_at: None })
     }
 
@@ -170,7 +175,7 @@ impl Outstanding {
     /// Commands are taken in their order: replies before this number were.
     fn taken_before(&mut self, number: u32) {
         let replies = self.entries.range(..number);
-        let replies = replies.filter(|(_, entry)| matches!(entry.awaiting, Awaiting::Refusals));
+        let replies = replies.filter(|(_, entry)| matches!(entry.awaiting, Awaiting::Refusals(_)));
         let replies: Vec<u32> = replies.map(|(number, _)| *number).collect();
         for number in replies {
             self.remove(number);
@@ -234,7 +239,11 @@ impl Outstanding {
             (None, _)
             | (
                 _,
-                Awaiting::Rejoin | Awaiting::Refresh | Awaiting::Again | Awaiting::Refusals | Awaiting::Sign,
+                Awaiting::Rejoin
+                | Awaiting::Refresh
+                | Awaiting::Again
+                | Awaiting::Refusals(_)
+                | Awaiting::Sign,
             ) => return None,
             _ if entry.awaiting.abandoned() => return None,
             (Some(_), _) if entry.left_at.is_none() => true,
@@ -333,7 +342,7 @@ impl Entry {
                 Settled::Done(command)
             }
             (Awaiting::Rejoin, Some(command), Some(refusal)) => Settled::RejoinRefused(command, refusal),
-            (Awaiting::Refresh | Awaiting::Refusals | Awaiting::Again, _, Some(refusal)) => {
+            (Awaiting::Refresh | Awaiting::Refusals(_) | Awaiting::Again, _, Some(refusal)) => {
                 Settled::Refused(refusal)
             }
             _ => Settled::Nothing,

@@ -263,7 +263,7 @@ function isList(given: NewJob | readonly NewJob[]): given is readonly NewJob[] {
 }
 
 function toList(ids: string | readonly string[] | undefined): string[] | undefined {
-  return typeof ids === "string" ? [ids] : ids && [...ids];
+  return typeof ids === "string" ? [ids] : ids && [...new Set(ids)];
 }
 
 function toOutcome(id: string, outcome: WireOutcome | undefined, durability: Durability): EnqueueOutcome {

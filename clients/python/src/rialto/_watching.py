@@ -24,11 +24,11 @@ class JobWatch(AsyncIterator[Job]):
     """
 
     def __init__(self, line: ClientLine, namespace: str, queue: str, ids: Sequence[str] | None) -> None:
-        if ids is not None and len(ids) > NAMED_MAX:
-            raise RialtoError("invalid", f"{len(ids)} jobs are more than {NAMED_MAX}")
         self._line = line
         self._place = (namespace, queue)
         self._left = None if ids is None else dict.fromkeys(ids)
+        if self._left is not None and len(self._left) > NAMED_MAX:
+            raise RialtoError("invalid", f"{len(self._left)} jobs are more than {NAMED_MAX}")
         self._told: dict[str, v1.Job] = {}
         self._resume = ""
         self._was_open = False

@@ -167,10 +167,12 @@ async fn volatile_emits_do_not_wait_for_a_connection() {
 async fn replies_that_wait_are_dropped_with_their_session() {
     let backlog = bounded(OfflineBuffer::default());
     let wire = Wire::Reply(v1::Reply::default());
-    let reply = Command { wire, awaiting: Awaiting::Refusals };
+    let (leaves, mut outcome) = oneshot::channel();
+    let reply = Command { wire, awaiting: Awaiting::Refusals(Some(leaves)) };
     backlog.put(reply, soon(), &mut offline()).await.unwrap();
     backlog.put(post("1"), soon(), &mut offline()).await.unwrap();
     backlog.drop_replies();
+    assert!(matches!(outcome.try_recv().unwrap(), Err(Error::Unavailable(_))), "it was never sent");
     assert_eq!(taken(&backlog), ["1"]);
 }
 

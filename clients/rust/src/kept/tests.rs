@@ -180,7 +180,7 @@ async fn what_is_volatile_belongs_to_one_stream_whatever_becomes_of_the_session(
 
 fn reply(token: &str) -> Command {
     let reply = v1::Reply { reply_token: token.into(), ..v1::Reply::default() };
-    Command { wire: Wire::Reply(reply), awaiting: Awaiting::Refusals }
+    Command { wire: Wire::Reply(reply), awaiting: Awaiting::Refusals(None) }
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ fn only_so_many_commands_are_on_their_way() {
 #[test]
 fn replies_without_an_answer_hold_nobody_up_and_their_refusal_is_told() {
     let mut outstanding = Outstanding::default();
-    let reply = || Command { wire: Wire::Reply(v1::Reply::default()), awaiting: Awaiting::Refusals };
+    let reply = || Command { wire: Wire::Reply(v1::Reply::default()), awaiting: Awaiting::Refusals(None) };
     let number = outstanding.begin(reply());
     assert!(outstanding.is_quiet());
     let refused = v1::Refused { code: v1::RefusalCode::ReplyUnknown.into(), ..v1::Refused::default() };

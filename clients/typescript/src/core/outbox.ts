@@ -85,7 +85,7 @@ function lost(): RialtoError {
   return new RialtoError("CONNECTION_LOST", "the connection broke before the answer; whether the command was carried out is not known");
 }
 
-function unsent(): RialtoError {
+export function unsent(): RialtoError {
   return new RialtoError("OFFLINE", "the connection broke before this was sent", LATER);
 }
 

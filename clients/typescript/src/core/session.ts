@@ -19,7 +19,7 @@ import { Memberships, type Placed } from "./membership.js";
 import { Namespace } from "./namespace.js";
 import { report, type Observable, type Unsubscribe } from "./observable.js";
 import { settings, type SessionOptions, type Settings } from "./options.js";
-import type { Command } from "./outbox.js";
+import { unsent, type Command } from "./outbox.js";
 import { Gate } from "./queue.js";
 import type { ReplyStream } from "./replies.js";
 import { Reports, type Report } from "./reports.js";
@@ -333,7 +333,8 @@ export class Session {
   }
 
   #tell(event: Event, { rooms, past }: Placed): void {
-    const heard = new RialtoEvent(event, this.#answer, past);
+    const id = this.#lastId;
+    const heard = new RialtoEvent(event, (...said) => this.#former.has(id) ? Promise.reject(unsent()) : this.#answer(...said), past);
     for (const room of rooms) room.tell(heard);
     this.namespace(event.namespace).tell(heard);
     this.#listeners.tell(heard);
@@ -351,7 +352,9 @@ export class Session {
     };
     const bytes = weight(said.body.value) + 512;
     const { promise, resolve, reject } = deferred<void>();
-    const entry: Command = { command: { case: "reply", value }, bytes, lasts: "session", bounded: true, silent: true, answer, sent: resolve, fail: reject };
+    // It fails only as long as it was not sent.
+    const fail = (error: RialtoError) => reject(isLost(error) ? unsent() : error);
+    const entry: Command = { command: { case: "reply", value }, bytes, lasts: "session", bounded: true, silent: true, answer, sent: resolve, fail };
     try {
       this.#life.submit(entry);
     } catch (error) {

@@ -126,10 +126,11 @@ public final class Jobs {
 
   /** These jobs, at most 64, as they are and then each change, until all have ended. Of none it ends at once. */
   public CompletableFuture<Feed<Job>> watch(List<String> ids) {
-    if (ids.size() > WATCHED_MAX) {
+    List<String> named = ids.stream().distinct().toList();
+    if (named.size() > WATCHED_MAX) {
       return CompletableFuture.failedFuture(Failures.invalid("at most " + WATCHED_MAX + " jobs are watched at once"));
     }
-    return new JobWatch(core, namespace, queue, List.copyOf(ids)).begin();
+    return new JobWatch(core, namespace, queue, named).begin();
   }
 
   /** All jobs of the queue that are put in or change, for ever. After a lost connection a job may come again; {@code LIMIT_REACHED} ends it. */
