@@ -78,7 +78,9 @@ class Call {
     try {
       for await (const piece of this.#stream as AsyncIterable<Uint8Array>) {
         this.#connection.notifyResponseByteRead(this.#stream);
-        for (const { data } of envelopes.take(piece)) yield data;
+        // Not as a Buffer, whose `slice` is another one than that of the bytes which are promised.
+        const { buffer, byteOffset, byteLength } = piece;
+        for (const { data } of envelopes.take(new Uint8Array(buffer, byteOffset, byteLength))) yield data;
       }
     } catch (cause) {
       throw this.#end(cause);

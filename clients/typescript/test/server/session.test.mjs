@@ -39,7 +39,7 @@ for (const [shape, { connect }] of SHAPES) {
     const [empty, text, binary, none, json] = await next(events, 5);
     assert.equal(empty.text, "");
     assert.equal(text.text, "täxt");
-    assert.deepEqual(new Uint8Array(binary.payload), bytes);
+    assert.deepEqual(binary.payload, bytes);
     assert.equal(none.text, "");
     assert.deepEqual([json.json(), json.contentType], [{ n: [1, null] }, "application/json"]);
   });
