@@ -259,7 +259,7 @@ pub struct ConnectionLimits {
     pub new_per_address_per_second: u32,
     /// Whether the two bounds above count loopback, which all users of a local reverse proxy share.
     pub loopback_counted: bool,
-    /// Concurrent HTTP/2 streams on one connection.
+    /// Concurrent HTTP/2 streams on one connection. RFC 9113, 6.5.2, recommends no fewer than 100.
     pub streams_max: u32,
     /// Time for a TLS handshake.
     #[serde(with = "duration")]
@@ -305,7 +305,7 @@ impl Default for ConnectionLimits {
             connections_per_address_max: 64,
             new_per_address_per_second: 20,
             loopback_counted: false,
-            streams_max: 16,
+            streams_max: 100,
             tls_timeout: Duration::from_secs(5),
             preface_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(30),

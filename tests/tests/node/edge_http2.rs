@@ -45,7 +45,7 @@ async fn the_bounds_are_announced() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
     let settings = wire.next(kind::SETTINGS).await.unwrap().settings();
-    for (id, value) in [(3, 16), (4, 64 << 10), (6, 8 << 10)] {
+    for (id, value) in [(3, 100), (4, 64 << 10), (6, 8 << 10)] {
         assert!(settings.contains(&(id, value)), "setting {id} is not {value} in {settings:?}");
     }
     // Frames of the smallest permitted size are the protocol's default, which may go unsaid.
@@ -55,19 +55,19 @@ async fn the_bounds_are_announced() {
 }
 
 #[tokio::test]
-async fn the_17th_stream_is_refused() {
+async fn the_101st_stream_is_refused() {
     let stub = stub().await;
     let mut wire = Wire::http2(stub.address).await;
-    for stream in 0..17 {
+    for stream in 0..101 {
         wire.open(1 + 2 * stream, "/stub.Stub/Hang").await;
     }
     let refused = wire.next(kind::RST_STREAM).await.unwrap();
-    assert_eq!((refused.stream, refused.error()), (33, REFUSED_STREAM));
+    assert_eq!((refused.stream, refused.error()), (201, REFUSED_STREAM));
     // One ends, and there is room again.
     wire.send(&reset(1)).await.unwrap();
-    wire.send(&head(35, 0, &call_block("/stub.Stub/Echo", &[]))).await.unwrap();
-    wire.send(&frame(kind::DATA, flag::END_STREAM, 35, &message(b"\x0a\x01a"))).await.unwrap();
-    assert_eq!(wire.next(kind::DATA).await.unwrap().stream, 35);
+    wire.send(&head(203, 0, &call_block("/stub.Stub/Echo", &[]))).await.unwrap();
+    wire.send(&frame(kind::DATA, flag::END_STREAM, 203, &message(b"\x0a\x01a"))).await.unwrap();
+    assert_eq!(wire.next(kind::DATA).await.unwrap().stream, 203);
     stub.is_well().await;
 }
 

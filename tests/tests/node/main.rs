@@ -16,6 +16,7 @@ mod client_jobs;
 mod client_offline;
 mod client_resume;
 mod client_rooms;
+mod client_waits;
 mod compression;
 mod delta;
 mod directory;
