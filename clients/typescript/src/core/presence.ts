@@ -118,8 +118,9 @@ export class PresenceMap implements Observable<Presence>, AsksPresence {
   reset({ members, memberCount, userCount }: Pick<RoomState, "members" | "memberCount" | "userCount">): void {
     const before = this.current.members;
     const now = new Map(members.map(toMember).map((member) => [member.session, member]));
-    const joined = [...now.values()].filter((member) => !before.has(member.session));
-    const left = [...before.values()].filter((member) => !now.has(member.session));
+    const joined = [...now.values()].filter((member) => JSON.stringify(before.get(member.session)) !== JSON.stringify(member));
+    // Where nobody is named nobody is named as gone either.
+    const left = [...before.values()].filter((member) => now.size > 0 && !now.has(member.session));
     this.#set(now, { joined, left, count: memberCount, users: userCount });
   }
 
