@@ -184,33 +184,32 @@ impl Audience {
         give(&mut self.listeners.lock(), parked, |interest| interest.covers_event(&event), &copy);
     }
 
-    /// Gives a change of membership to all who want it. True when names are missing by now that could be there.
+    /// Gives a change of membership to all who want it. True when names are missing by now that could be there: not after one
+    /// that names nobody, which is said where they are too long to be told.
     pub(crate) fn presence(&self, presence: v1::Presence, parked: &mut Parked) -> bool {
         let mut listeners = self.listeners.lock();
+        let names = !presence.joined.is_empty() || !presence.left.is_empty();
         let place = (presence.namespace.clone(), presence.room.clone());
         let has_hole = self.rosters.lock().get_mut(&place).is_some_and(|roster| {
             roster.changed(&presence);
-            roster.has_hole()
+            names && roster.has_hole()
         });
         give_presence(&mut listeners, presence, parked);
         has_hole
     }
 
-    /// A join with presence was answered. Who knew the room before is told what became different since. True when names are
-    /// missing that could be there.
-    pub(crate) fn found(&self, namespace: &str, state: &v1::RoomState, parked: &mut Parked) -> bool {
+    /// A join with presence was answered. Who knew the room before is told what became different since.
+    pub(crate) fn found(&self, namespace: &str, state: &v1::RoomState, parked: &mut Parked) {
         let mut listeners = self.listeners.lock();
         let mut rosters = self.rosters.lock();
         let place = (namespace.to_owned(), state.room.clone());
         let was_known = rosters.contains_key(&place);
         let roster = rosters.entry(place).or_default();
         let news = roster.found(namespace, state).filter(|_| was_known);
-        let has_hole = roster.has_hole();
         drop(rosters);
         if let Some(presence) = news {
             give_presence(&mut listeners, presence, parked);
         }
-        has_hole
     }
 
     /// Who is in a room now; `None` unless it is joined with presence.

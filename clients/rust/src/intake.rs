@@ -71,9 +71,7 @@ impl Conversation<'_> {
     fn found(&mut self, join: &v1::Join, joined: &v1::Joined) {
         self.kept.positions().joined(join, joined);
         for state in joined.rooms.iter().filter(|_| join.presence) {
-            if self.far.audience.found(&joined.namespace, state, &mut self.kept.parked) {
-                self.kept.join_again(&joined.namespace, &state.room, |join| join.presence);
-            }
+            self.far.audience.found(&joined.namespace, state, &mut self.kept.parked);
         }
     }
 

@@ -84,7 +84,9 @@ class Intake:
         self._link.audience.hear(Event(event, past=heard.past, answer=answer))
 
     def _presence(self, presence: v1.Presence) -> None:
-        if self._link.views.came_or_went(presence):
+        disagrees = self._link.views.came_or_went(presence)
+        # One that names nobody is said where names are too long to be told: another join would tell no more.
+        if disagrees and (presence.joined or presence.left):
             self._refill(presence.namespace, presence.room)
         self._link.audience.came_or_went(presence)
 

@@ -90,7 +90,9 @@ final class Intake {
     }
     PresenceChange change = seat.presence.apply(presence);
     seat.presenceFeeds.forEach(feed -> kept.audience.give(feed, change));
-    if (seat.member && seat.wishes.presence() && seat.presence.hasHole()) {
+    // One that names nobody is said where names are too long to be told: another join would tell no more.
+    boolean names = presence.getJoinedCount() + presence.getLeftCount() > 0;
+    if (names && seat.member && seat.wishes.presence() && seat.presence.hasHole()) {
       joinAgain(seat);
     }
   }
