@@ -7,7 +7,7 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdout, Command},
 };
 
-use crate::within;
+use crate::{eventually, within};
 
 /// The binary that was built beside this test.
 ///
@@ -114,17 +114,32 @@ impl Running {
         self.code().await
     }
 
-    /// Sends it a signal, by its name as `kill` takes it.
+    /// Sends it a signal, by its name as `kill` takes it. After `-STOP` no thread of it runs any more.
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = within("kill", Command::new("kill").args([name, &id]).status()).await;
+        let id = self.child.id().expect("it runs");
+        let sent = within("kill", Command::new("kill").args([name, &id.to_string()]).status()).await;
         assert!(sent.expect("kill starts").success());
+        if name == "-STOP" {
+            // One thread takes the signal when it gets a processor, and stops the others.
+            eventually("that it stands still", async || stands_still(id)).await;
+        }
     }
 
     /// Its exit code, when it has ended by itself.
     pub async fn code(&mut self) -> i32 {
         within("the end of rialto", self.child.wait()).await.expect("it ends").code().unwrap_or(-1)
     }
+}
+
+/// Whether each thread of a process is stopped.
+fn stands_still(id: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).expect("its threads");
+    threads.map(|thread| thread.expect("a thread").path().join("stat")).all(|stat| {
+        // One that has ended meanwhile does not run either. The state stands behind the name, which is in parentheses.
+        std::fs::read_to_string(stat).map_or(true, |stat| {
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        })
+    })
 }
 
 fn command(arguments: &[&str]) -> Command {
