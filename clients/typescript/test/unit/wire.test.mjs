@@ -42,7 +42,7 @@ test("values travel as the documentation of protobuf shows them", () => {
     assert.equal(hex(encode(Every, said)), travels);
     assert.deepEqual(decode(Every, bytes(travels)), { ...blank, ...said });
   }
-  assert.equal(encode(Every, { u: 0, text: "", yes: false, raw: new Uint8Array(), kind: 0, big: 0n }).length, 0, "nothing is not said");
+  assert.equal(encode(Every, { u: 0, text: "", yes: false, raw: new Uint8Array(), kind: 0, big: 0n, names: null, inner: null }).length, 0, "nothing is not said");
 });
 
 test("numbers are read also when they travel together, and the last one of a field counts", () => {
