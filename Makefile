@@ -20,7 +20,7 @@ cluster: ## builds Rialto and starts three nodes with NATS, which needs Go; prin
 	exec deploy/cluster
 
 # Last what builds the pages anew: after it Cargo would take them for changed.
-test: tools lint rust-tests client-tests example-test conformance nodes-tests deploy-tests lan-tests node-tests ## installs what tests need and runs all of them
+test: tools lint rust-tests client-tests stubs example-test conformance nodes-tests deploy-tests lan-tests node-tests ## installs what tests need and runs all of them
 
 check: test deny ## everything: what `make test` runs, and the rules about dependencies
 
