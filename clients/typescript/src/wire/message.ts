@@ -78,7 +78,8 @@ export class MessageType<T extends object> {
 
   /** The field that has this number. */
   field(number: number): Field | undefined {
-    return this.#fields ? this.#byNumber[number] : this.fields && this.#byNumber[number];
+    this.#fields ??= this.#read();
+    return this.#byNumber[number];
   }
 
   /** A message in which nothing has been said. */
