@@ -1,6 +1,8 @@
 // How messages follow each other in the body of a call: a byte of flags, four of length, the message. Pure.
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests
 
+import { Code, StatusError } from "./status.js";
+
 const HEAD = 5;
 const COMPRESSED = 1;
 /** Larger messages are not read. One carries all that waited. */
@@ -24,7 +26,7 @@ export function enveloped(message: Uint8Array): Uint8Array {
 export class Envelopes {
   #rest = new Uint8Array();
 
-  /** Takes a piece of the body, whatever it holds. Gives the messages that are complete. Throws when it cannot be read. */
+  /** Takes a piece of the body, whatever it holds. Gives the messages that are complete. Throws a `StatusError` when it cannot be read. */
   *take(piece: Uint8Array): Generator<Envelope> {
     let bytes = piece;
     if (this.#rest.length > 0) {
@@ -35,19 +37,14 @@ export class Envelopes {
     let at = 0;
     while (bytes.length - at >= HEAD) {
       const length = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(1);
-      if (length > BYTES_MAX) throw new RangeError(`a message of ${length} bytes`);
+      if (length > BYTES_MAX) throw new StatusError(Code.INTERNAL, `a message of ${length} bytes`);
       const end = at + HEAD + length;
       if (end > bytes.length) break;
       const flags = bytes[at]!;
-      if (flags & COMPRESSED) throw new TypeError("a compressed message, which nobody has asked for");
+      if (flags & COMPRESSED) throw new StatusError(Code.INTERNAL, "a compressed message");
       yield { flags, data: bytes.subarray(at + HEAD, end) };
       at = end;
     }
     this.#rest = bytes.slice(at);
-  }
-
-  /** Whether something has begun that is not complete. */
-  get isCut(): boolean {
-    return this.#rest.length > 0;
   }
 }

@@ -13,8 +13,8 @@ export function http2Transport(connection: Http2SessionManager): Transport {
     async call(path, messages, limits) {
       limits.signal?.throwIfAborted();
       const headers = { ...limits.headers, ...deadline(limits), "content-type": "application/grpc+proto", te: "trailers" };
-      const call = new Call(connection, await connection.request("POST", path, headers, {}), limits);
-      return call.begin(messages);
+      const stream = await opened(connection.request("POST", path, headers, {}), limits.signal);
+      return new Call(connection, stream, limits).begin(messages);
     },
   };
 }
@@ -100,6 +100,18 @@ class Call {
     if (this.#signal?.aborted) return this.#signal.reason;
     return cause ?? new Error("the connection was lost");
   }
+}
+
+/** The stream of a call; who gives up does not wait for a connection that may never come. */
+function opened(opening: Promise<ClientHttp2Stream>, signal: AbortSignal | undefined): Promise<ClientHttp2Stream> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      reject(signal?.reason);
+      opening.then((stream) => stream.close(constants.NGHTTP2_CANCEL)).catch(() => {});
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    opening.then(resolve, reject).finally(() => signal?.removeEventListener("abort", stop));
+  });
 }
 
 function reader(headers: IncomingHttpHeaders): Header {

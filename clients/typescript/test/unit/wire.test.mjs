@@ -128,8 +128,8 @@ test("messages are found in a body however it is cut", () => {
     for (let at = 0; at < body.length; at += size) for (const { flags, data } of envelopes.take(body.subarray(at, at + size))) found.push([flags, Buffer.from(data).toString()]);
     assert.deepEqual(found, [[0, ""], [0, "a"], [0, "bc".repeat(300)]]);
   }
-  assert.throws(() => [...new Envelopes().take(bytes("00ffffffff"))], RangeError, "more than is read");
-  assert.throws(() => [...new Envelopes().take(bytes("0100000000"))], TypeError, "compressed");
+  assert.throws(() => [...new Envelopes().take(bytes("00ffffffff"))], { status: 13 }, "more than is read");
+  assert.throws(() => [...new Envelopes().take(bytes("0100000000"))], { status: 13 }, "compressed");
 });
 
 test("a status is read from headers, and what is no server of gRPC is told from one", () => {
